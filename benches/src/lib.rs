@@ -1,0 +1,2 @@
+//! Benchmarks of Peerless, and the same work given to other stacks
+

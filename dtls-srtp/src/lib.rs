@@ -1,0 +1,2 @@
+//! DTLS, certificates and fingerprints, SRTP and SRTCP, without IO
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Programs that show Peerless at work
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Session descriptions (RFC 8866) for WebRTC: parsed, typed, and written back unchanged
+#![forbid(unsafe_code)]
