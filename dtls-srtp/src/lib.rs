@@ -1,2 +1,4 @@
 //! DTLS, certificates and fingerprints, SRTP and SRTCP, without IO
 #![forbid(unsafe_code)]
+
+pub mod crypto;
