@@ -1,2 +1,15 @@
 //! RTP and RTCP (RFC 3550): packets, sessions, payload formats and loss repair, without IO
 #![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod packet;
+
+mod payload_type;
+mod sequence;
+mod ssrc;
+
+pub use clock::{ClockRate, NtpTime};
+pub use packet::Packet;
+pub use payload_type::PayloadType;
+pub use sequence::{ExtendedSequenceNumber, SequenceNumber, Unwrapper};
+pub use ssrc::Ssrc;
