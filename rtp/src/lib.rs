@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod packet;
+pub mod payload;
 
 mod payload_type;
 mod sequence;
