@@ -2,8 +2,11 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod extension;
+pub mod jitter_buffer;
 pub mod packet;
 pub mod payload;
+pub mod rtcp;
 
 mod payload_type;
 mod sequence;

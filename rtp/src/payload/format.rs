@@ -35,6 +35,9 @@ pub struct Inspection {
     pub is_whole_frame: bool,
     /// Whether this payload proves that its frame is a key frame.
     pub key_frame: bool,
+    /// Whether this payload opens a key frame: the first of a VP8 key frame; in H.264 also the
+    /// sequence parameter set that comes before one.
+    pub begins_key_frame: bool,
     /// Bytes of payload header before the first byte of the frame (zero for H.264, whose headers
     /// are rewritten).
     pub header_len: usize,
@@ -95,6 +98,7 @@ impl Format {
                 can_start_frame: true,
                 is_whole_frame: true,
                 key_frame: self != Self::Other,
+                begins_key_frame: self != Self::Other,
                 header_len: 0,
                 codec_info: CodecInfo::None,
             }),

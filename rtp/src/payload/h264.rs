@@ -44,16 +44,21 @@ const START_CODE: [u8; 4] = [0, 0, 0, 1];
 /// with a delimiter, SEI, a parameter set, or the slice with macroblock 0.
 pub(crate) fn inspect(payload: &[u8]) -> Result<Inspection, DepacketizeError> {
     let (&first, rest) = payload.split_first().ok_or(DepacketizeError::Empty)?;
-    let (can_start_frame, key_frame) = match NalUnitType(first & TYPE_MASK) {
+    let (can_start_frame, kind) = match NalUnitType(first & TYPE_MASK) {
         NalUnitType::STAP_A => {
-            let mut key_frame = false;
             let mut can_start_frame = None;
+            let mut kind = NalUnitType(0);
             for unit in Aggregate(rest) {
                 let unit = unit?;
-                key_frame |= NalUnitType::of(unit) == Some(NalUnitType::IDR_SLICE);
                 can_start_frame.get_or_insert_with(|| starts_access_unit(unit));
+                if let Some(of_unit) = NalUnitType::of(unit)
+                    && (of_unit == NalUnitType::IDR_SLICE
+                        || of_unit == NalUnitType::SPS && kind != NalUnitType::IDR_SLICE)
+                {
+                    kind = of_unit;
+                }
             }
-            (can_start_frame.ok_or(DepacketizeError::Empty)?, key_frame)
+            (can_start_frame.ok_or(DepacketizeError::Empty)?, kind)
         }
         NalUnitType::FU_A => {
             let (&header, data) = rest.split_first().ok_or(DepacketizeError::Truncated)?;
@@ -61,17 +66,17 @@ pub(crate) fn inspect(payload: &[u8]) -> Result<Inspection, DepacketizeError> {
             let starts = header & FU_START != 0
                 && (kind.precedes_slices()
                     || kind.is_slice() && data.first().is_some_and(|data| data & 0x80 != 0));
-            (starts, kind == NalUnitType::IDR_SLICE)
+            (starts, kind)
         }
-        NalUnitType(1..=23) => {
-            (starts_access_unit(payload), NalUnitType(first & TYPE_MASK) == NalUnitType::IDR_SLICE)
-        }
+        kind @ NalUnitType(1..=23) => (starts_access_unit(payload), kind),
         NalUnitType(other) => return Err(DepacketizeError::UnsupportedNalUnitType(other)),
     };
+    let key_frame = kind == NalUnitType::IDR_SLICE;
     Ok(Inspection {
         can_start_frame,
         is_whole_frame: false,
         key_frame,
+        begins_key_frame: can_start_frame && (key_frame || kind == NalUnitType::SPS),
         header_len: 0,
         codec_info: CodecInfo::None,
     })

@@ -130,6 +130,7 @@ pub(crate) fn inspect(payload: &[u8]) -> Result<Inspection, DepacketizeError> {
         can_start_frame: starts,
         is_whole_frame: false,
         key_frame: starts && is_key_frame(frame),
+        begins_key_frame: starts && is_key_frame(frame),
         header_len: descriptor.len,
         codec_info: CodecInfo::Vp8(descriptor.layer),
     })

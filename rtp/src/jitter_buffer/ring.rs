@@ -1,0 +1,121 @@
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::blocks::BlockId;
+use crate::PayloadType;
+use crate::payload::{Format, Inspection};
+
+/// The places from the next packet to leave up to the newest that has come.
+#[derive(Debug, Default)]
+pub(super) struct Ring {
+    base: u64,
+    slots: VecDeque<Slot>,
+}
+
+#[derive(Debug)]
+pub(super) enum Slot {
+    /// Known to be missing since a later packet came.
+    Missing {
+        since: Instant,
+    },
+    /// Arrived, and had no payload.
+    Padding,
+    Packet(Stored),
+}
+
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) data: Bytes,
+    pub(super) block: BlockId,
+    pub(super) arrival: Instant,
+    pub(super) timestamp: u32,
+    pub(super) payload_type: PayloadType,
+    pub(super) format: Format,
+    pub(super) marker: bool,
+    pub(super) inspection: Inspection,
+}
+
+impl Ring {
+    /// Empties the ring, whose allocation stays, and goes on at `base`.
+    pub(super) fn restart_at(&mut self, base: u64) {
+        self.slots.clear();
+        self.base = base;
+    }
+
+    pub(super) fn base(&self) -> u64 {
+        self.base
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    pub(super) fn get(&self, seq: u64) -> Option<&Slot> {
+        let index = usize::try_from(seq.checked_sub(self.base)?).ok()?;
+        self.slots.get(index)
+    }
+
+    pub(super) fn is_present(&self, seq: u64) -> bool {
+        matches!(self.get(seq), Some(Slot::Padding | Slot::Packet(_)))
+    }
+
+    /// Puts `slot` in its place, which is not before the base and within the caller's bound; the
+    /// places skipped are missing from now on.
+    pub(super) fn insert(&mut self, seq: u64, slot: Slot, now: Instant) {
+        let Some(index) = seq.checked_sub(self.base).and_then(|index| usize::try_from(index).ok())
+        else {
+            return;
+        };
+        while self.slots.len() < index {
+            self.slots.push_back(Slot::Missing { since: now });
+        }
+        match self.slots.get_mut(index) {
+            Some(place) => *place = slot,
+            None => self.slots.push_back(slot),
+        }
+    }
+
+    /// Opens missing places in front.
+    pub(super) fn reach_back_to(&mut self, seq: u64, now: Instant) {
+        while self.base > seq {
+            self.slots.push_front(Slot::Missing { since: now });
+            self.base -= 1;
+        }
+    }
+
+    /// Takes the first place away; the base moves even where there is none.
+    pub(super) fn pop(&mut self) -> Option<Slot> {
+        self.base += 1;
+        self.slots.pop_front()
+    }
+
+    /// The packets before `end`.
+    pub(super) fn packets(&self, end: u64) -> impl Iterator<Item = &Stored> {
+        let places = usize::try_from(end.saturating_sub(self.base)).unwrap_or(usize::MAX);
+        self.slots.iter().take(places).filter_map(|slot| match slot {
+            Slot::Packet(packet) => Some(packet),
+            Slot::Missing { .. } | Slot::Padding => None,
+        })
+    }
+
+    /// The first packet that is there.
+    pub(super) fn next_packet(&self) -> Option<&Stored> {
+        self.packets(u64::MAX).next()
+    }
+
+    /// The number of the first packet of the unbroken run of one timestamp that ends with `seq`.
+    pub(super) fn first_of_timestamp(&self, seq: u64) -> u64 {
+        let timestamp = |seq| match self.get(seq) {
+            Some(Slot::Packet(packet)) => Some(packet.timestamp),
+            _ => None,
+        };
+        let own = timestamp(seq);
+        let mut first = seq;
+        while first > self.base && own.is_some() && timestamp(first - 1) == own {
+            first -= 1;
+        }
+        first
+    }
+}
