@@ -1,0 +1,148 @@
+use super::UnprotectError;
+
+/// Which indexes of a source were seen: the newest, and one bit for each of those before it
+/// ([RFC 3711 §3.3.2](https://www.rfc-editor.org/rfc/rfc3711#section-3.3.2)).
+///
+/// The bits are a ring: index `i` has the bit `i` modulo their number, so that moving on clears
+/// bits and shifts nothing.
+#[derive(Debug, Default)]
+pub(super) struct ReplayWindow {
+    /// One more than the newest index; zero before the first.
+    end: u64,
+    /// Empty until the first index is marked.
+    bits: Vec<u64>,
+}
+
+impl ReplayWindow {
+    /// Returns the newest index.
+    pub(super) const fn newest(&self) -> Option<u64> {
+        self.end.checked_sub(1)
+    }
+
+    /// Tells a new index from one seen before and from one too old to know.
+    pub(super) fn check(&self, index: u64, window: usize) -> Result<(), UnprotectError> {
+        if index >= self.end {
+            return Ok(());
+        }
+        let window = if self.bits.is_empty() { window } else { self.bits.len() * 64 };
+        if self.end - index > window as u64 {
+            return Err(UnprotectError::TooOld);
+        }
+        if self.bit(index) { Err(UnprotectError::Replayed) } else { Ok(()) }
+    }
+
+    /// Marks `index` as seen, in a window of at least `window` indexes.
+    pub(super) fn mark(&mut self, index: u64, window: usize) {
+        if self.bits.is_empty() {
+            self.bits = vec![0; window.div_ceil(64).next_power_of_two()];
+        }
+        if index >= self.end {
+            self.clear(self.end, index);
+            self.end = index + 1;
+        }
+        let (word, mask) = self.place(index);
+        if let Some(word) = self.bits.get_mut(word) {
+            *word |= mask;
+        }
+    }
+
+    /// Follows the newest index without keeping which were seen.
+    pub(super) fn advance(&mut self, index: u64) {
+        self.end = self.end.max(index + 1);
+    }
+
+    /// Clears the bits of `from..=to`, each at most once.
+    fn clear(&mut self, from: u64, to: u64) {
+        // One step, the usual, touches one bit.
+        let len = (to - from + 1).min(self.bits.len() as u64 * 64);
+        if len == self.bits.len() as u64 * 64 {
+            self.bits.fill(0);
+            return;
+        }
+        for index in to + 1 - len..=to {
+            let (word, mask) = self.place(index);
+            if let Some(word) = self.bits.get_mut(word) {
+                *word &= !mask;
+            }
+        }
+    }
+
+    fn bit(&self, index: u64) -> bool {
+        let (word, mask) = self.place(index);
+        self.bits.get(word).is_some_and(|word| word & mask != 0)
+    }
+
+    /// Returns the word and the bit in it that belong to `index`.
+    fn place(&self, index: u64) -> (usize, u64) {
+        // The number of words is a power of two, so that this is no division.
+        ((index / 64) as usize & self.bits.len().wrapping_sub(1), 1 << (index % 64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rand::{RngExt, SeedableRng, rngs::ChaCha20Rng};
+
+    use super::*;
+
+    const WINDOW: usize = 128;
+
+    #[test]
+    fn an_index_is_new_once() {
+        let mut window = ReplayWindow::default();
+        window.mark(7, WINDOW);
+        assert_eq!(window.check(7, WINDOW), Err(UnprotectError::Replayed));
+        assert_eq!(window.check(6, WINDOW), Ok(()));
+        assert_eq!(window.check(8, WINDOW), Ok(()));
+    }
+
+    #[test]
+    fn the_oldest_index_of_the_window_is_still_taken() {
+        let mut window = ReplayWindow::default();
+        window.mark(1000, WINDOW);
+        assert_eq!(window.check(1000 - 127, WINDOW), Ok(()));
+        assert_eq!(window.check(1000 - 128, WINDOW), Err(UnprotectError::TooOld));
+    }
+
+    #[test]
+    fn a_jump_forgets_all_that_was_seen() {
+        let mut window = ReplayWindow::default();
+        for index in 0..200 {
+            window.mark(index, WINDOW);
+        }
+        window.mark(200 + (1 << 40), WINDOW);
+        assert_eq!(window.check(200 + (1 << 40) - 1, WINDOW), Ok(()));
+        assert_eq!(window.check(199, WINDOW), Err(UnprotectError::TooOld));
+    }
+
+    #[test]
+    fn agrees_with_a_set_of_all_indexes() {
+        let mut rng = ChaCha20Rng::from_seed([9; 32]);
+        for size in [64, 128, 1024] {
+            let (mut window, mut seen) = (ReplayWindow::default(), BTreeSet::new());
+            let mut newest = 0u64;
+            for _ in 0..20_000 {
+                let index = match rng.random_range(0..10) {
+                    0 => newest + rng.random_range(0..2 * size as u64),
+                    1..4 => newest + 1,
+                    _ => newest.saturating_sub(rng.random_range(0..size as u64 * 5 / 4)),
+                };
+                let expected = if index + size as u64 <= newest {
+                    Err(UnprotectError::TooOld)
+                } else if seen.contains(&index) {
+                    Err(UnprotectError::Replayed)
+                } else {
+                    Ok(())
+                };
+                assert_eq!(window.check(index, size), expected, "{index} of {newest}");
+                if expected.is_ok() {
+                    window.mark(index, size);
+                    seen.insert(index);
+                    newest = newest.max(index);
+                }
+            }
+        }
+    }
+}
