@@ -254,6 +254,11 @@ impl JitterBuffer {
             self.ring.restart_at(seq);
             self.head = Head::at(seq);
             self.continuity.awaiting_key_frame = packet.format.has_key_frames();
+            if seq > 0 && inspection.is_some_and(|inspection| !inspection.can_start_frame) {
+                // It overtook the packet that its frame begins with.
+                self.ring.reach_back_to(seq - 1, self.now);
+                self.head = Head::at(seq - 1);
+            }
         }
         if seq < self.ring.base() {
             // The first packets may have overtaken each other, as long as nothing was given out.
@@ -416,7 +421,7 @@ impl JitterBuffer {
         if !self.continuity.awaiting_key_frame || start <= self.head.end {
             return false;
         }
-        let start = self.ring.first_of_timestamp(start);
+        let Some(start) = self.ring.start_of_frame(start) else { return false };
         if start <= self.head.end {
             return false;
         }

@@ -52,6 +52,11 @@ impl Ring {
         self.slots.is_empty()
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     pub(super) fn get(&self, seq: u64) -> Option<&Slot> {
         let index = usize::try_from(seq.checked_sub(self.base)?).ok()?;
         self.slots.get(index)
@@ -105,17 +110,20 @@ impl Ring {
         self.packets(u64::MAX).next()
     }
 
-    /// The number of the first packet of the unbroken run of one timestamp that ends with `seq`.
-    pub(super) fn first_of_timestamp(&self, seq: u64) -> u64 {
-        let timestamp = |seq| match self.get(seq) {
-            Some(Slot::Packet(packet)) => Some(packet.timestamp),
-            _ => None,
-        };
-        let own = timestamp(seq);
-        let mut first = seq;
-        while first > self.base && own.is_some() && timestamp(first - 1) == own {
-            first -= 1;
+    /// The number of the first packet of the frame in which `seq` begins something; `None` where a
+    /// missing packet may be of that frame too.
+    pub(super) fn start_of_frame(&self, seq: u64) -> Option<u64> {
+        let Some(Slot::Packet(packet)) = self.get(seq) else { return None };
+        if packet.format == Format::Vp8 {
+            return Some(seq);
         }
-        first
+        let mut first = seq;
+        loop {
+            match self.get(first.checked_sub(1)?)? {
+                Slot::Packet(before) if before.timestamp == packet.timestamp => first -= 1,
+                Slot::Packet(_) | Slot::Padding => return Some(first),
+                Slot::Missing { .. } => return None,
+            }
+        }
     }
 }
