@@ -1,0 +1,398 @@
+//! Candidates of ours: host candidates from the addresses that the application names, and
+//! server-reflexive ones from STUN servers
+//! ([RFC 8445 §5.1.1](https://www.rfc-editor.org/rfc/rfc8445#section-5.1.1)).
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use stun::{Class, FiveTuple, Message, MessageWriter, Method, TransactionId, Transport};
+
+use super::{Agent, Context};
+use crate::candidate::{
+    Candidate, CandidateAddress, CandidateKind, LocalCandidate, is_link_local, local_preference,
+    priority, same_address,
+};
+use crate::stream::ComponentId;
+
+/// The questions to STUN servers. One is asked per address and server, whichever streams share
+/// the address: what it looks like from outside is a fact about the socket.
+#[derive(Debug, Default)]
+pub(super) struct Gatherer {
+    queries: Vec<Query>,
+    /// No more local addresses will come.
+    ended: bool,
+    /// The end of gathering was told.
+    told: bool,
+    /// It is the queries' turn on the pacer.
+    turn: bool,
+}
+
+#[derive(Debug)]
+struct Query {
+    path: FiveTuple,
+    state: QueryState,
+}
+
+#[derive(Debug)]
+enum QueryState {
+    Waiting,
+    InProgress { id: TransactionId, transmissions: u8, next: Instant },
+    Mapped(SocketAddr),
+    Failed,
+}
+
+impl Gatherer {
+    pub(super) fn query(&self, id: &TransactionId) -> Option<usize> {
+        self.queries.iter().position(
+            |query| matches!(&query.state, QueryState::InProgress { id: known, .. } if known == id),
+        )
+    }
+
+    /// The queries whose last transmission is out, and when they fail.
+    pub(super) fn deadlines(
+        &self,
+        max_transmissions: u8,
+    ) -> impl Iterator<Item = (usize, Instant)> {
+        self.queries.iter().enumerate().filter_map(move |(index, query)| match query.state {
+            QueryState::InProgress { transmissions, next, .. }
+                if transmissions >= max_transmissions =>
+            {
+                Some((index, next))
+            }
+            _ => None,
+        })
+    }
+
+    /// The queries with something to send: when, and whether for the first time.
+    pub(super) fn sends(
+        &self,
+        max_transmissions: u8,
+    ) -> impl Iterator<Item = (usize, Option<Instant>)> {
+        self.queries.iter().enumerate().filter_map(move |(index, query)| match query.state {
+            QueryState::Waiting => Some((index, None)),
+            QueryState::InProgress { transmissions, next, .. }
+                if transmissions < max_transmissions =>
+            {
+                Some((index, Some(next)))
+            }
+            _ => None,
+        })
+    }
+
+    pub(super) const fn has_turn(&self) -> bool {
+        self.turn
+    }
+
+    pub(super) const fn give_turn(&mut self, turn: bool) {
+        self.turn = turn;
+    }
+
+    pub(super) fn fail(&mut self, query: usize) {
+        if let Some(query) = self.queries.get_mut(query) {
+            tracing::debug!(path = %query.path, "STUN server does not answer");
+            query.state = QueryState::Failed;
+        }
+    }
+
+    /// Sends a Binding request to a server, or sends it again. Unlike checks, it keeps its
+    /// transaction id: some servers count requests, and its round-trip time is of no use.
+    pub(super) fn write(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        query: usize,
+        buf: &mut Vec<u8>,
+    ) -> Option<FiveTuple> {
+        let query = self.queries.get_mut(query)?;
+        let (id, transmissions) = match query.state {
+            QueryState::InProgress { id, transmissions, .. } => (id, transmissions + 1),
+            _ => (TransactionId::random(&mut context.rng), 1),
+        };
+        // The distance to a server says nothing about the distance to the peer, nor the reverse.
+        let first = context.config.first_retransmission;
+        let interval = (first * (1 << (transmissions.min(16) - 1)))
+            .min(context.config.max_retransmission.max(first));
+        query.state = QueryState::InProgress { id, transmissions, next: now + interval };
+        MessageWriter::new(buf, Class::Request, Method::Binding, id).fingerprint().finish();
+        Some(query.path)
+    }
+
+    /// After a restart the candidates are told again, and so is their end.
+    pub(super) const fn announce_again(&mut self) {
+        self.told = false;
+    }
+
+    fn is_complete(&self) -> bool {
+        let open = |query: &Query| {
+            matches!(query.state, QueryState::Waiting | QueryState::InProgress { .. })
+        };
+        self.ended && !self.queries.iter().any(open)
+    }
+
+    /// Returns, once, that gathering is complete.
+    pub(super) fn take_complete(&mut self) -> bool {
+        let complete = self.is_complete() && !self.told;
+        self.told |= complete;
+        complete
+    }
+}
+
+impl Agent {
+    /// Adds an address that a UDP socket of ours is bound to: a host candidate of the component,
+    /// and with it a question to each STUN server of the same address family.
+    ///
+    /// It must be an address that datagrams can be sent from, not the wildcard. Addresses beyond
+    /// [`max_local_candidates`](crate::Config::max_local_candidates) are ignored.
+    pub fn add_local_address(&mut self, now: Instant, component: ComponentId, address: SocketAddr) {
+        self.advance(now);
+        let Some(index) = self.stream_index(component.stream) else { return };
+        let Some(stream) = self.streams.get(index) else { return };
+        let number = component.component;
+        if stream.component(number).is_none()
+            || address.ip().is_unspecified()
+            || stream.local.iter().any(|local| local.is_base() && local.base == address)
+        {
+            return;
+        }
+        let rank = stream
+            .local
+            .iter()
+            .filter(|local| {
+                local.is_base()
+                    && local.candidate.component == number
+                    && local.base.is_ipv4() == address.is_ipv4()
+            })
+            .count();
+        let local_preference = local_preference(address.ip(), rank);
+        if !self.add_local_candidate(
+            index,
+            CandidateKind::Host,
+            number,
+            address,
+            address,
+            local_preference,
+        ) {
+            return;
+        }
+        self.form_pairs_of_base(index, number, address);
+        self.ask_servers(address);
+        // A query of another stream may have told it already.
+        let known: Vec<SocketAddr> = self
+            .gatherer
+            .queries
+            .iter()
+            .filter(|query| query.path.local == address)
+            .filter_map(|query| match query.state {
+                QueryState::Mapped(mapped) => Some(mapped),
+                _ => None,
+            })
+            .collect();
+        for mapped in known {
+            self.add_reflexive(address, mapped);
+        }
+        self.settle();
+    }
+
+    /// Removes an address of ours, with its candidates and pairs. A component whose selected
+    /// pair it was has failed: only a restart helps.
+    pub fn remove_local_address(&mut self, now: Instant, address: SocketAddr) {
+        self.advance(now);
+        for stream in &mut self.streams {
+            let announced = stream.announced;
+            let mut index = 0;
+            stream.local.retain(|local| {
+                let keep = local.base != address;
+                if !keep && index < announced {
+                    stream.announced -= 1;
+                }
+                index += 1;
+                keep
+            });
+            for session in stream.sessions_mut() {
+                session.checklist.retain(|pair| pair.path.local != address);
+                session.early.retain(|check| check.path.local != address);
+            }
+        }
+        self.paths.retain(|path| path.five_tuple.local != address);
+        self.responses.retain(|owed| owed.path.local != address);
+        self.forget_unused_queries();
+        let bereft: Vec<usize> = (0..self.streams.len())
+            .filter(|&index| {
+                self.streams.get(index).is_some_and(|stream| {
+                    stream.components.iter().any(|component| {
+                        component
+                            .selected
+                            .is_some_and(|pair| stream.session.checklist.pair(pair).is_none())
+                    })
+                })
+            })
+            .collect();
+        for index in bereft {
+            self.fail_stream(index);
+        }
+        self.settle();
+    }
+
+    /// Says how an address of ours looks from outside, for those who know it already: because
+    /// another agent on the same socket asked, or because it is configured.
+    pub fn add_server_reflexive_address(
+        &mut self,
+        now: Instant,
+        base: SocketAddr,
+        mapped: SocketAddr,
+    ) {
+        self.advance(now);
+        self.add_reflexive(base, mapped);
+        self.settle();
+    }
+
+    /// Says that no more local addresses will come. Gathering is complete when the STUN servers
+    /// have answered or given up.
+    pub fn finish_gathering(&mut self, now: Instant) {
+        self.advance(now);
+        self.gatherer.ended = true;
+        self.settle();
+    }
+
+    /// Whether all candidates of ours are known.
+    pub fn is_gathering_complete(&self) -> bool {
+        self.gatherer.is_complete()
+    }
+
+    /// Whether a response with this transaction id is for this agent: the id of a request to a
+    /// STUN server or of a check that is open.
+    pub fn owns_transaction(&self, id: &TransactionId) -> bool {
+        self.gatherer.query(id).is_some()
+            || self.streams.iter().flat_map(|stream| stream.sessions()).any(|session| {
+                let mut attempts = session.checklist.pairs().iter().flat_map(|pair| &pair.attempts);
+                attempts.any(|attempt| attempt.id == *id)
+            })
+    }
+
+    fn ask_servers(&mut self, base: SocketAddr) {
+        let config = &self.context.config;
+        if base.ip().is_loopback() || is_link_local(base.ip()) {
+            // No server sees those, except one on the same host.
+            if !config.stun_servers.iter().any(|server| server.ip().is_loopback()) {
+                return;
+            }
+        }
+        for &server in config.stun_servers.iter().take(config.max_stun_servers) {
+            let path = FiveTuple::udp(base, server);
+            let asked = self.gatherer.queries.iter().any(|query| query.path == path);
+            if server.is_ipv4() == base.is_ipv4() && !asked {
+                self.gatherer.queries.push(Query { path, state: QueryState::Waiting });
+            }
+        }
+    }
+
+    /// Queries of addresses that no stream uses any more.
+    pub(super) fn forget_unused_queries(&mut self) {
+        let streams = &self.streams;
+        self.gatherer.queries.retain(|query| {
+            streams
+                .iter()
+                .flat_map(|stream| &stream.local)
+                .any(|local| local.base == query.path.local)
+        });
+    }
+
+    /// A server's answer. It cannot be authenticated; what it must have is the transaction id,
+    /// 96 random bits, and the server's address.
+    pub(super) fn handle_query_response(
+        &mut self,
+        index: usize,
+        path: &FiveTuple,
+        message: &Message<'_>,
+    ) {
+        let Some(query) = self.gatherer.queries.get_mut(index) else { return };
+        if !same_address(query.path.remote, path.remote)
+            || !same_address(query.path.local, path.local)
+        {
+            self.context.counters.asymmetric_responses += 1;
+            return;
+        }
+        let base = query.path.local;
+        let mapped = match message.class() {
+            Class::SuccessResponse => message.xor_mapped_address().or(message.mapped_address()),
+            _ => None,
+        };
+        match mapped {
+            Some(mapped) => {
+                query.state = QueryState::Mapped(mapped);
+                self.add_reflexive(base, mapped);
+            }
+            None => self.gatherer.fail(index),
+        }
+    }
+
+    /// Adds a server-reflexive candidate to every component that has the base.
+    fn add_reflexive(&mut self, base: SocketAddr, mapped: SocketAddr) {
+        if mapped.ip().is_unspecified() || mapped.is_ipv4() != base.is_ipv4() {
+            return;
+        }
+        for index in 0..self.streams.len() {
+            let host = self.streams.get(index).and_then(|stream| {
+                stream.local.iter().find(|local| local.is_base() && local.base == base)
+            });
+            let Some(host) = host else { continue };
+            let (component, preference) = (host.candidate.component, host.local_preference);
+            self.add_local_candidate(
+                index,
+                CandidateKind::ServerReflexive,
+                component,
+                mapped,
+                base,
+                preference,
+            );
+        }
+    }
+
+    /// Adds a candidate of ours unless it is redundant (§5.1.3) or one too many.
+    fn add_local_candidate(
+        &mut self,
+        index: usize,
+        kind: CandidateKind,
+        component: u8,
+        address: SocketAddr,
+        base: SocketAddr,
+        local_preference: u16,
+    ) -> bool {
+        let limit = self.context.config.max_local_candidates;
+        let Some(stream) = self.streams.get_mut(index) else { return false };
+        let redundant = stream.local.iter().any(|local| {
+            local.candidate.component == component
+                && local.base == base
+                && local.candidate.socket_addr().is_some_and(|known| same_address(known, address))
+        });
+        if redundant || stream.local.len() >= limit {
+            return false;
+        }
+        // §5.1.1.3: one foundation for one kind, base address and server. Servers that see the
+        // same mapped address are one to us, since the second candidate is redundant.
+        let same =
+            |local: &&LocalCandidate| local.candidate.kind == kind && local.base.ip() == base.ip();
+        let foundation = stream.local.iter().find(same).map_or_else(
+            || stream.local.iter().map(|local| local.foundation).max().unwrap_or(0) + 1,
+            |local| local.foundation,
+        );
+        stream.local.push(LocalCandidate {
+            candidate: Candidate {
+                foundation: foundation.to_string(),
+                component,
+                transport: Transport::Udp,
+                priority: priority(kind, local_preference, component),
+                address: CandidateAddress::Ip(address),
+                kind,
+                related_address: (kind != CandidateKind::Host).then_some(base),
+                tcp_type: None,
+                ufrag: None,
+                extensions: Vec::new(),
+            },
+            base,
+            foundation,
+            local_preference,
+        });
+        true
+    }
+}

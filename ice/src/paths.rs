@@ -1,0 +1,89 @@
+//! The five-tuples on which application data is accepted.
+
+use std::time::Instant;
+
+use stun::FiveTuple;
+
+use crate::stream::ComponentId;
+
+/// A five-tuple that an authenticated check proved, in either direction.
+#[derive(Debug)]
+pub(crate) struct Path {
+    pub(crate) five_tuple: FiveTuple,
+    pub(crate) component: ComponentId,
+    /// The newest generation of the stream that proved it.
+    pub(crate) generation: u32,
+    /// When the other side was last heard on it.
+    pub(crate) heard: Instant,
+    pub(crate) unread: bool,
+}
+
+/// All of them. Data that comes on no such path is nobody's: whoever could send it could
+/// have made it up.
+#[derive(Debug, Default)]
+pub(crate) struct Paths {
+    entries: Vec<Path>,
+    /// The one used last: nearly always the one used next.
+    last: usize,
+}
+
+impl Paths {
+    /// Notes that data came on a path. Returns whose it is, or `None` if nobody proved it.
+    #[inline]
+    pub(crate) fn hear(&mut self, now: Instant, path: &FiveTuple) -> Option<ComponentId> {
+        if let Some(entry) = self.entries.get_mut(self.last)
+            && entry.five_tuple == *path
+        {
+            entry.heard = now;
+            return Some(entry.component);
+        }
+        self.last = self.entries.iter().position(|entry| entry.five_tuple == *path)?;
+        let entry = self.entries.get_mut(self.last)?;
+        entry.heard = now;
+        Some(entry.component)
+    }
+
+    /// Notes that an authenticated check proved a path.
+    pub(crate) fn prove(
+        &mut self,
+        now: Instant,
+        five_tuple: FiveTuple,
+        component: ComponentId,
+        generation: u32,
+        limit: usize,
+    ) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.five_tuple == five_tuple) {
+            entry.heard = now;
+            entry.component = component;
+            entry.generation = entry.generation.max(generation);
+            return;
+        }
+        if self.entries.len() >= limit {
+            let silent = self.entries.iter().enumerate().min_by_key(|(_, entry)| entry.heard);
+            if let Some(index) = silent.map(|(index, _)| index) {
+                self.entries.swap_remove(index);
+            }
+        }
+        self.entries.push(Path { five_tuple, component, generation, heard: now, unread: true });
+    }
+
+    pub(crate) fn heard(&self, path: &FiveTuple) -> Option<Instant> {
+        self.entries.iter().find(|entry| entry.five_tuple == *path).map(|entry| entry.heard)
+    }
+
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&Path) -> bool) {
+        self.entries.retain(keep);
+        self.entries.shrink_to_fit();
+        self.last = 0;
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Path> {
+        self.entries.iter()
+    }
+
+    pub(crate) fn take_unread(&mut self) -> Option<&Path> {
+        let entry = self.entries.iter_mut().find(|entry| entry.unread)?;
+        entry.unread = false;
+        Some(entry)
+    }
+}

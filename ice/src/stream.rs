@@ -1,0 +1,246 @@
+//! Data streams, their components, and the ICE session of each generation.
+
+use std::time::Instant;
+
+use stun::{FiveTuple, Key, TransactionId};
+
+use crate::candidate::{Candidate, CandidateKind, LocalCandidate, same_address};
+use crate::checklist::Checklist;
+use crate::credentials::Credentials;
+use crate::event::ConnectionState;
+use crate::pair::{Pair, PairId};
+
+/// Names a data stream of an agent; never reused.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct StreamId(pub(crate) u16);
+
+impl StreamId {
+    /// Returns its number: 0 for the first stream of an agent.
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
+
+/// Names a component of a data stream: 1 for RTP or everything, 2 for RTCP where it has a path
+/// of its own ([RFC 8445 §13](https://www.rfc-editor.org/rfc/rfc8445#section-13)).
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ComponentId {
+    /// The stream.
+    pub stream: StreamId,
+    /// The component, from 1.
+    pub component: u8,
+}
+
+/// Which agent decides
+/// ([RFC 8445 §6.1.1](https://www.rfc-editor.org/rfc/rfc8445#section-6.1.1)).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Role {
+    /// This agent nominates the pairs; usually the offerer's.
+    Controlling,
+    /// The other agent does.
+    Controlled,
+}
+
+impl Role {
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Controlling => Self::Controlled,
+            Self::Controlled => Self::Controlling,
+        }
+    }
+}
+
+/// A data stream.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) id: StreamId,
+    pub(crate) local: Vec<LocalCandidate>,
+    /// How many of `local` the application was told.
+    pub(crate) announced: usize,
+    pub(crate) components: Vec<Component>,
+    pub(crate) session: Session,
+    /// The session before the restart, which carries data until the new one can.
+    pub(crate) previous: Option<Box<Session>>,
+    pub(crate) state: ConnectionState,
+    pub(crate) reported_state: ConnectionState,
+}
+
+impl Stream {
+    pub(crate) fn component(&self, component: u8) -> Option<&Component> {
+        self.components.get(usize::from(component).checked_sub(1)?)
+    }
+
+    pub(crate) fn session(&self, generation: u32) -> Option<&Session> {
+        if self.session.generation == generation {
+            return Some(&self.session);
+        }
+        self.previous.as_deref().filter(|session| session.generation == generation)
+    }
+
+    pub(crate) fn session_mut(&mut self, generation: u32) -> Option<&mut Session> {
+        if self.session.generation == generation {
+            return Some(&mut self.session);
+        }
+        self.previous.as_deref_mut().filter(|session| session.generation == generation)
+    }
+
+    /// The sessions: the current one, then the one before the restart.
+    pub(crate) fn sessions_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        std::iter::once(&mut self.session).chain(self.previous.as_deref_mut())
+    }
+
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = &Session> {
+        std::iter::once(&self.session).chain(self.previous.as_deref())
+    }
+
+    /// The pair that carries a component's data.
+    pub(crate) fn active_pair(&self, component: &Component) -> Option<&Pair> {
+        let active = component.active?;
+        self.session(active.generation)?.checklist.pair(active.pair)
+    }
+}
+
+/// A component of a stream.
+#[derive(Debug)]
+pub(crate) struct Component {
+    pub(crate) id: u8,
+    /// The nominated pair of the current session.
+    pub(crate) selected: Option<PairId>,
+    /// How long nomination waits for a better pair than the first that worked.
+    pub(crate) nomination_delay: Grace,
+    /// What data is sent on.
+    pub(crate) active: Option<Active>,
+    /// Since when the active pair counts as silent.
+    pub(crate) disconnected: Option<Instant>,
+    pub(crate) writable_unread: bool,
+    pub(crate) selected_unread: bool,
+}
+
+impl Component {
+    pub(crate) const fn new(id: u8) -> Self {
+        Self {
+            id,
+            selected: None,
+            nomination_delay: Grace::NotStarted,
+            active: None,
+            disconnected: None,
+            writable_unread: false,
+            selected_unread: false,
+        }
+    }
+}
+
+/// A time that something is given, once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Grace {
+    NotStarted,
+    Until(Instant),
+    Over,
+}
+
+/// The pair that carries data, and its addresses, so that sending looks nothing up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Active {
+    pub(crate) generation: u32,
+    pub(crate) pair: PairId,
+    pub(crate) path: FiveTuple,
+}
+
+/// One generation of a stream: from its credentials to the next restart.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) generation: u32,
+    pub(crate) local: Credentials,
+    pub(crate) local_key: Key,
+    pub(crate) remote: Option<Remote>,
+    pub(crate) remote_candidates: Vec<Candidate>,
+    pub(crate) end_of_remote_candidates: bool,
+    pub(crate) checklist: Checklist,
+    pub(crate) early: Vec<EarlyCheck>,
+    /// The PAC timer.
+    pub(crate) patience: Grace,
+    /// When a replaced session is forgotten.
+    pub(crate) drop_at: Option<Instant>,
+}
+
+impl Session {
+    pub(crate) fn new(generation: u32, local: Credentials) -> Self {
+        let local_key = Key::short_term(&local.pwd);
+        Self {
+            generation,
+            local,
+            local_key,
+            remote: None,
+            remote_candidates: Vec::new(),
+            end_of_remote_candidates: false,
+            checklist: Checklist::default(),
+            early: Vec::new(),
+            patience: Grace::NotStarted,
+            drop_at: None,
+        }
+    }
+
+    pub(crate) fn count_remote(&self, kind_is: impl Fn(CandidateKind) -> bool) -> usize {
+        self.remote_candidates.iter().filter(|candidate| kind_is(candidate.kind)).count()
+    }
+
+    pub(crate) fn remote_candidate(
+        &self,
+        component: u8,
+        address: std::net::SocketAddr,
+    ) -> Option<&Candidate> {
+        self.remote_candidates.iter().find(|candidate| {
+            candidate.component == component
+                && candidate.socket_addr().is_some_and(|known| same_address(known, address))
+        })
+    }
+}
+
+/// What a session knows of the other side.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    pub(crate) credentials: Credentials,
+    pub(crate) key: Key,
+    /// USERNAME of our checks: their fragment, a colon, ours
+    /// ([RFC 8445 §7.2.2](https://www.rfc-editor.org/rfc/rfc8445#section-7.2.2)).
+    pub(crate) username: String,
+}
+
+impl Remote {
+    pub(crate) fn new(credentials: Credentials, local: &Credentials) -> Self {
+        let key = Key::short_term(&credentials.pwd);
+        let username = format!("{}:{}", credentials.ufrag, local.ufrag);
+        Self { credentials, key, username }
+    }
+}
+
+/// An authenticated check that came before the other side's credentials, and was answered: what
+/// is needed to go on with it (RFC 8445 §7.3).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EarlyCheck {
+    pub(crate) component: u8,
+    pub(crate) path: FiveTuple,
+    pub(crate) priority: u32,
+    pub(crate) use_candidate: bool,
+}
+
+/// A response that we owe.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owed {
+    pub(crate) path: FiveTuple,
+    pub(crate) id: TransactionId,
+    pub(crate) stream: StreamId,
+    pub(crate) generation: u32,
+    pub(crate) kind: OwedKind,
+    /// The request proved itself by MESSAGE-INTEGRITY-SHA256, so does the response.
+    pub(crate) sha256: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum OwedKind {
+    Success,
+    RoleConflict,
+    /// The first unknown attributes; zeros fill the array.
+    UnknownAttributes([u16; 4]),
+    BadRequest,
+}

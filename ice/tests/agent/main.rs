@@ -1,0 +1,4 @@
+//! Agents against each other in virtual time.
+
+mod connect;
+mod network;
