@@ -1,0 +1,647 @@
+//! DTLS: TLS over datagrams ([RFC 6347](https://www.rfc-editor.org/rfc/rfc6347)).
+//!
+//! A [`Connection`] is one side of a DTLS association. It never sees a socket or an address:
+//! datagrams that belong to it go into [`Connection::handle_datagram`], datagrams to send come out
+//! of [`Connection::poll_transmit`], and the clock is told with every call.
+//!
+//! ```
+//! use std::time::{Instant, SystemTime};
+//!
+//! use peerless_dtls_srtp::certificate::{Certificate, CertificateParameters};
+//! use peerless_dtls_srtp::crypto::Crypto;
+//! use peerless_dtls_srtp::dtls::{Config, Connection, Event};
+//! use peerless_dtls_srtp::fingerprint::HashAlgorithm;
+//!
+//! let now = Instant::now();
+//! let crypto = Crypto::default();
+//! let [alice, bob] = [(); 2].map(|()| {
+//!     let parameters = CertificateParameters::new(SystemTime::now());
+//!     Certificate::generate(&crypto, parameters).unwrap()
+//! });
+//! // Signalling tells each side the other's fingerprint.
+//! let config = |ours: &Certificate, theirs: &Certificate| {
+//!     Config::new(ours.clone(), crypto.clone())
+//!         .unwrap()
+//!         .with_remote_fingerprints(vec![theirs.fingerprint(HashAlgorithm::Sha256)])
+//! };
+//! let mut client = Connection::client(config(&alice, &bob), now, [1; 32]);
+//! let mut server = Connection::server(config(&bob, &alice), now, [2; 32]);
+//!
+//! let mut datagram = Vec::new();
+//! while !(client.is_connected() && server.is_connected()) {
+//!     while client.poll_transmit(now, &mut datagram).is_some() {
+//!         server.handle_datagram(now, &mut datagram);
+//!         datagram.clear();
+//!     }
+//!     while server.poll_transmit(now, &mut datagram).is_some() {
+//!         client.handle_datagram(now, &mut datagram);
+//!         datagram.clear();
+//!     }
+//! }
+//! assert_eq!(client.poll_event(), Some(Event::Connected));
+//! assert!(client.srtp_keys().is_some());
+//!
+//! let record = client.begin(&mut datagram).unwrap();
+//! datagram.extend_from_slice(b"hello");
+//! client.seal(&mut datagram, record).unwrap();
+//! assert_eq!(server.handle_datagram(now, &mut datagram).next(), Some(&mut b"hello".to_owned()[..]));
+//! ```
+//!
+//! # What is where
+//!
+//! | layer | file |
+//! | --- | --- |
+//! | settings; what can go wrong | `config`, `error`, `alert` |
+//! | records: in a datagram, ours, protected | `record`, `outgoing`, `v12/protection` |
+//! | handshake messages: fragments, their reassembly, wire formats | `message`, `reassembly`, `message/…` |
+//! | flights and their timers | `flight` |
+//! | the handshake of each side, state by state | `v12/client`, `v12/server`, `v12/session` |
+//! | who the peer is | `peer`, `signature` |
+//!
+//! Left out: session resumption, renegotiation (refused), compression, static key exchange, CBC.
+
+mod alert;
+mod codec;
+mod config;
+mod early;
+mod error;
+mod flight;
+mod message;
+mod outgoing;
+mod peer;
+mod reassembly;
+mod receive;
+mod record;
+mod signature;
+mod suite;
+mod transcript;
+mod v12;
+
+use std::fmt;
+use std::mem;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use rand::rngs::ChaCha20Rng;
+use rand::{Rng, SeedableRng};
+use rustls::{CipherSuite, NamedGroup};
+use zeroize::{Zeroize, Zeroizing};
+
+pub use self::alert::AlertDescription;
+pub use self::config::{ClientAuthentication, Config, DEFAULT_MTU};
+pub use self::error::{CloseReason, ConfigError, ExportError, HandshakeError, SealError};
+pub use self::receive::Records;
+
+use self::alert::Alert;
+use self::early::Early;
+use self::flight::{Flight, Timeout, Timing};
+use self::outgoing::Outgoing;
+use self::peer::Peer;
+use self::reassembly::{Epoch, Inbox};
+use self::record::{ContentType, Header, MAX_PLAINTEXT};
+use self::transcript::Transcript;
+use self::v12::protection::{Open, Opener};
+use self::v12::session::Session;
+use crate::fingerprint::Fingerprint;
+use crate::srtp::SessionKeys;
+
+/// The longest plaintext of a record in bytes.
+pub const MAX_PLAINTEXT_LEN: usize = MAX_PLAINTEXT;
+
+/// The smallest datagram that we can be told to make.
+const MIN_MTU: usize = 128;
+
+/// The first timer when no round-trip time is known
+/// ([RFC 9147 §5.8.2](https://www.rfc-editor.org/rfc/rfc9147#section-5.8.2) recommends it for
+/// applications like ours).
+const DEFAULT_TIMEOUT: Duration = Duration::from_millis(400);
+
+/// The first timer is no shorter, however near the peer is: it needs some milliseconds for its
+/// signatures, and its processor may be busy.
+const MIN_TIMEOUT: Duration = Duration::from_millis(30);
+
+/// Which side of the handshake we are.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Role {
+    /// The side that speaks first (`a=setup:active`).
+    Client,
+    /// The side that waits (`a=setup:passive`).
+    Server,
+}
+
+/// A version of the protocol.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum Version {
+    /// DTLS 1.2 ([RFC 6347](https://www.rfc-editor.org/rfc/rfc6347)).
+    Dtls12,
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dtls12 => f.write_str("DTLS 1.2"),
+        }
+    }
+}
+
+/// What happened. Each comes at most once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The handshake is finished and the peer is who it has to be: data goes both ways.
+    Connected,
+    /// The connection has ended, or never came to be.
+    Closed(CloseReason),
+}
+
+/// What was counted.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Records, or rests of datagrams, that were dropped: malformed, forged, out of place, or
+    /// beyond a bound.
+    pub records_dropped: u64,
+    /// Records that had come before.
+    pub records_replayed: u64,
+    /// Flights that were sent again, because no answer came or the peer repeated its own.
+    pub flights_retransmitted: u64,
+}
+
+/// A record that was begun in a buffer, to be closed by [`Connection::seal`].
+#[derive(Debug)]
+#[must_use = "a record that is not sealed must be taken off the buffer"]
+pub struct RecordStart(Open);
+
+/// One side of a DTLS association.
+///
+/// [`Debug`](fmt::Debug) shows its role and state, and no secret.
+pub struct Connection {
+    config: Config,
+    role: Role,
+    now: Instant,
+    phase: Phase,
+    outgoing: Outgoing,
+    opener: Option<Opener>,
+    session: Option<Box<Session>>,
+    peer: Peer,
+    /// Application data that came before it could be delivered.
+    early: Early,
+    /// An alert that the peer has to be sent.
+    owed: Option<Alert>,
+    /// Whether [`Event::Connected`] is still to be read.
+    connected_event: bool,
+    closed_event: Option<CloseReason>,
+    mtu: usize,
+    round_trip_time: Option<Duration>,
+    stats: Stats,
+}
+
+enum Phase {
+    Handshaking(Box<Handshake>),
+    /// The handshake is done. Nothing is delivered as long as the peer is not authenticated,
+    /// which is so when its fingerprints have not come yet.
+    Established {
+        connected: bool,
+        last_flight: Option<Box<LastFlight>>,
+    },
+    Closed(Closed),
+}
+
+/// What a handshake needs until it is finished.
+struct Handshake {
+    state: v12::State,
+    inbox: Inbox,
+    flight: Flight,
+    transcript: Transcript,
+    /// Protected records, with their headers, that came before their keys.
+    sealed: Early,
+}
+
+/// What is kept of a handshake by the side whose flight was the last: the peer may have missed it.
+struct LastFlight {
+    flight: Flight,
+    /// How many messages the peer has sent.
+    peer_seq: u16,
+}
+
+/// What is kept of a connection that has ended.
+struct Closed {
+    reason: CloseReason,
+    /// Said again when the peer goes on as if it had not heard, but not before `repeat_at`.
+    alert: Option<Alert>,
+    repeat_at: Instant,
+}
+
+impl Connection {
+    /// Makes a client, which has its first flight to send at once.
+    ///
+    /// `seed` is where its randomness comes from, apart from that of the providers: 32 bytes that
+    /// nobody can guess and that are used nowhere else.
+    pub fn client(config: Config, now: Instant, seed: [u8; 32]) -> Self {
+        Self::new(Role::Client, config, now, seed)
+    }
+
+    /// Makes a server, which waits for a client. About `seed` see [`Connection::client`].
+    pub fn server(config: Config, now: Instant, seed: [u8; 32]) -> Self {
+        Self::new(Role::Server, config, now, seed)
+    }
+
+    fn new(role: Role, config: Config, now: Instant, mut seed: [u8; 32]) -> Self {
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        seed.zeroize();
+        let (mut random, mut cookie) = ([0; 32], [0; 32]);
+        rng.fill_bytes(&mut random);
+        rng.fill_bytes(&mut cookie);
+
+        let mut handshake = Box::new(Handshake {
+            state: v12::State::Done,
+            inbox: Inbox::new(config.shared.max_handshake_bytes),
+            flight: Flight::default(),
+            transcript: Transcript::default(),
+            sealed: Early::default(),
+        });
+        let mut connection = Self {
+            peer: Peer::new(config.identity.clone()),
+            mtu: config.shared.mtu.max(MIN_MTU),
+            config,
+            role,
+            now,
+            phase: Phase::Closed(Closed::new(CloseReason::Local, None, now)),
+            outgoing: match role {
+                Role::Client => Outgoing::client(),
+                Role::Server => Outgoing::server(),
+            },
+            opener: None,
+            session: None,
+            early: Early::default(),
+            owed: None,
+            connected_event: false,
+            closed_event: None,
+            round_trip_time: None,
+            stats: Stats::default(),
+        };
+        handshake.state = match role {
+            Role::Client => v12::client::start(random, &mut connection.step(&mut handshake)),
+            Role::Server => v12::server::start(random, cookie, &connection.config.shared),
+        };
+        connection.phase = Phase::Handshaking(handshake);
+        connection
+    }
+
+    // The five calls.
+
+    /// Takes a datagram from the peer, and gives back the application data in it, decrypted in
+    /// place: an iterator over its records. Dropping the iterator processes the rest of the
+    /// datagram, and drops application data in it.
+    ///
+    /// Whatever the datagram holds, this cannot fail: what is not understood is counted.
+    pub fn handle_datagram<'d>(&mut self, now: Instant, datagram: &'d mut [u8]) -> Records<'_, 'd> {
+        self.see(now);
+        if let Phase::Established { last_flight, .. } = &mut self.phase
+            && last_flight.as_ref().is_some_and(|last| last.flight.is_stale(self.now))
+        {
+            *last_flight = None;
+        }
+        Records::new(self, datagram)
+    }
+
+    /// Does what is due: a flight that was not answered in time is sent again.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.see(now);
+        let timing = self.timing();
+        let Phase::Handshaking(handshake) = &mut self.phase else { return };
+        match handshake.flight.handle_timeout(self.now, timing) {
+            Timeout::NotYet => (),
+            Timeout::Retransmit => self.stats.flights_retransmitted += 1,
+            Timeout::GiveUp => self.end(CloseReason::TimedOut, None),
+        }
+    }
+
+    /// Appends the next datagram to `buf` and returns its range; `None` when there is nothing to
+    /// send.
+    pub fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Range<usize>> {
+        self.see(now);
+        let start = buf.len();
+        let timing = self.timing();
+        let flight = match &mut self.phase {
+            Phase::Handshaking(handshake) => Some(&mut handshake.flight),
+            Phase::Established { last_flight: Some(last), .. } => Some(&mut last.flight),
+            _ => None,
+        };
+        if let Some(flight) = flight
+            && flight.is_sending()
+        {
+            flight.write_datagram(self.now, buf, self.mtu, timing, &mut self.outgoing);
+        } else if let Some(alert) = self.owed.take() {
+            let epoch = self.alert_epoch();
+            self.outgoing.write(epoch, ContentType::Alert, buf, |buf| {
+                buf.extend_from_slice(&alert.bytes());
+            });
+        }
+        (buf.len() > start).then(|| start..buf.len())
+    }
+
+    /// Returns what has happened since the last call.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        if mem::take(&mut self.connected_event) {
+            return Some(Event::Connected);
+        }
+        self.closed_event.take().map(Event::Closed)
+    }
+
+    /// Returns when to call again: [`Connection::poll_transmit`] if it is not in the future,
+    /// else [`Connection::handle_timeout`].
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let flight = match &self.phase {
+            Phase::Handshaking(handshake) => Some(&handshake.flight),
+            Phase::Established { last_flight: Some(last), .. } => Some(&last.flight),
+            _ => None,
+        };
+        if self.owed.is_some() || flight.is_some_and(Flight::is_sending) {
+            return Some(self.now);
+        }
+        flight.and_then(Flight::deadline)
+    }
+
+    // Sending application data.
+
+    /// Returns whether application data can be sent: the peer is authenticated, and our Finished
+    /// message is sent. For a client that is before the server's Finished has come (False Start,
+    /// [RFC 7918](https://www.rfc-editor.org/rfc/rfc7918)), which saves a round trip: the server
+    /// has signed its key exchange, and all suites here are ones that RFC 7918 §5.1 allows.
+    pub fn may_send(&self) -> bool {
+        match &self.phase {
+            Phase::Handshaking(handshake) => {
+                self.role == Role::Client
+                    && self.outgoing.sealer.is_some()
+                    && handshake.flight.was_sent()
+                    && self.peer.is_authenticated()
+            }
+            Phase::Established { connected, last_flight } => {
+                *connected && last_flight.as_ref().is_none_or(|last| last.flight.was_sent())
+            }
+            Phase::Closed(_) => false,
+        }
+    }
+
+    /// Begins a record of application data: appends what stands before the plaintext to `buf`.
+    /// The caller appends the plaintext, at most [`MAX_PLAINTEXT_LEN`] bytes, and calls
+    /// [`Connection::seal`]. `None`, and nothing appended, unless [`Connection::may_send`].
+    pub fn begin(&mut self, buf: &mut Vec<u8>) -> Option<RecordStart> {
+        if !self.may_send() {
+            return None;
+        }
+        let sealer = self.outgoing.sealer.as_mut()?;
+        sealer.begin(ContentType::ApplicationData, buf).map(RecordStart)
+    }
+
+    /// Closes a record: encrypts what was appended since it was begun, in place, and appends the
+    /// tag. The record is then the end of `buf`.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError`]; the record is then taken off `buf`.
+    pub fn seal(&mut self, buf: &mut Vec<u8>, start: RecordStart) -> Result<(), SealError> {
+        let RecordStart(open) = start;
+        match &self.outgoing.sealer {
+            Some(sealer) if !matches!(self.phase, Phase::Closed(_)) => sealer.seal(buf, open),
+            _ => {
+                buf.truncate(open.start());
+                Err(SealError::Closed)
+            }
+        }
+    }
+
+    /// Returns how many bytes a record adds to its plaintext: with AES-GCM 13 of header, 8 of
+    /// nonce and 16 of tag, which is also the answer while the suite is not known.
+    pub fn record_overhead(&self) -> usize {
+        match &self.outgoing.sealer {
+            Some(_) => self.outgoing.overhead(Epoch::Protected),
+            None => Header::LEN + 8 + 16,
+        }
+    }
+
+    /// Takes application data that came before it could be delivered: ahead of the peer's
+    /// Finished message, or of its fingerprints. Ask after [`Event::Connected`] until `None`;
+    /// what was asked for neither then nor later stays within
+    /// [`Config::with_max_early_bytes`].
+    pub fn take_early(&mut self) -> Option<Vec<u8>> {
+        if self.is_connected() { self.early.pop() } else { None }
+    }
+
+    // Commands and settings.
+
+    /// Says who the peer has to be, if that was not known when the connection was made. A peer
+    /// that is found to be another is sent an alert, and the connection ends, also if it was
+    /// connected under other fingerprints before.
+    pub fn set_remote_fingerprints(&mut self, now: Instant, fingerprints: Vec<Fingerprint>) {
+        self.see(now);
+        if matches!(self.phase, Phase::Closed(_)) {
+            return;
+        }
+        match self.peer.set_fingerprints(fingerprints) {
+            Ok(()) => self.connect_if_authenticated(),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Says how long a round trip takes, as ICE has measured it: the first retransmission of the
+    /// flights that begin after this comes after one and a half of it.
+    pub fn set_round_trip_time(&mut self, round_trip_time: Duration) {
+        self.round_trip_time = Some(round_trip_time);
+    }
+
+    /// Changes the largest datagram to send, in bytes of UDP payload; at least 128.
+    pub fn set_mtu(&mut self, bytes: usize) {
+        self.mtu = bytes.max(MIN_MTU);
+    }
+
+    /// Closes the connection: the peer is sent close_notify, and nothing is delivered any more.
+    pub fn close(&mut self, now: Instant) {
+        self.see(now);
+        if !matches!(self.phase, Phase::Closed(_)) {
+            self.end(CloseReason::Local, Some(Alert::CLOSE_NOTIFY));
+        }
+    }
+
+    // Reading out.
+
+    /// Returns whether the handshake is finished and the peer authenticated, and the connection
+    /// not closed since.
+    pub fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Established { connected: true, .. })
+    }
+
+    /// Returns why the connection has ended, if it has.
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        match &self.phase {
+            Phase::Closed(closed) => Some(closed.reason),
+            _ => None,
+        }
+    }
+
+    /// Returns which side of the handshake we are.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Returns the version that was negotiated, once there are keys.
+    pub fn version(&self) -> Option<Version> {
+        self.session.as_ref().map(|_| Version::Dtls12)
+    }
+
+    /// Returns the cipher suite that was negotiated, once there are keys.
+    pub fn cipher_suite(&self) -> Option<CipherSuite> {
+        self.session.as_ref().map(|session| session.negotiated.suite.id)
+    }
+
+    /// Returns the key exchange group that was negotiated, once there are keys.
+    pub fn group(&self) -> Option<NamedGroup> {
+        self.session.as_ref().map(|session| session.group)
+    }
+
+    /// Returns the DER encoding of the peer's certificate, once it came. It is not authenticated
+    /// before the connection is.
+    pub fn peer_certificate(&self) -> Option<&[u8]> {
+        self.peer.certificate()
+    }
+
+    /// Returns the keys for SRTP
+    /// ([RFC 5764 §4.2](https://www.rfc-editor.org/rfc/rfc5764#section-4.2)). `None` before the
+    /// connection is connected, and if no profile was negotiated.
+    pub fn srtp_keys(&self) -> Option<SessionKeys> {
+        let profile = self.session.as_ref()?.negotiated.srtp_profile?;
+        let len = profile.keying_material_len();
+        let material = self.export_keying_material(SessionKeys::EXPORTER_LABEL, None, len).ok()?;
+        match self.role {
+            Role::Client => SessionKeys::for_client(profile, &material),
+            Role::Server => SessionKeys::for_server(profile, &material),
+        }
+    }
+
+    /// Derives `len` bytes of keying material that only the two sides know
+    /// ([RFC 5705](https://www.rfc-editor.org/rfc/rfc5705)). An absent context and an empty one
+    /// give different bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError`] if the connection is not connected, the label is reserved or empty, or the
+    /// context is too long.
+    pub fn export_keying_material(
+        &self,
+        label: &str,
+        context: Option<&[u8]>,
+        len: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, ExportError> {
+        let session = self.session.as_ref().filter(|_| self.is_connected());
+        let session = session.ok_or(ExportError::NotConnected)?;
+        let mut material = Zeroizing::new(vec![0; len]);
+        session.export(label, context, &mut material)?;
+        Ok(material)
+    }
+
+    /// Returns what was counted.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    // What the calls share.
+
+    /// An older `now` is read as the newest seen.
+    fn see(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    fn timing(&self) -> Timing {
+        let settings = &self.config.shared;
+        let initial = settings.initial_timeout.unwrap_or_else(|| match self.round_trip_time {
+            Some(round_trip_time) => (round_trip_time * 3 / 2).max(MIN_TIMEOUT),
+            None => DEFAULT_TIMEOUT,
+        });
+        Timing {
+            initial: initial.min(settings.max_timeout),
+            max: settings.max_timeout,
+            max_retransmissions: settings.max_retransmissions,
+        }
+    }
+
+    /// An alert is protected as soon as the peer can open it.
+    fn alert_epoch(&self) -> Epoch {
+        match &self.phase {
+            Phase::Handshaking(_) if self.role == Role::Server => Epoch::Plaintext,
+            _ if self.outgoing.sealer.is_some() => Epoch::Protected,
+            _ => Epoch::Plaintext,
+        }
+    }
+
+    /// Lets a handshake work on the parts of the connection that it may change.
+    fn step<'s>(&'s mut self, handshake: &'s mut Handshake) -> v12::Step<'s> {
+        v12::Step {
+            settings: &self.config.shared,
+            transcript: &mut handshake.transcript,
+            flight: &mut handshake.flight,
+            inbox: &mut handshake.inbox,
+            outgoing: &mut self.outgoing,
+            peer: &mut self.peer,
+            session: &mut self.session,
+            opener: &mut self.opener,
+        }
+    }
+
+    /// The handshake is finished; if the fingerprints have come, so is everything.
+    fn connect_if_authenticated(&mut self) {
+        if let Phase::Established { connected, .. } = &mut self.phase
+            && !*connected
+            && self.peer.is_authenticated()
+        {
+            *connected = true;
+            self.connected_event = true;
+            tracing::debug!(role = ?self.role, suite = ?self.cipher_suite(), "DTLS connected");
+        }
+    }
+
+    /// Breaks off and tells the peer why.
+    fn fail(&mut self, error: HandshakeError) {
+        self.end(error.into(), Some(Alert::fatal(error.alert())));
+    }
+
+    fn end(&mut self, reason: CloseReason, alert: Option<Alert>) {
+        tracing::debug!(role = ?self.role, %reason, "DTLS closed");
+        if self.alert_epoch() == Epoch::Plaintext {
+            // The peer could not open it.
+            self.outgoing.sealer = None;
+        }
+        self.owed = alert;
+        self.closed_event = Some(reason);
+        self.opener = None;
+        self.early = Early::default();
+        self.phase = Phase::Closed(Closed::new(reason, alert, self.now));
+    }
+}
+
+impl Closed {
+    fn new(reason: CloseReason, alert: Option<Alert>, now: Instant) -> Self {
+        Self { reason, alert, repeat_at: now }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = match &self.phase {
+            Phase::Handshaking(_) => "handshaking",
+            Phase::Established { connected: false, .. } => "waiting for fingerprints",
+            Phase::Established { connected: true, .. } => "connected",
+            Phase::Closed(_) => "closed",
+        };
+        f.debug_struct("Connection")
+            .field("role", &self.role)
+            .field("phase", &phase)
+            .field("cipher_suite", &self.cipher_suite())
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

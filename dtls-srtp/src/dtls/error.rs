@@ -1,0 +1,162 @@
+//! Why a handshake fails and a connection ends.
+
+use thiserror::Error;
+
+use super::alert::AlertDescription;
+use super::codec::Malformed;
+
+/// Why we broke a handshake off; the peer is told by [`HandshakeError::alert`].
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The peer's Finished message does not fit the handshake: somebody changed it on its way.
+    #[error("the peer's Finished message does not match the handshake")]
+    BadFinished,
+    /// A signature of the peer's is wrong: it does not have the key of its certificate.
+    #[error("the peer's signature is wrong")]
+    BadSignature,
+    /// The peer does not know the extended master secret, which we require.
+    #[error("the peer does not offer the extended master secret (RFC 7627)")]
+    ExtendedMasterSecretMissing,
+    /// The peer's certificate is not the one that its fingerprints announce.
+    #[error("the peer's certificate does not match its fingerprints")]
+    FingerprintMismatch,
+    /// A field has a value that it must not have.
+    #[error("the peer sent a parameter that is not allowed")]
+    IllegalParameter,
+    /// Our own cryptography failed: no randomness, or a signing key that does not answer.
+    #[error("the cryptographic provider failed")]
+    Internal,
+    /// The peer's public key is no point of its group.
+    #[error("the peer's key share is invalid")]
+    InvalidKeyShare,
+    /// A message cannot be parsed.
+    #[error("the peer sent a malformed message")]
+    Malformed,
+    /// The peer's certificate cannot be parsed.
+    #[error("the peer's certificate is malformed")]
+    MalformedCertificate,
+    /// The peer gives no certificate, and must.
+    #[error("the peer gives no certificate")]
+    NoCertificate,
+    /// No cipher suite is known to both, for the kind of certificate at hand.
+    #[error("no common cipher suite")]
+    NoCommonCipherSuite,
+    /// No key exchange group is known to both.
+    #[error("no common key exchange group")]
+    NoCommonGroup,
+    /// The peer cannot verify what our key can sign.
+    #[error("no common signature scheme")]
+    NoCommonSignatureScheme,
+    /// No protocol version is known to both.
+    #[error("no common protocol version")]
+    NoCommonVersion,
+    /// A message came that does not belong there.
+    #[error("the peer sent a message out of place")]
+    UnexpectedMessage,
+    /// The peer's certificate has a kind of key that is not supported, or not with its suite.
+    #[error("the peer's certificate has an unsupported kind of key")]
+    UnsupportedCertificate,
+    /// The peer answered an extension that had not been offered.
+    #[error("the peer answered an extension that was not offered")]
+    UnsupportedExtension,
+}
+
+impl HandshakeError {
+    /// Returns the alert that tells the peer.
+    pub const fn alert(self) -> AlertDescription {
+        match self {
+            Self::BadFinished | Self::BadSignature => AlertDescription::DecryptError,
+            Self::ExtendedMasterSecretMissing
+            | Self::NoCertificate
+            | Self::NoCommonCipherSuite
+            | Self::NoCommonGroup
+            | Self::NoCommonSignatureScheme => AlertDescription::HandshakeFailure,
+            Self::FingerprintMismatch | Self::MalformedCertificate => {
+                AlertDescription::BadCertificate
+            }
+            Self::IllegalParameter | Self::InvalidKeyShare => AlertDescription::IllegalParameter,
+            Self::Internal => AlertDescription::InternalError,
+            Self::Malformed => AlertDescription::DecodeError,
+            Self::NoCommonVersion => AlertDescription::ProtocolVersion,
+            Self::UnexpectedMessage => AlertDescription::UnexpectedMessage,
+            Self::UnsupportedCertificate => AlertDescription::UnsupportedCertificate,
+            Self::UnsupportedExtension => AlertDescription::UnsupportedExtension,
+        }
+    }
+}
+
+impl From<Malformed> for HandshakeError {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+/// Why a connection is closed.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The peer broke off with this alert.
+    #[error("the peer broke off: {0}")]
+    Alert(AlertDescription),
+    /// We broke the handshake off.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    /// [`Connection::close`](super::Connection::close) was called.
+    #[error("closed by us")]
+    Local,
+    /// The peer closed.
+    #[error("closed by the peer")]
+    Remote,
+    /// The last retransmission of a flight was not answered.
+    #[error("the peer does not answer")]
+    TimedOut,
+}
+
+/// Why a [`Config`](super::Config) cannot be made.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The two providers have no cipher suite in common.
+    #[error("no cipher suite of DTLS 1.2 is known to both the handshake and the packet provider")]
+    NoCipherSuite,
+    /// The handshake provider has no elliptic-curve group.
+    #[error("the handshake provider has no key exchange group for DTLS 1.2")]
+    NoGroup,
+    /// The certificate's key cannot be used in DTLS 1.2.
+    #[error("the certificate's kind of key cannot be used in DTLS 1.2")]
+    UnsupportedKey,
+}
+
+/// Why [`Connection::seal`](super::Connection::seal) did not close a record.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum SealError {
+    /// The connection was closed since the record was begun, or it never was of this connection.
+    #[error("the connection is closed")]
+    Closed,
+    /// The buffer is not the one that the record was begun in, or was cut since.
+    #[error("the record was not begun in this buffer")]
+    Misplaced,
+    /// The plaintext is longer than a record can be.
+    #[error("{len} bytes do not fit a record, which takes {}", super::MAX_PLAINTEXT_LEN)]
+    TooLong {
+        /// The length of the plaintext in bytes.
+        len: usize,
+    },
+}
+
+/// Why no keying material could be exported.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The context is longer than 65 535 bytes.
+    #[error("the exporter's context is longer than 65535 bytes")]
+    ContextTooLong,
+    /// The label is empty, or one that the handshake uses itself.
+    #[error("the exporter's label is empty or reserved")]
+    Label,
+    /// The handshake is not finished, or its peer not authenticated.
+    #[error("not connected")]
+    NotConnected,
+}

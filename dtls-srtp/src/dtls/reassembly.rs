@@ -1,0 +1,215 @@
+//! Handshake messages put together from their fragments, in order
+//! ([RFC 6347 §4.2.3](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.3)).
+
+use std::ops::Range;
+
+use super::message::{Fragment, FragmentHeader, HandshakeType, Message};
+
+/// How many messages ahead of the next one are kept: a flight has six at most.
+const WINDOW: u16 = 8;
+/// How many separate pieces of a message are kept track of. 32 KiB in pieces of 500 bytes would
+/// be 64 if every second was missing.
+const MAX_PIECES: usize = 64;
+
+/// Which protection a message came under. Which messages are allowed in which is fixed.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Epoch {
+    Plaintext,
+    Protected,
+}
+
+/// What became of a fragment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Inserted {
+    /// It brought something new.
+    Kept,
+    /// It is a part of a flight that we have answered: the answer seems to be lost.
+    Answered,
+    /// It brought nothing new, contradicts what came before, or is beyond a bound.
+    Dropped,
+}
+
+/// The messages that are on their way to us.
+pub(crate) struct Inbox {
+    next_seq: u16,
+    /// The first message of the peer's that our newest flight does not answer.
+    flight_start: u16,
+    /// In order of their sequence numbers, none before `next_seq`.
+    messages: Vec<Incoming>,
+    max_bytes: usize,
+}
+
+/// A message of which at least one fragment came.
+struct Incoming {
+    seq: u16,
+    kind: HandshakeType,
+    epoch: Epoch,
+    /// The header of the whole message, and room for all of it.
+    bytes: Vec<u8>,
+    /// What came, as ranges of the body that do not touch, in order.
+    pieces: Vec<Range<usize>>,
+}
+
+impl Inbox {
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        Self { next_seq: 0, flight_start: 0, messages: Vec::new(), max_bytes }
+    }
+
+    /// Says that a flight of ours answers all that was taken so far.
+    pub(crate) fn answered(&mut self) {
+        self.flight_start = self.next_seq;
+    }
+
+    /// The sequence number of the message to come.
+    pub(crate) fn next_seq(&self) -> u16 {
+        self.next_seq
+    }
+
+    /// Takes a fragment that came in `epoch`.
+    pub(crate) fn insert(&mut self, epoch: Epoch, fragment: Fragment<'_>) -> Inserted {
+        let header = fragment.header;
+        if header.message_seq < self.flight_start {
+            return Inserted::Answered;
+        }
+        let Some(ahead) = header.message_seq.checked_sub(self.next_seq) else {
+            return Inserted::Dropped;
+        };
+        let length = header.length as usize;
+        // One message may have half of the room, so that the next one is never kept out by it.
+        if ahead >= WINDOW || length > self.max_bytes / 2 || !allowed(header.kind, epoch) {
+            return Inserted::Dropped;
+        }
+
+        let place = self.messages.binary_search_by_key(&header.message_seq, |message| message.seq);
+        let index = match place {
+            Ok(index) => {
+                // A protected fragment is authentic, and beats whatever plaintext stands there.
+                if self.messages.get(index).is_some_and(|message| message.epoch < epoch) {
+                    self.messages.remove(index);
+                    if !self.make_room(header.message_seq, length) {
+                        return Inserted::Dropped;
+                    }
+                    self.messages.insert(index, Incoming::new(header, epoch));
+                }
+                index
+            }
+            Err(_) => {
+                if !self.make_room(header.message_seq, length) {
+                    return Inserted::Dropped;
+                }
+                let index = self.messages.partition_point(|m| m.seq < header.message_seq);
+                self.messages.insert(index, Incoming::new(header, epoch));
+                index
+            }
+        };
+        let new = self
+            .messages
+            .get_mut(index)
+            .is_some_and(|message| message.put(epoch, header, fragment.body));
+        if new { Inserted::Kept } else { Inserted::Dropped }
+    }
+
+    /// Makes room for `length` bytes by dropping messages that are farther ahead than `seq`.
+    fn make_room(&mut self, seq: u16, length: usize) -> bool {
+        loop {
+            let held: usize = self.messages.iter().map(|message| message.bytes.len()).sum();
+            if held + length <= self.max_bytes {
+                return true;
+            }
+            match self.messages.last() {
+                Some(last) if last.seq > seq => self.messages.pop(),
+                _ => return false,
+            };
+        }
+    }
+
+    /// Takes out the next message, if all of it is here.
+    pub(crate) fn take(&mut self) -> Option<Complete> {
+        let first = self.messages.first()?;
+        if first.seq != self.next_seq || !first.is_complete() {
+            return None;
+        }
+        let first = self.messages.remove(0);
+        self.next_seq = self.next_seq.wrapping_add(1);
+        Some(Complete { kind: first.kind, bytes: first.bytes })
+    }
+}
+
+/// Finished is the only message under the new keys, and all others come before them: no plaintext
+/// can stand in for a Finished, however it is numbered.
+fn allowed(kind: HandshakeType, epoch: Epoch) -> bool {
+    (kind == HandshakeType::Finished) == (epoch == Epoch::Protected)
+}
+
+impl Incoming {
+    fn new(header: FragmentHeader, epoch: Epoch) -> Self {
+        let mut bytes = vec![0; FragmentHeader::LEN + header.length as usize];
+        let whole = FragmentHeader::whole(header.kind, header.message_seq, header.length);
+        for (to, from) in bytes.iter_mut().zip(whole.bytes()) {
+            *to = from;
+        }
+        Self { seq: header.message_seq, kind: header.kind, epoch, bytes, pieces: Vec::new() }
+    }
+
+    fn len(&self) -> usize {
+        self.bytes.len() - FragmentHeader::LEN
+    }
+
+    fn is_complete(&self) -> bool {
+        self.len() == 0 || matches!(self.pieces.as_slice(), [all] if all.len() == self.len())
+    }
+
+    /// Puts a fragment in its place, unless it contradicts those before. What came first stays:
+    /// a peer sends the same bytes each time.
+    fn put(&mut self, epoch: Epoch, header: FragmentHeader, body: &[u8]) -> bool {
+        if epoch != self.epoch || header.kind != self.kind || header.length as usize != self.len() {
+            return false;
+        }
+        let range = header.offset as usize..header.offset as usize + body.len();
+        if range.is_empty() {
+            return self.len() == 0;
+        }
+        // The pieces that touch the new one become one with it.
+        let first = self.pieces.partition_point(|piece| piece.end < range.start);
+        let last = self.pieces.partition_point(|piece| piece.start <= range.end);
+        let touched = self.pieces.get(first..last).unwrap_or_default();
+        if touched.iter().any(|piece| piece.start <= range.start && range.end <= piece.end) {
+            return false;
+        }
+        if touched.is_empty() && self.pieces.len() >= MAX_PIECES {
+            return false;
+        }
+        let merged = range.start.min(touched.first().map_or(range.start, |piece| piece.start))
+            ..range.end.max(touched.last().map_or(range.end, |piece| piece.end));
+
+        let mut at = range.start;
+        for piece in touched.iter().cloned().chain([range.end..range.end]) {
+            if at < piece.start {
+                let to = FragmentHeader::LEN + at..FragmentHeader::LEN + piece.start;
+                let from = at - range.start..piece.start - range.start;
+                if let Some((to, from)) = self.bytes.get_mut(to).zip(body.get(from)) {
+                    to.copy_from_slice(from);
+                }
+            }
+            at = at.max(piece.end);
+        }
+        self.pieces.splice(first..last, [merged]);
+        true
+    }
+}
+
+/// A message that is whole.
+pub(crate) struct Complete {
+    kind: HandshakeType,
+    bytes: Vec<u8>,
+}
+
+impl Complete {
+    pub(crate) fn message(&self) -> Message<'_> {
+        let body = self.bytes.get(FragmentHeader::LEN..).unwrap_or_default();
+        Message { kind: self.kind, bytes: &self.bytes, body }
+    }
+}
+
+#[cfg(test)]
+mod tests;

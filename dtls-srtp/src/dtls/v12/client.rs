@@ -1,0 +1,319 @@
+//! The client's side of the handshake.
+
+use rustls::crypto::{ActiveKeyExchange, SupportedKxGroup};
+use rustls::sign::Signer;
+use rustls::{NamedGroup, SignatureScheme};
+
+use super::session::{Negotiated, Session};
+use super::{State as AnyState, Step, check_finished};
+use crate::dtls::flight::Answer;
+use crate::dtls::message::authentication::{
+    ServerKeyExchange, Signed, parse_certificate, parse_certificate_request, write_certificate,
+    write_client_key_exchange,
+};
+use crate::dtls::message::hello::{ClientOffer, ServerHello, parse_hello_verify_request};
+use crate::dtls::message::{HandshakeType, Message};
+use crate::dtls::record::DTLS_1_2;
+use crate::dtls::signature::verify;
+use crate::dtls::{HandshakeError, Role};
+use crate::srtp::Profile;
+
+/// What the client waits for.
+pub(crate) enum State {
+    ServerHello(WaitServerHello),
+    Certificate(WaitCertificate),
+    ServerKeyExchange(WaitServerKeyExchange),
+    ServerHelloDone(WaitServerHelloDone),
+    Finished(WaitFinished),
+}
+
+/// ServerHello, or HelloVerifyRequest before it.
+pub(crate) struct WaitServerHello {
+    random: [u8; 32],
+    cookies: u8,
+}
+
+/// The server's Certificate.
+pub(crate) struct WaitCertificate {
+    negotiated: Negotiated,
+}
+
+/// ServerKeyExchange.
+pub(crate) struct WaitServerKeyExchange {
+    negotiated: Negotiated,
+}
+
+/// ServerHelloDone, or CertificateRequest before it.
+pub(crate) struct WaitServerHelloDone {
+    negotiated: Negotiated,
+    group: &'static dyn SupportedKxGroup,
+    public_key: Vec<u8>,
+    request: Option<Vec<SignatureScheme>>,
+}
+
+/// The server's Finished.
+pub(crate) struct WaitFinished {
+    verify_data: [u8; 12],
+}
+
+/// Sends the first ClientHello.
+pub(crate) fn start(random: [u8; 32], step: &mut Step<'_>) -> AnyState {
+    let state = WaitServerHello { random, cookies: 0 };
+    state.send_hello(&[], step);
+    AnyState::Client(State::ServerHello(state))
+}
+
+impl State {
+    pub(super) fn handle(
+        self,
+        message: Message<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<AnyState, HandshakeError> {
+        use HandshakeType as Type;
+        Ok(AnyState::Client(match (self, message.kind) {
+            (Self::ServerHello(state), Type::HelloVerifyRequest) => {
+                Self::ServerHello(state.handle_cookie(message, step)?)
+            }
+            (Self::ServerHello(state), Type::ServerHello) => {
+                Self::Certificate(state.handle(message, step)?)
+            }
+            (Self::Certificate(state), Type::Certificate) => {
+                Self::ServerKeyExchange(state.handle(message, step)?)
+            }
+            (Self::ServerKeyExchange(state), Type::ServerKeyExchange) => {
+                Self::ServerHelloDone(state.handle(message, step)?)
+            }
+            (Self::ServerHelloDone(state), Type::CertificateRequest) => {
+                Self::ServerHelloDone(state.handle_request(message, step)?)
+            }
+            (Self::ServerHelloDone(state), Type::ServerHelloDone) => {
+                Self::Finished(state.handle(message, step)?)
+            }
+            (Self::Finished(state), Type::Finished) => {
+                check_finished(message, &state.verify_data)?;
+                return Ok(AnyState::Done);
+            }
+            _ => return Err(HandshakeError::UnexpectedMessage),
+        }))
+    }
+}
+
+impl WaitServerHello {
+    fn send_hello(&self, cookie: &[u8], step: &mut Step<'_>) {
+        let settings = step.settings;
+        let profiles = &settings.srtp_profiles;
+        let offer = ClientOffer {
+            random: &self.random,
+            cookie,
+            cipher_suites: settings.suites.iter().map(|suite| suite.code()),
+            groups: settings.groups.iter().map(|group| group.name().into()),
+            signature_algorithms: settings.schemes.iter().map(|scheme| u16::from(*scheme)),
+            srtp_profiles: (!profiles.is_empty()).then(|| profiles.iter().map(|p| p.code())),
+        };
+        step.start_flight(Answer::Expected);
+        let kind = HandshakeType::ClientHello;
+        step.flight.message(step.transcript, kind, |buf| offer.write(buf));
+    }
+
+    /// Says the same again, with the cookie
+    /// ([RFC 6347 §4.2.1](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.1)).
+    fn handle_cookie(
+        mut self,
+        message: Message<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<Self, HandshakeError> {
+        /// A server may change its secret while we answer, but not for ever.
+        const MAX_COOKIES: u8 = 4;
+        let cookie = parse_hello_verify_request(message.body)?;
+        self.cookies += 1;
+        if self.cookies > MAX_COOKIES {
+            return Err(HandshakeError::UnexpectedMessage);
+        }
+        step.transcript.restart();
+        self.send_hello(cookie, step);
+        Ok(self)
+    }
+
+    fn handle(
+        self,
+        message: Message<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<WaitCertificate, HandshakeError> {
+        let hello = ServerHello::parse(message.body)?;
+        if hello.version != DTLS_1_2 {
+            return Err(HandshakeError::NoCommonVersion);
+        }
+        let suite = *step
+            .settings
+            .suites
+            .iter()
+            .find(|suite| suite.code() == hello.cipher_suite)
+            .ok_or(HandshakeError::IllegalParameter)?;
+        // The first handshake of a connection has nothing to renegotiate (RFC 5746 §3.4).
+        let renegotiates = hello.renegotiation_info.is_some_and(|info| !info.is_empty());
+        if hello.compression_method != 0 || renegotiates {
+            return Err(HandshakeError::IllegalParameter);
+        }
+        let offered_srtp = !step.settings.srtp_profiles.is_empty();
+        if hello.unsolicited || (hello.srtp_profile.is_some() && !offered_srtp) {
+            return Err(HandshakeError::UnsupportedExtension);
+        }
+        if !hello.extended_master_secret && step.settings.extended_master_secret_required {
+            return Err(HandshakeError::ExtendedMasterSecretMissing);
+        }
+        let srtp_profile = match hello.srtp_profile {
+            None => None,
+            Some(answer) => {
+                let profile = Profile::from_code(answer.profile)
+                    .filter(|profile| step.settings.srtp_profiles.contains(profile))
+                    .filter(|_| answer.mki.is_empty())
+                    .ok_or(HandshakeError::IllegalParameter)?;
+                Some(profile)
+            }
+        };
+        step.outgoing.version_is_known();
+        step.transcript.add(message.bytes);
+        step.transcript.start(suite.provider.common.hash_provider);
+        Ok(WaitCertificate {
+            negotiated: Negotiated {
+                suite,
+                client_random: self.random,
+                server_random: *hello.random,
+                extended_master_secret: hello.extended_master_secret,
+                srtp_profile,
+            },
+        })
+    }
+}
+
+impl WaitCertificate {
+    fn handle(
+        self,
+        message: Message<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<WaitServerKeyExchange, HandshakeError> {
+        let certificate = parse_certificate(message.body)?.ok_or(HandshakeError::NoCertificate)?;
+        step.peer.set_certificate(certificate)?;
+        step.transcript.add(message.bytes);
+        Ok(WaitServerKeyExchange { negotiated: self.negotiated })
+    }
+}
+
+impl WaitServerKeyExchange {
+    fn handle(
+        self,
+        message: Message<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<WaitServerHelloDone, HandshakeError> {
+        let Negotiated { suite, client_random, server_random, .. } = &self.negotiated;
+        let exchange = ServerKeyExchange::parse(message.body)?;
+        let group = NamedGroup::from(exchange.group);
+        let group = *step
+            .settings
+            .groups
+            .iter()
+            .find(|offered| offered.name() == group)
+            .ok_or(HandshakeError::IllegalParameter)?;
+        let scheme = SignatureScheme::from(exchange.signed.scheme);
+        if !step.settings.schemes.contains(&scheme) || !suite.provider.sign.contains(&scheme) {
+            return Err(HandshakeError::IllegalParameter);
+        }
+        let certificate = step.peer.certificate().ok_or(HandshakeError::Internal)?;
+        let message_signed = [&client_random[..], server_random, exchange.parameters].concat();
+        verify(
+            &step.settings.crypto.handshake,
+            scheme,
+            certificate,
+            &message_signed,
+            exchange.signed.signature,
+        )?;
+        step.transcript.add(message.bytes);
+        let public_key = exchange.public_key.to_vec();
+        Ok(WaitServerHelloDone { negotiated: self.negotiated, group, public_key, request: None })
+    }
+}
+
+impl WaitServerHelloDone {
+    fn handle_request(
+        mut self,
+        message: Message<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<Self, HandshakeError> {
+        let schemes = parse_certificate_request(message.body)?;
+        let schemes = schemes.iter().map(SignatureScheme::from).collect();
+        if self.request.replace(schemes).is_some() {
+            return Err(HandshakeError::UnexpectedMessage);
+        }
+        step.transcript.add(message.bytes);
+        Ok(self)
+    }
+
+    /// Sends flight 5 and agrees on the keys.
+    fn handle(
+        self,
+        message: Message<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<WaitFinished, HandshakeError> {
+        if !message.body.is_empty() {
+            return Err(HandshakeError::Malformed);
+        }
+        step.transcript.add(message.bytes);
+
+        step.start_flight(Answer::Expected);
+        let signer = match &self.request {
+            Some(schemes) => self.send_certificate(schemes, step),
+            None => None,
+        };
+        let key_exchange = self.group.start().map_err(|_| HandshakeError::Internal)?;
+        let session = self.send_key_exchange(key_exchange, step)?;
+        if let Some(signer) = signer {
+            send_certificate_verify(&*signer, step)?;
+        }
+        step.transcript.forget_messages();
+        let verify_data = session.verify_data(Role::Client, step.hash()?.as_ref());
+        step.flight.finished(step.transcript, &verify_data);
+
+        let verify_data = session.verify_data(Role::Server, step.hash()?.as_ref());
+        step.install(Box::new(session), Role::Client)?;
+        Ok(WaitFinished { verify_data })
+    }
+
+    /// Sends our certificate, or none if the server could not verify what it signs
+    /// ([RFC 5246 §7.4.6](https://www.rfc-editor.org/rfc/rfc5246#section-7.4.6)).
+    fn send_certificate(
+        &self,
+        schemes: &[SignatureScheme],
+        step: &mut Step<'_>,
+    ) -> Option<Box<dyn Signer>> {
+        let certificate = &step.settings.certificate;
+        let signer = certificate.key().choose_scheme(schemes);
+        let kind = HandshakeType::Certificate;
+        step.flight.message(step.transcript, kind, |buf| {
+            write_certificate(buf, certificate.chain().filter(|_| signer.is_some()));
+        });
+        signer
+    }
+
+    fn send_key_exchange(
+        self,
+        key_exchange: Box<dyn ActiveKeyExchange>,
+        step: &mut Step<'_>,
+    ) -> Result<Session, HandshakeError> {
+        let kind = HandshakeType::ClientKeyExchange;
+        step.flight.message(step.transcript, kind, |buf| {
+            write_client_key_exchange(buf, key_exchange.pub_key());
+        });
+        let session_hash = step.hash()?;
+        Session::agree(self.negotiated, key_exchange, &self.public_key, session_hash.as_ref())
+    }
+}
+
+/// Proves that we have the key of our certificate.
+fn send_certificate_verify(signer: &dyn Signer, step: &mut Step<'_>) -> Result<(), HandshakeError> {
+    let signature =
+        signer.sign(step.transcript.messages()).map_err(|_| HandshakeError::Internal)?;
+    let signed = Signed { scheme: signer.scheme().into(), signature: &signature };
+    let kind = HandshakeType::CertificateVerify;
+    step.flight.message(step.transcript, kind, |buf| signed.write(buf));
+    Ok(())
+}

@@ -1,0 +1,318 @@
+//! The server's side of the handshake.
+
+use rustls::crypto::{ActiveKeyExchange, SupportedKxGroup};
+use rustls::sign::Signer;
+use rustls::{NamedGroup, SignatureScheme};
+use subtle::ConstantTimeEq;
+
+use super::session::{Negotiated, Session};
+use super::{State as AnyState, Step, check_finished};
+use crate::dtls::config::{ClientAuthentication, Settings};
+use crate::dtls::flight::Answer;
+use crate::dtls::message::authentication::{
+    Signed, parse_certificate, parse_client_key_exchange, write_certificate,
+    write_certificate_request, write_parameters,
+};
+use crate::dtls::message::hello::{ClientHello, ServerAnswer, write_hello_verify_request};
+use crate::dtls::message::{HandshakeType, Message};
+use crate::dtls::signature::verify;
+use crate::dtls::suite::Suite;
+use crate::dtls::{HandshakeError, Role};
+
+/// What the server waits for.
+pub(crate) enum State {
+    ClientHello(WaitClientHello),
+    Certificate(WaitCertificate),
+    ClientKeyExchange(WaitClientKeyExchange),
+    CertificateVerify(WaitCertificateVerify),
+    Finished(WaitFinished),
+}
+
+/// ClientHello, the second one if cookies are asked for.
+pub(crate) struct WaitClientHello {
+    random: [u8; 32],
+    cookie: Option<[u8; 32]>,
+}
+
+/// The client's Certificate.
+pub(crate) struct WaitCertificate {
+    offer: Offer,
+}
+
+/// ClientKeyExchange.
+pub(crate) struct WaitClientKeyExchange {
+    offer: Offer,
+    client: Client,
+}
+
+/// CertificateVerify.
+pub(crate) struct WaitCertificateVerify {
+    session: Box<Session>,
+}
+
+/// The client's Finished.
+pub(crate) struct WaitFinished {
+    verify_data: [u8; 12],
+}
+
+/// What we have said so far.
+struct Offer {
+    negotiated: Negotiated,
+    key_exchange: Box<dyn ActiveKeyExchange>,
+}
+
+/// Whether the client has to prove that it has the key of a certificate.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Client {
+    Certified,
+    Anonymous,
+}
+
+/// Waits for a client; `cookie` is what it has to send back if cookies are asked for.
+pub(crate) fn start(random: [u8; 32], cookie: [u8; 32], settings: &Settings) -> AnyState {
+    let cookie = settings.cookies.then_some(cookie);
+    AnyState::Server(State::ClientHello(WaitClientHello { random, cookie }))
+}
+
+impl State {
+    pub(super) fn handle(
+        self,
+        message: Message<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<AnyState, HandshakeError> {
+        use HandshakeType as Type;
+        Ok(AnyState::Server(match (self, message.kind) {
+            (Self::ClientHello(state), Type::ClientHello) => state.handle(message, step)?,
+            (Self::Certificate(state), Type::Certificate) => {
+                Self::ClientKeyExchange(state.handle(message, step)?)
+            }
+            (Self::ClientKeyExchange(state), Type::ClientKeyExchange) => {
+                state.handle(message, step)?
+            }
+            (Self::CertificateVerify(state), Type::CertificateVerify) => {
+                Self::Finished(state.handle(message, step)?)
+            }
+            (Self::Finished(state), Type::Finished) => {
+                state.handle(message, step)?;
+                return Ok(AnyState::Done);
+            }
+            _ => return Err(HandshakeError::UnexpectedMessage),
+        }))
+    }
+}
+
+impl WaitClientHello {
+    fn handle(self, message: Message<'_>, step: &mut Step<'_>) -> Result<State, HandshakeError> {
+        let hello = ClientHello::parse(message.body)?;
+        if !hello.offers_dtls_1_2() {
+            return Err(HandshakeError::NoCommonVersion);
+        }
+        if let Some(cookie) = self.cookie
+            && !bool::from(hello.cookie.ct_eq(&cookie))
+        {
+            step.start_flight(Answer::Last);
+            step.flight.hello_verify_request(|buf| write_hello_verify_request(buf, &cookie));
+            return Ok(State::ClientHello(self));
+        }
+        // No compression has to be among what the client can do (RFC 5246 §7.4.1.2).
+        let reneg = hello.extensions.renegotiation_info.is_some_and(|info| !info.is_empty());
+        if !hello.compression_methods.contains(&0) || reneg {
+            return Err(HandshakeError::IllegalParameter);
+        }
+        let extended_master_secret = hello.extensions.extended_master_secret;
+        if !extended_master_secret && step.settings.extended_master_secret_required {
+            return Err(HandshakeError::ExtendedMasterSecretMissing);
+        }
+        let (suite, signer) = choose_suite(&hello, step.settings)?;
+        let group = choose_group(&hello, step.settings)?;
+        let srtp_profile = hello.extensions.srtp_profiles.and_then(|offered| {
+            let profiles = &step.settings.srtp_profiles;
+            profiles.iter().copied().find(|profile| offered.contains(profile.code()))
+        });
+        step.transcript.add(message.bytes);
+        step.transcript.start(suite.provider.common.hash_provider);
+
+        let negotiated = Negotiated {
+            suite,
+            client_random: *hello.random,
+            // No downgrade sentinel (RFC 8446 §4.1.3): 1.2 is the newest version that we have,
+            // and a client that could do more would take the sentinel for an attack.
+            server_random: self.random,
+            extended_master_secret,
+            srtp_profile,
+        };
+        let answer = ServerAnswer {
+            random: &negotiated.server_random,
+            cipher_suite: suite.code(),
+            extended_master_secret,
+            secure_renegotiation: hello.offers_secure_renegotiation(),
+            point_formats: hello.extensions.point_formats.is_some(),
+            srtp_profile: srtp_profile.map(|profile| profile.code()),
+        };
+        let key_exchange = send_flight_4(answer, &negotiated, group, &*signer, step)?;
+        let offer = Offer { negotiated, key_exchange };
+        Ok(match step.settings.client_authentication {
+            ClientAuthentication::Required => State::Certificate(WaitCertificate { offer }),
+            ClientAuthentication::NotRequested => {
+                step.peer.remain_anonymous();
+                step.transcript.forget_messages();
+                let client = Client::Anonymous;
+                State::ClientKeyExchange(WaitClientKeyExchange { offer, client })
+            }
+        })
+    }
+}
+
+/// The first suite of ours that the client has, among those that our certificate can sign for,
+/// with a scheme that the client can verify.
+fn choose_suite(
+    hello: &ClientHello<'_>,
+    settings: &Settings,
+) -> Result<(Suite, Box<dyn Signer>), HandshakeError> {
+    let mut suites = settings
+        .suites
+        .iter()
+        .filter(|suite| suite.authentication == settings.authentication)
+        .filter(|suite| hello.cipher_suites.contains(suite.code()));
+    let suite = *suites.next().ok_or(HandshakeError::NoCommonCipherSuite)?;
+    let offered = hello
+        .extensions
+        .signature_algorithms
+        // Without the extension a client means SHA-1 (RFC 5246 §7.4.1.4.1), which we do not do.
+        .ok_or(HandshakeError::NoCommonSignatureScheme)?;
+    let schemes: Vec<_> = settings
+        .schemes
+        .iter()
+        .copied()
+        .filter(|scheme| offered.contains((*scheme).into()) && suite.provider.sign.contains(scheme))
+        .collect();
+    let signer = settings.certificate.key().choose_scheme(&schemes);
+    Ok((suite, signer.ok_or(HandshakeError::NoCommonSignatureScheme)?))
+}
+
+/// The first group of ours that the client has.
+fn choose_group(
+    hello: &ClientHello<'_>,
+    settings: &Settings,
+) -> Result<&'static dyn SupportedKxGroup, HandshakeError> {
+    let offered = hello.extensions.supported_groups;
+    settings
+        .groups
+        .iter()
+        .copied()
+        .find(|group| match offered {
+            Some(offered) => offered.contains(group.name().into()),
+            // "A client that proposes ECC cipher suites may choose not to include these
+            // extensions; in this case, the server is free to choose" (RFC 8422 §4).
+            None => group.name() == NamedGroup::secp256r1,
+        })
+        .ok_or(HandshakeError::NoCommonGroup)
+}
+
+/// Sends flight 4, from ServerHello to ServerHelloDone.
+fn send_flight_4(
+    answer: ServerAnswer<'_>,
+    negotiated: &Negotiated,
+    group: &'static dyn SupportedKxGroup,
+    signer: &dyn Signer,
+    step: &mut Step<'_>,
+) -> Result<Box<dyn ActiveKeyExchange>, HandshakeError> {
+    use HandshakeType as Type;
+    let key_exchange = group.start().map_err(|_| HandshakeError::Internal)?;
+    let randoms = [&negotiated.client_random[..], &negotiated.server_random].concat();
+    let mut signed_part = randoms.clone();
+    write_parameters(&mut signed_part, group.name().into(), key_exchange.pub_key());
+    let signature = signer.sign(&signed_part).map_err(|_| HandshakeError::Internal)?;
+    let signed = Signed { scheme: signer.scheme().into(), signature: &signature };
+
+    step.start_flight(Answer::Expected);
+    let Step { settings, flight, transcript, .. } = step;
+    flight.message(transcript, Type::ServerHello, |buf| answer.write(buf));
+    flight.message(transcript, Type::Certificate, |buf| {
+        write_certificate(buf, settings.certificate.chain());
+    });
+    flight.message(transcript, Type::ServerKeyExchange, |buf| {
+        buf.extend_from_slice(signed_part.get(randoms.len()..).unwrap_or_default());
+        signed.write(buf);
+    });
+    if settings.client_authentication == ClientAuthentication::Required {
+        flight.message(transcript, Type::CertificateRequest, |buf| {
+            write_certificate_request(buf, settings.schemes.iter().map(|s| u16::from(*s)));
+        });
+    }
+    flight.message(transcript, Type::ServerHelloDone, |_| ());
+    Ok(key_exchange)
+}
+
+impl WaitCertificate {
+    fn handle(
+        self,
+        message: Message<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<WaitClientKeyExchange, HandshakeError> {
+        let certificate = parse_certificate(message.body)?.ok_or(HandshakeError::NoCertificate)?;
+        step.peer.set_certificate(certificate)?;
+        step.transcript.add(message.bytes);
+        Ok(WaitClientKeyExchange { offer: self.offer, client: Client::Certified })
+    }
+}
+
+impl WaitClientKeyExchange {
+    /// Agrees on the keys.
+    fn handle(self, message: Message<'_>, step: &mut Step<'_>) -> Result<State, HandshakeError> {
+        let public_key = parse_client_key_exchange(message.body)?;
+        step.transcript.add(message.bytes);
+        let Offer { negotiated, key_exchange } = self.offer;
+        let session_hash = step.hash()?;
+        let session = Session::agree(negotiated, key_exchange, public_key, session_hash.as_ref())?;
+        let session = Box::new(session);
+        match self.client {
+            Client::Certified => Ok(State::CertificateVerify(WaitCertificateVerify { session })),
+            Client::Anonymous => WaitFinished::new(session, step).map(State::Finished),
+        }
+    }
+}
+
+impl WaitCertificateVerify {
+    fn handle(
+        self,
+        message: Message<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<WaitFinished, HandshakeError> {
+        let signed = Signed::parse(message.body)?;
+        let scheme = SignatureScheme::from(signed.scheme);
+        if !step.settings.schemes.contains(&scheme) {
+            return Err(HandshakeError::IllegalParameter);
+        }
+        let certificate = step.peer.certificate().ok_or(HandshakeError::Internal)?;
+        verify(
+            &step.settings.crypto.handshake,
+            scheme,
+            certificate,
+            step.transcript.messages(),
+            signed.signature,
+        )?;
+        step.transcript.forget_messages();
+        step.transcript.add(message.bytes);
+        WaitFinished::new(self.session, step)
+    }
+}
+
+impl WaitFinished {
+    fn new(session: Box<Session>, step: &mut Step<'_>) -> Result<Self, HandshakeError> {
+        let verify_data = session.verify_data(Role::Client, step.hash()?.as_ref());
+        step.install(session, Role::Server)?;
+        Ok(Self { verify_data })
+    }
+
+    /// Sends flight 6.
+    fn handle(self, message: Message<'_>, step: &mut Step<'_>) -> Result<(), HandshakeError> {
+        check_finished(message, &self.verify_data)?;
+        step.transcript.add(message.bytes);
+        let session = step.session.as_ref().ok_or(HandshakeError::Internal)?;
+        let verify_data = session.verify_data(Role::Server, step.hash()?.as_ref());
+        step.start_flight(Answer::Last);
+        step.flight.finished(step.transcript, &verify_data);
+        Ok(())
+    }
+}
