@@ -256,7 +256,9 @@ impl Agent {
     /// Returns when to call [`handle_timeout`](Self::handle_timeout) and
     /// [`poll_transmit`](Self::poll_transmit); `None` when there is nothing to wait for.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match (self.transmit_at, self.timeout_at) {
+        // What could be sent since an earlier time can be sent now.
+        let transmit_at = self.transmit_at.map(|at| at.max(self.context.now));
+        match (transmit_at, self.timeout_at) {
             (Some(transmit), Some(timeout)) => Some(transmit.min(timeout)),
             (transmit, timeout) => transmit.or(timeout),
         }

@@ -40,12 +40,17 @@ pub struct Config {
     /// better one that is still being checked. Data flows meanwhile.
     pub nomination_delay: Duration,
 
+    /// Tr, the time between two requests that keep a server-reflexive address alive while checks
+    /// go on; at least 15 s
+    /// ([RFC 8445 §11](https://www.rfc-editor.org/rfc/rfc8445#section-11)).
+    pub keepalive: Duration,
     /// The time between two consent checks, randomised by ±20 %
     /// ([RFC 7675 §5.1](https://www.rfc-editor.org/rfc/rfc7675#section-5.1)).
     pub consent_interval: Duration,
     /// How long consent lasts after a response (RFC 7675 §5.1).
     pub consent_timeout: Duration,
-    /// The shortest wait before an unanswered consent check is followed by another one.
+    /// The shortest wait before an unanswered consent check is followed by another one; 1.5 round
+    /// trips if that is longer. Four of them are sent in a row, then fewer and fewer.
     pub consent_retry: Duration,
     /// How long a path may be silent, with a consent check unanswered, before it counts as
     /// disconnected.
@@ -89,9 +94,10 @@ impl Default for Config {
             max_transmissions: 7,
             patience: Duration::from_millis(39_500),
             nomination_delay: Duration::from_millis(100),
+            keepalive: Duration::from_secs(15),
             consent_interval: Duration::from_secs(5),
             consent_timeout: Duration::from_secs(30),
-            consent_retry: Duration::from_millis(500),
+            consent_retry: Duration::from_millis(300),
             disconnected_timeout: Duration::from_secs(5),
             linger: Duration::from_secs(3),
             max_stun_servers: 8,

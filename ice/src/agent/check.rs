@@ -41,7 +41,7 @@ impl Agent {
     ) {
         let id = message.transaction_id();
         if let Some(query) = self.gatherer.query(&id) {
-            self.handle_query_response(query, path, message);
+            self.handle_query_response(now, query, path, message);
             return;
         }
         let Some((stream, generation, pair)) = self.find_attempt(&id) else {
@@ -134,12 +134,12 @@ impl Agent {
             pair.check = None;
             pair.triggered = None;
         }
-        let nominated = if attempt.nominating {
+        let role = self.context.role;
+        let nominates = attempt.nominating && role == Role::Controlling;
+        let nominated = pair.remote_nominated && role == Role::Controlled;
+        if attempt.nominating {
             pair.nominating = false;
-            attempt.role == Role::Controlling && self.context.role == Role::Controlling
-        } else {
-            self.context.role == Role::Controlled && pair.remote_nominated
-        };
+        }
         let (foundation, component, path) = (pair.foundation, pair.component, pair.path);
 
         let component_id = ComponentId { stream: stream_id, component };
@@ -158,8 +158,10 @@ impl Agent {
         {
             component.nomination_delay = Grace::Until(now + delay);
         }
-        if nominated {
+        if nominates {
             self.select(now, index, id);
+        } else if nominated {
+            self.remote_nominated(now, index, id);
         }
     }
 

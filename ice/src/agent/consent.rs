@@ -20,13 +20,25 @@ impl Context {
         basic * (800 + self.rng.next_u32() % 401) / 1000
     }
 
-    /// How long after an unanswered consent check the next one goes out: soon at first, so that
-    /// one lost packet is not taken for a lost path, then more slowly.
+    /// How long after an unanswered consent check the next one goes out: soon at first, so that a
+    /// few lost packets are not taken for a lost path, then more and more slowly.
     fn consent_retry(&self, unanswered: u32, round_trip_time: Option<Duration>) -> Duration {
-        let base = self.config.consent_retry.max(round_trip_time.unwrap_or_default() * 2);
-        (base * unanswered.clamp(1, 4)).min(self.config.consent_interval)
+        let base = self.consent_retry_base(round_trip_time);
+        (base * unanswered.saturating_sub(QUICK_RETRIES).clamp(1, 16)).min(MAX_RETRY.max(base))
+    }
+
+    fn consent_retry_base(&self, round_trip_time: Option<Duration>) -> Duration {
+        let round_trip_time = round_trip_time.unwrap_or_default();
+        self.config.consent_retry.max(round_trip_time + round_trip_time / 2)
     }
 }
+
+/// Retries in quick succession: the check and these are all lost once in 10⁵ times on a path that
+/// loses a tenth of all round trips.
+const QUICK_RETRIES: u32 = 4;
+
+/// A path that comes back is noticed after this time.
+const MAX_RETRY: Duration = Duration::from_secs(2);
 
 impl Agent {
     /// Sends a consent check: a check like any other, but each is a transaction of its own and
@@ -75,14 +87,16 @@ impl Agent {
             return None;
         }
         let config = &self.context.config;
-        let consent = stream.active_pair(component)?.consent?;
+        let pair = stream.active_pair(component)?;
+        let consent = pair.consent?;
         let heard = self.heard(stream, component)?;
         if config.lite {
             // A lite agent asks nothing; the other side's consent checks come every 4 to 6 s.
             return Some(heard + config.consent_interval * 6 / 5 + config.disconnected_timeout);
         }
-        // Two retries must have had their chance.
-        let missing = consent.unanswered_since? + config.consent_retry * 2;
+        // The quick retries must have had their chance.
+        let retry = self.context.consent_retry_base(pair.stats.current_round_trip_time);
+        let missing = consent.unanswered_since? + retry * (QUICK_RETRIES + 1);
         Some(missing.max(heard + config.disconnected_timeout))
     }
 

@@ -31,14 +31,23 @@ pub(super) struct Gatherer {
 struct Query {
     path: FiveTuple,
     state: QueryState,
+    /// The answer, if there was one.
+    mapped: Option<SocketAddr>,
 }
 
 #[derive(Debug)]
 enum QueryState {
     Waiting,
-    InProgress { id: TransactionId, transmissions: u8, next: Instant },
-    Mapped(SocketAddr),
-    Failed,
+    InProgress {
+        id: TransactionId,
+        transmissions: u8,
+        next: Instant,
+    },
+    /// Answered, or given up. An answer is asked for again, to keep the NAT's binding alive
+    /// ([RFC 8445 §5.1.1.4](https://www.rfc-editor.org/rfc/rfc8445#section-5.1.1.4)).
+    Done {
+        refresh: Instant,
+    },
 }
 
 impl Gatherer {
@@ -63,10 +72,12 @@ impl Gatherer {
         })
     }
 
-    /// The queries with something to send: when, and whether for the first time.
+    /// The queries with something to send: when, or `None` when the pacer lets it out. While
+    /// `checking`, answered ones are asked again.
     pub(super) fn sends(
         &self,
         max_transmissions: u8,
+        checking: bool,
     ) -> impl Iterator<Item = (usize, Option<Instant>)> {
         self.queries.iter().enumerate().filter_map(move |(index, query)| match query.state {
             QueryState::Waiting => Some((index, None)),
@@ -74,6 +85,9 @@ impl Gatherer {
                 if transmissions < max_transmissions =>
             {
                 Some((index, Some(next)))
+            }
+            QueryState::Done { refresh } if checking && query.mapped.is_some() => {
+                Some((index, Some(refresh)))
             }
             _ => None,
         })
@@ -87,10 +101,10 @@ impl Gatherer {
         self.turn = turn;
     }
 
-    pub(super) fn fail(&mut self, query: usize) {
+    pub(super) fn fail(&mut self, query: usize, refresh: Instant) {
         if let Some(query) = self.queries.get_mut(query) {
-            tracing::debug!(path = %query.path, "STUN server does not answer");
-            query.state = QueryState::Failed;
+            tracing::debug!(path = %query.path, "no answer from a STUN server");
+            query.state = QueryState::Done { refresh };
         }
     }
 
@@ -124,7 +138,7 @@ impl Gatherer {
 
     fn is_complete(&self) -> bool {
         let open = |query: &Query| {
-            matches!(query.state, QueryState::Waiting | QueryState::InProgress { .. })
+            !matches!(query.state, QueryState::Done { .. }) && query.mapped.is_none()
         };
         self.ended && !self.queries.iter().any(open)
     }
@@ -182,10 +196,7 @@ impl Agent {
             .queries
             .iter()
             .filter(|query| query.path.local == address)
-            .filter_map(|query| match query.state {
-                QueryState::Mapped(mapped) => Some(mapped),
-                _ => None,
-            })
+            .filter_map(|query| query.mapped)
             .collect();
         for mapped in known {
             self.add_reflexive(address, mapped);
@@ -271,17 +282,19 @@ impl Agent {
 
     fn ask_servers(&mut self, base: SocketAddr) {
         let config = &self.context.config;
-        if base.ip().is_loopback() || is_link_local(base.ip()) {
-            // No server sees those, except one on the same host.
-            if !config.stun_servers.iter().any(|server| server.ip().is_loopback()) {
-                return;
-            }
-        }
         for &server in config.stun_servers.iter().take(config.max_stun_servers) {
             let path = FiveTuple::udp(base, server);
             let asked = self.gatherer.queries.iter().any(|query| query.path == path);
-            if server.is_ipv4() == base.is_ipv4() && !asked {
-                self.gatherer.queries.push(Query { path, state: QueryState::Waiting });
+            // A loopback address reaches a server on the same host only, a link-local one none.
+            let reaches = server.is_ipv4() == base.is_ipv4()
+                && (!base.ip().is_loopback() || server.ip().is_loopback())
+                && !is_link_local(base.ip());
+            if reaches && !asked {
+                self.gatherer.queries.push(Query {
+                    path,
+                    state: QueryState::Waiting,
+                    mapped: None,
+                });
             }
         }
     }
@@ -301,6 +314,7 @@ impl Agent {
     /// 96 random bits, and the server's address.
     pub(super) fn handle_query_response(
         &mut self,
+        now: Instant,
         index: usize,
         path: &FiveTuple,
         message: &Message<'_>,
@@ -314,15 +328,15 @@ impl Agent {
         }
         let base = query.path.local;
         let mapped = match message.class() {
-            Class::SuccessResponse => message.xor_mapped_address().or(message.mapped_address()),
+            Class::SuccessResponse => {
+                message.xor_mapped_address().or_else(|| message.mapped_address())
+            }
             _ => None,
         };
-        match mapped {
-            Some(mapped) => {
-                query.state = QueryState::Mapped(mapped);
-                self.add_reflexive(base, mapped);
-            }
-            None => self.gatherer.fail(index),
+        query.state = QueryState::Done { refresh: now + self.context.config.keepalive };
+        if let Some(mapped) = mapped {
+            query.mapped = Some(mapped);
+            self.add_reflexive(base, mapped);
         }
     }
 

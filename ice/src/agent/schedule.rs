@@ -114,7 +114,9 @@ impl Agent {
         tracing::trace!(?timer, "timer");
         match timer {
             Timer::CheckFailed { stream, pair } => self.check_failed(stream, pair),
-            Timer::QueryFailed { query } => self.gatherer.fail(query),
+            Timer::QueryFailed { query } => {
+                self.gatherer.fail(query, now + self.context.config.keepalive);
+            }
             Timer::NominationDelay { stream, component } => {
                 if let Some(component) = self.component_mut(stream, component) {
                     component.nomination_delay = Grace::Over;
@@ -152,7 +154,11 @@ impl Agent {
         }
         let max_transmissions = self.context.config.max_transmissions;
         let pacer = self.context.pacer.max(now);
-        for (query, again) in self.gatherer.sends(max_transmissions) {
+        let checking = self
+            .streams
+            .iter()
+            .any(|stream| stream.session.checklist.state == ChecklistState::Running);
+        for (query, again) in self.gatherer.sends(max_transmissions, checking) {
             let send = Send::Query { query, first: again.is_none() };
             match again {
                 Some(at) => earliest.offer(at.max(now), RETRANSMISSION, send),

@@ -84,7 +84,7 @@ impl Agent {
             .iter()
             .filter(|component| {
                 component.disconnected.is_some_and(|since| {
-                    self.heard(stream, component).is_none_or(|heard| heard >= since)
+                    self.heard(stream, component).is_none_or(|heard| heard > since)
                 })
             })
             .map(|component| component.id)

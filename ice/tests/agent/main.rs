@@ -1,4 +1,20 @@
-//! Agents against each other in virtual time.
+//! Agents against each other in virtual time, and against forgers.
 
+#[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod connect;
+#[cfg(test)]
+mod consent;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod forgery;
+#[cfg(test)]
 mod network;
+#[cfg(test)]
+mod restart;
+#[cfg(test)]
+mod roles;
+#[cfg(test)]
+mod seeds;

@@ -133,6 +133,8 @@ enum Delivery {
     EndOfCandidates { host: usize },
 }
 
+type Filter = dyn FnMut(usize, &FiveTuple, &[u8]) -> bool;
+
 pub(crate) struct Network {
     pub(crate) start: Instant,
     pub(crate) now: Instant,
@@ -147,7 +149,7 @@ pub(crate) struct Network {
     /// Every datagram that was sent, for replay.
     pub(crate) trace: Vec<(Duration, usize, Vec<u8>)>,
     /// Sees each datagram: host that sends it, its bytes; false drops it.
-    pub(crate) filter: Box<dyn FnMut(usize, &FiveTuple, &[u8]) -> bool>,
+    pub(crate) filter: Box<Filter>,
 }
 
 impl Network {
@@ -416,5 +418,41 @@ impl Network {
     pub(crate) fn selected(&self, host: usize) -> Option<FiveTuple> {
         let host = &self.hosts[host];
         Some(host.agent.selected_pair(host.component())?.path)
+    }
+}
+
+impl Network {
+    /// One careless act of a driver: time moves on, what has arrived is delivered, and some
+    /// calls are made, in any order, twice, late, or with an older time.
+    pub(crate) fn run_one_lazily(&mut self, rng: &mut ChaCha20Rng, jump: Duration) {
+        let past = self.now;
+        self.now += jump;
+        while let Some(entry) = self.in_flight.first_entry()
+            && entry.key().0 <= self.now
+        {
+            let delivery = entry.remove();
+            self.deliver(delivery);
+        }
+        for _ in 0..rng.random_range(0..4) {
+            let index = rng.random_range(0..self.hosts.len());
+            let now = if rng.random_ratio(1, 5) { past } else { self.now };
+            match rng.random_range(0..4) {
+                0 => self.hosts[index].agent.handle_timeout(now),
+                1 => {
+                    let mut buf = vec![0xff; 3];
+                    let host = &mut self.hosts[index];
+                    if let Some(transmit) = host.agent.poll_transmit(now, &mut buf) {
+                        let (path, contents) = (transmit.path, transmit.contents.to_vec());
+                        self.send(index, path, contents);
+                    }
+                }
+                2 => {
+                    if let Some(event) = self.hosts[index].agent.poll_event() {
+                        self.signal(index, event);
+                    }
+                }
+                _ => self.drain(),
+            }
+        }
     }
 }

@@ -1,0 +1,170 @@
+//! The clauses of the contract that all engines keep.
+
+use std::time::{Duration, Instant};
+
+use peerless_ice::ConnectionState::{Completed, Disconnected, Failed};
+use peerless_ice::{Config, Event, Role};
+use rand::rngs::ChaCha20Rng;
+use rand::{RngExt, SeedableRng};
+
+use crate::network::{Link, Nat, NatKind, Network, STUN_SERVER, address, ms, seeds};
+
+fn scenario(seed: u64) -> Network {
+    // A driver that is seconds late makes a silence of seconds, which is no loss of the path.
+    let config = || Config {
+        stun_servers: vec![address(STUN_SERVER)],
+        disconnected_timeout: Duration::from_secs(15),
+        ..Config::default()
+    };
+    let mut network = Network::new(seed);
+    network.add_host(config(), Role::Controlling, &["10.0.0.1:1000", "[2001:db8::1]:1000"]);
+    network.add_host(config(), Role::Controlling, &["198.51.100.2:2000"]);
+    network.hosts[0].nat = Some(Nat::new(NatKind::PortRestricted, "192.0.2.1"));
+    network.link = Link { delay: ms(20), jitter: ms(20), loss: 20, duplication: 20 };
+    network
+}
+
+#[test]
+fn one_seed_repeats_every_byte() {
+    let run = |seed| {
+        let mut network = scenario(seed);
+        network.start();
+        network.run_for(ms(30_000));
+        network.trace
+    };
+    for seed in 0..seeds() {
+        assert_eq!(run(seed), run(seed), "seed {seed}");
+    }
+    assert_ne!(run(0), run(1));
+}
+
+/// Makes the calls in random order, twice, late, early, and with time stepping back.
+fn lazily(network: &mut Network, rng: &mut ChaCha20Rng, until: Instant) {
+    while network.now < until {
+        let jump = match rng.random_range(0..10) {
+            0..=6 => rng.random_range(0..20),
+            7 | 8 => rng.random_range(0..200),
+            _ => rng.random_range(0..1000),
+        };
+        network.run_one_lazily(rng, ms(jump));
+    }
+}
+
+#[test]
+fn a_lazy_driver_comes_to_the_same_end() {
+    for seed in 0..seeds() * 5 {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let mut network = scenario(seed);
+        network.start();
+        let until = network.now + Duration::from_secs(20);
+        lazily(&mut network, &mut rng, until);
+        let events = |host: usize| &network.hosts[host].events;
+        assert!(network.both(Completed), "seed {seed}: {:#?} {:#?}", events(0), events(1));
+        let [a, z] = [0, 1].map(|host| {
+            let host = &network.hosts[host];
+            let pair = host.agent.selected_pair(host.component()).unwrap();
+            (pair.mapped_address.unwrap(), pair.path.remote)
+        });
+        assert_eq!((a.0, a.1), (z.1, z.0), "seed {seed}");
+        // What was told is what is true, and only changes were told.
+        for host in &network.hosts {
+            let states: Vec<_> = host
+                .events
+                .iter()
+                .filter_map(|(_, event)| match event {
+                    Event::StateChange(state) => Some(*state),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(states.last(), Some(&Completed), "seed {seed}");
+            assert!(states.windows(2).all(|pair| pair[0] != pair[1]), "seed {seed}: {states:?}");
+            assert!(!states.contains(&Failed) && !states.contains(&Disconnected), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn poll_timeout_is_never_late_and_never_spins() {
+    for seed in 0..seeds() {
+        let mut network = scenario(seed);
+        network.start();
+        let mut buf = Vec::new();
+        let mut calls = 0;
+        let mut silent_until = None;
+        while network.elapsed() < Duration::from_secs(60) {
+            calls += 1;
+            for host in &mut network.hosts {
+                // Before its timeout an agent has nothing to send and nothing to tell.
+                let before = network.now.checked_sub(ms(0)).unwrap();
+                if host.agent.poll_timeout().is_none_or(|at| at > before) {
+                    assert!(host.agent.poll_transmit(before, &mut buf).is_none(), "seed {seed}");
+                }
+            }
+            network.drain();
+            for host in &network.hosts {
+                // After a full drain the next timeout is in the future.
+                assert!(host.agent.poll_timeout().is_none_or(|at| at > network.now), "seed {seed}");
+            }
+            let until = *silent_until.insert(network.now + Duration::from_secs(10));
+            network.step(until);
+        }
+        assert!(calls < 1000, "seed {seed}: {calls} rounds");
+    }
+}
+
+#[test]
+fn an_older_time_is_read_as_the_newest() {
+    let mut network = Network::pair(3);
+    network.start();
+    assert!(network.run_until(ms(2000), |network| network.both(Completed)));
+    network.run_for(ms(1000));
+    let agent = &mut network.hosts[0].agent;
+    let (timeout, past) = (agent.poll_timeout(), network.start);
+    agent.handle_timeout(past);
+    let mut buf = Vec::new();
+    assert!(agent.poll_transmit(past, &mut buf).is_none());
+    assert_eq!(agent.poll_timeout(), timeout);
+    assert_eq!(agent.state(), Completed);
+}
+
+#[test]
+fn an_idle_agent_touches_nothing() {
+    // 10,000 idle agents: early calls of all three kinds cost a comparison each.
+    let mut network = Network::pair(4);
+    network.start();
+    assert!(network.run_until(ms(2000), |network| network.both(Completed)));
+    network.run_for(ms(1000));
+    let now = network.now;
+    let agent = &mut network.hosts[0].agent;
+    let mut buf = Vec::new();
+    for _ in 0..1_000_000 {
+        agent.handle_timeout(now);
+        assert!(agent.poll_transmit(now, &mut buf).is_none());
+        assert!(agent.poll_event().is_none());
+        assert!(agent.poll_timeout().is_some());
+    }
+}
+
+#[test]
+fn every_call_is_legal_at_any_time() {
+    let mut network = Network::pair(5);
+    let now = network.now;
+    let stream = network.hosts[0].stream;
+    let agent = &mut network.hosts[0].agent;
+    agent.remove_stream(now, stream);
+    agent.restart(now, stream);
+    agent.add_local_address(
+        now,
+        peerless_ice::ComponentId { stream, component: 9 },
+        address("192.0.2.1:1"),
+    );
+    agent.remove_local_address(now, address("192.0.2.1:1"));
+    agent.finish_gathering(now);
+    agent.close(now);
+    agent.close(now);
+    let again = agent.add_stream(now, 0);
+    agent.restart(now, again);
+    let mut buf = Vec::new();
+    assert!(agent.poll_transmit(now, &mut buf).is_none());
+    agent.handle_timeout(now + Duration::from_secs(1_000_000));
+}
