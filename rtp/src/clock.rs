@@ -67,6 +67,12 @@ impl NtpTime {
         Self(self.0.wrapping_add(ntp_units(duration)))
     }
 
+    /// The time that is `duration` earlier.
+    #[must_use]
+    pub const fn minus(self, duration: Duration) -> Self {
+        Self(self.0.wrapping_sub(ntp_units(duration)))
+    }
+
     /// How far `self` is after `earlier` on the circle of 136 years.
     pub const fn since(self, earlier: Self) -> Duration {
         let units = self.0.wrapping_sub(earlier.0);

@@ -44,6 +44,7 @@ pub use self::nack::Nack;
 pub use self::remb::ReceiverEstimatedMaximumBitrate;
 pub use self::report::{ReceiverReport, ReportBlock, SenderInfo, SenderReport};
 pub use self::transport_feedback::TransportFeedback;
+pub(crate) use self::transport_feedback::capacity as feedback_capacity;
 pub use self::writer::Writer;
 
 /// The RTCP packets of a datagram, in order; iterate to read them.
