@@ -1,2 +1,27 @@
-//! Benchmarks of Peerless, and the same work given to other stacks
+//! What Peerless costs, beside what the same work costs other stacks.
+//!
+//! `cargo bench -p peerless-benches` runs the criterion benches of each layer. The table of the
+//! README comes from
+//!
+//! ```text
+//! cargo bench -p peerless-benches --features peers --bench table
+//! ```
+//!
+//! How the table is made: every [`work`] is written once, against the [`Peer`] trait, and given to
+//! every stack behind it. Both sides run on one thread and datagrams pass through memory on a virtual
+//! clock, so that only the stacks' own work is timed. Repetitions of the stacks are interleaved and
+//! medians taken, so that a machine that slows down slows all. Of the numbers, the ratios count.
+//!
+//! The [`allocator`] counts what the thread allocates; `tests/allocations.rs` holds Peerless to what
+//! it promises.
 
+pub mod allocator;
+pub mod bare;
+pub mod link;
+pub mod measure;
+mod peer;
+pub mod stacks;
+pub mod table;
+pub mod work;
+
+pub use self::peer::{Peer, Stack};

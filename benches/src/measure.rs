@@ -1,0 +1,69 @@
+//! Repetitions, interleaved, and their medians.
+
+use std::time::{Duration, Instant};
+
+use crate::allocator::Allocated;
+
+/// One repetition's result.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sample {
+    /// The figure, in the unit of its row.
+    pub value: f64,
+    /// Allocations for each unit of work, where that is counted.
+    pub allocations: f64,
+}
+
+/// A contestant of a row: does the work once more and gives a sample.
+pub type Contestant<'a> = Box<dyn FnMut() -> Sample + 'a>;
+
+/// Runs every contestant once in each repetition, so that what slows the machine down for a while
+/// slows all of them, and gives each one's medians.
+#[must_use]
+pub fn medians(repetitions: usize, contestants: &mut [Contestant<'_>]) -> Vec<Sample> {
+    let mut samples = vec![Vec::new(); contestants.len()];
+    for _ in 0..repetitions {
+        for (contestant, samples) in contestants.iter_mut().zip(&mut samples) {
+            samples.push(contestant());
+        }
+    }
+    let median_of = |samples: &[Sample], part: fn(&Sample) -> f64| {
+        median(&mut samples.iter().map(part).collect::<Vec<_>>())
+    };
+    samples
+        .iter()
+        .map(|samples| Sample {
+            value: median_of(samples, |sample| sample.value),
+            allocations: median_of(samples, |sample| sample.allocations),
+        })
+        .collect()
+}
+
+/// Sorts `values` and returns the middle one, NaN where there is none.
+pub fn median(values: &mut [f64]) -> f64 {
+    percentile(values, 50)
+}
+
+/// Sorts `values` and returns the smallest that is not below `percent` of them.
+pub fn percentile(values: &mut [f64], percent: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let index = (values.len() * percent).div_ceil(100).saturating_sub(1);
+    values.get(index).copied().unwrap_or(f64::NAN)
+}
+
+/// Times `work`, and counts what it allocates.
+pub fn time<R>(work: impl FnOnce() -> R) -> (Duration, Allocated, R) {
+    let before = Allocated::now();
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+    let start = Instant::now();
+    let result = work();
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+    let elapsed = start.elapsed();
+    (elapsed, before.since(), result)
+}
+
+/// The instant at which virtual clocks begin.
+#[must_use]
+pub fn start() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "virtual time needs some instant to count from")]
+    Instant::now()
+}
