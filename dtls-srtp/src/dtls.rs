@@ -339,7 +339,7 @@ impl Connection {
                 buf.extend_from_slice(&alert.bytes());
             });
         }
-        (buf.len() > start).then(|| start..buf.len())
+        (buf.len() > start).then_some(start..buf.len())
     }
 
     /// Returns what has happened since the last call.
@@ -402,7 +402,7 @@ impl Connection {
     /// # Errors
     ///
     /// [`SealError`]; the record is then taken off `buf`.
-    pub fn seal(&mut self, buf: &mut Vec<u8>, start: RecordStart) -> Result<(), SealError> {
+    pub fn seal(&self, buf: &mut Vec<u8>, start: RecordStart) -> Result<(), SealError> {
         let RecordStart(open) = start;
         match &self.outgoing.sealer {
             Some(sealer) if !matches!(self.phase, Phase::Closed(_)) => sealer.seal(buf, open),

@@ -103,7 +103,7 @@ impl Write for Vec<u8> {
         self.extend_from_slice(bytes);
     }
 
-    fn vector<const N: usize>(&mut self, contents: impl FnOnce(&mut Vec<u8>)) {
+    fn vector<const N: usize>(&mut self, contents: impl FnOnce(&mut Self)) {
         let at = self.len();
         self.extend_from_slice(&[0; N]);
         contents(self);
@@ -134,7 +134,7 @@ mod tests {
         let mut inner = Reader(reader.vec16().unwrap());
         assert_eq!(inner.vec24(), Ok(&b"bcd"[..]));
         assert_eq!(inner.u8(), Err(Malformed));
-        assert_eq!(inner.end().and(reader.end()), Ok(()));
+        assert_eq!((inner.end(), reader.end()), (Ok(()), Ok(())));
     }
 
     #[test]

@@ -163,10 +163,10 @@ impl Flight {
                     let (header, body) = message.split_at(FragmentHeader::LEN.min(message.len()));
                     let left = body.get(cursor.offset..).unwrap_or_default();
                     let overhead = outgoing.overhead(*epoch) + FragmentHeader::LEN;
-                    let space = room.saturating_sub(overhead);
-                    if space < left.len().min(MIN_FRAGMENT) && !empty {
+                    if room < overhead + left.len().min(MIN_FRAGMENT) && !empty {
                         break;
                     }
+                    let space = room.saturating_sub(overhead);
                     let len = left.len().min(space.max(MIN_FRAGMENT));
                     let fragment = left.get(..len).unwrap_or_default();
                     outgoing.write(*epoch, ContentType::Handshake, buf, |buf| {

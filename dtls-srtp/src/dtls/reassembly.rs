@@ -183,7 +183,9 @@ impl Incoming {
             ..range.end.max(touched.last().map_or(range.end, |piece| piece.end));
 
         let mut at = range.start;
-        for piece in touched.iter().cloned().chain([range.end..range.end]) {
+        // What lies between the pieces is what is new.
+        let end = range.end..range.end;
+        for piece in touched.iter().chain([&end]) {
             if at < piece.start {
                 let to = FragmentHeader::LEN + at..FragmentHeader::LEN + piece.start;
                 let from = at - range.start..piece.start - range.start;

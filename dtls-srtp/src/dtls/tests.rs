@@ -1,1 +1,8 @@
+//! Both sides against each other in virtual time, and one side against what an attacker sends.
 
+mod attacks;
+mod browsers;
+mod contract;
+mod handshake;
+mod loss;
+mod pair;

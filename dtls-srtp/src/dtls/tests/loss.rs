@@ -1,0 +1,175 @@
+use rand::rngs::ChaCha20Rng;
+use rand::{RngExt, SeedableRng};
+
+use super::super::*;
+use super::pair::*;
+
+const MTUS: [usize; 3] = [200, 576, 1200];
+
+/// One random handshake: how long each side took, or why it failed.
+fn handshake(seed: u64, loss: f64) -> Result<Duration, String> {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let mtu = MTUS[rng.random_range(0..MTUS.len())];
+    let (client, server) = configs();
+    let server = if rng.random_bool(0.3) { server.with_cookies() } else { server };
+    let mut pair = Pair::new((client.with_mtu(mtu), server.with_mtu(mtu)));
+    let mut network = lossy(seed, loss);
+    pair.client.set_round_trip_time(Duration::from_millis(100));
+    pair.server.set_round_trip_time(Duration::from_millis(100));
+    while pair.step(&mut network) {}
+    match (pair.client_connected, pair.server_connected) {
+        (Some(client), Some(server)) if pair.is_connected() => {
+            pair.assert_data_flows();
+            Ok(client.max(server))
+        }
+        _ => Err(format!(
+            "seed {seed}, loss {loss}, MTU {mtu}: {:?} {:?}\n{:#?}",
+            pair.client.close_reason(),
+            pair.server.close_reason(),
+            pair.chart
+        )),
+    }
+}
+
+#[test]
+fn no_handshake_fails_whatever_is_lost_duplicated_and_reordered() {
+    for loss in [0.0, 0.1, 0.3] {
+        let mut times: Vec<_> = (0..seeds())
+            .map(|seed| handshake(seed, loss).unwrap_or_else(|failure| panic!("{failure}")))
+            .collect();
+        times.sort();
+        let at = |percent: usize| times[(times.len() - 1) * percent / 100];
+        println!("loss {loss}: median {:?}, 95th percentile {:?}", at(50), at(95));
+    }
+}
+
+#[test]
+fn at_half_of_all_datagrams_lost_a_handshake_completes_or_says_that_it_timed_out() {
+    for seed in 0..seeds() {
+        let (client, server) = configs();
+        let mut pair = Pair::new((client, server));
+        pair.run(lossy(seed, 0.5));
+        for side in [&pair.client, &pair.server] {
+            let reason = side.close_reason();
+            assert!(
+                side.is_connected() || reason == Some(CloseReason::TimedOut) || {
+                    // A server that no hello ever reached has nothing to give up.
+                    side.role() == Role::Server && reason.is_none()
+                },
+                "seed {seed}: {reason:?}"
+            );
+        }
+    }
+}
+
+/// Loses the datagrams of these numbers.
+fn losing(lost: &[usize]) -> impl FnMut(Role, &[u8]) -> Fate {
+    let mut sent = 0;
+    move |_, _| {
+        sent += 1;
+        if lost.contains(&sent) { vec![] } else { vec![DELAY] }
+    }
+}
+
+#[test]
+fn the_first_timer_is_one_and_a_half_round_trips_or_400_ms() {
+    for (told, expected) in [(None, 400), (Some(100), 150), (Some(1), 30)] {
+        let mut pair = Pair::new(configs());
+        if let Some(told) = told {
+            pair.client.set_round_trip_time(Duration::from_millis(told));
+        }
+        pair.client.poll_transmit(pair.now, &mut Vec::new()).unwrap();
+        let timeout = pair.client.poll_timeout().unwrap() - pair.now;
+        assert_eq!(timeout, Duration::from_millis(expected));
+    }
+}
+
+#[test]
+fn the_timer_doubles_up_to_its_ceiling_and_then_the_client_gives_up() {
+    let (client, server) = configs();
+    let client = client
+        .with_initial_timeout(Duration::from_secs(1))
+        .with_max_timeout(Duration::from_secs(4))
+        .with_max_retransmissions(4);
+    let mut pair = Pair::new((client, server));
+    let mut times = Vec::new();
+    while pair.client.close_reason().is_none() {
+        assert!(pair.step(&mut |_, _| vec![]));
+        times.push((pair.now - pair.start).as_secs());
+    }
+    // Sent at 0, 1, 3, 7 and 11 s; given up at 15 s.
+    assert_eq!(times, [1, 3, 7, 11, 15]);
+    assert_eq!(pair.chart.len(), 5);
+    assert_eq!(pair.client.poll_event(), Some(Event::Closed(CloseReason::TimedOut)));
+    assert_eq!(pair.client.poll_timeout(), None);
+}
+
+#[test]
+fn each_lost_flight_costs_one_timer() {
+    // client → ClientHello, flight 4 ←, → flight 5, flight 6 ←
+    for lost in 1..=4 {
+        let mut pair = Pair::new(configs());
+        pair.client.set_round_trip_time(2 * DELAY);
+        pair.server.set_round_trip_time(2 * DELAY);
+        pair.run(losing(&[lost]));
+        assert!(pair.is_connected());
+        assert_eq!(pair.client_connected, Some(7 * DELAY), "150 ms for datagram {lost}");
+        assert!(pair.chart.len() <= 7, "{:#?}", pair.chart);
+    }
+}
+
+#[test]
+fn a_flight_is_repeated_whenever_the_peer_repeats_its_own() {
+    let mut pair = Pair::new(configs());
+    // Every flight 6 is lost for a while: the client asks again and again.
+    let mut lost = 0;
+    pair.run(|from, datagram| {
+        let last = from == Role::Server && describe(datagram).starts_with("ChangeCipherSpec");
+        if last && lost < 5 {
+            lost += 1;
+            return vec![];
+        }
+        vec![DELAY]
+    });
+    assert_eq!(lost, 5);
+    assert!(pair.is_connected());
+    assert_eq!(pair.server.stats().flights_retransmitted, 5);
+}
+
+#[test]
+fn duplicates_do_not_multiply() {
+    // Everything arrives three times, a little apart.
+    let mut pair = Pair::new(configs());
+    pair.run(|_, _| [0, 3, 9].map(|ms| DELAY + Duration::from_millis(ms)).to_vec());
+    assert!(pair.is_connected());
+    assert_eq!(pair.chart.len(), 4, "{:#?}", pair.chart);
+}
+
+#[test]
+fn the_last_flight_is_forgotten_after_four_minutes() {
+    let mut pair = Pair::connected();
+    let kept =
+        |pair: &Pair| matches!(&pair.server.phase, Phase::Established { last_flight: Some(_), .. });
+    pair.server.handle_datagram(pair.now, &mut []);
+    assert!(kept(&pair));
+    pair.server.handle_datagram(pair.now + Duration::from_secs(241), &mut []);
+    assert!(!kept(&pair));
+    pair.assert_data_flows();
+}
+
+#[test]
+fn a_flight_that_is_not_answered_is_cut_smaller() {
+    let (client, server) = configs();
+    let mut pair = Pair::new((client, server.with_mtu(1500)));
+    let mut sizes = Vec::new();
+    let start = pair.start;
+    // A path that swallows datagrams over 600 bytes without a word.
+    pair.run(|from, datagram| {
+        if from == Role::Server {
+            sizes.push(datagram.len());
+        }
+        if datagram.len() > 600 { vec![] } else { vec![DELAY] }
+    });
+    assert!(pair.is_connected(), "{sizes:?}");
+    assert!(pair.client_connected.unwrap() < Duration::from_secs(4), "{:?}", pair.now - start);
+}

@@ -1,0 +1,298 @@
+//! Two connections with a network between them that a closure decides about.
+
+use std::time::SystemTime;
+
+use rand::rngs::ChaCha20Rng;
+use rand::{RngExt, SeedableRng};
+
+use super::super::message::FragmentHeader;
+use super::super::record::split;
+use super::super::*;
+use crate::certificate::{Certificate, CertificateParameters};
+use crate::crypto::Crypto;
+use crate::fingerprint::HashAlgorithm;
+
+/// One way through the network, unless a test says otherwise.
+pub(super) const DELAY: Duration = Duration::from_millis(50);
+
+#[expect(clippy::disallowed_methods, reason = "any instant will do, but there is no other source")]
+pub(super) fn any_instant() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "how many seeds to try is the tester's choice")]
+pub(super) fn seeds() -> u64 {
+    std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(20)
+}
+
+pub(super) fn certificate() -> Certificate {
+    let parameters = CertificateParameters::new(SystemTime::UNIX_EPOCH);
+    Certificate::generate(&Crypto::default(), parameters).unwrap()
+}
+
+/// The certificate in `tests/certificates` of this kind.
+pub(super) fn recorded_certificate(name: &str) -> Certificate {
+    let (der, key): (&[u8], &[u8]) = match name {
+        "p256-v1" => (
+            include_bytes!("../../../tests/certificates/p256-v1.der"),
+            include_bytes!("../../../tests/certificates/p256.pk8"),
+        ),
+        "p384" => (
+            include_bytes!("../../../tests/certificates/p384.der"),
+            include_bytes!("../../../tests/certificates/p384.pk8"),
+        ),
+        "ed25519" => (
+            include_bytes!("../../../tests/certificates/ed25519.der"),
+            include_bytes!("../../../tests/certificates/ed25519.pk8"),
+        ),
+        "rsa-2048" => (
+            include_bytes!("../../../tests/certificates/rsa-2048.der"),
+            include_bytes!("../../../tests/certificates/rsa-2048.pk8"),
+        ),
+        _ => panic!("no certificate {name}"),
+    };
+    Certificate::from_der(&Crypto::default(), vec![der.to_vec()], key).unwrap()
+}
+
+pub(super) fn fingerprint(certificate: &Certificate) -> Vec<Fingerprint> {
+    vec![certificate.fingerprint(HashAlgorithm::Sha256)]
+}
+
+/// Settings for a client and a server that know each other's fingerprints.
+pub(super) fn configs() -> (Config, Config) {
+    let (client, server) = unacquainted();
+    let for_client = fingerprint(server.certificate());
+    let for_server = fingerprint(client.certificate());
+    (client.with_remote_fingerprints(for_client), server.with_remote_fingerprints(for_server))
+}
+
+/// The same without fingerprints.
+pub(super) fn unacquainted() -> (Config, Config) {
+    let config = || Config::new(certificate(), Crypto::default()).unwrap();
+    (config(), config())
+}
+
+/// What the network does with a datagram: the delays after which it arrives, as often.
+pub(super) type Fate = Vec<Duration>;
+
+/// A perfect network.
+pub(super) fn perfect(_from: Role, _datagram: &[u8]) -> Fate {
+    vec![DELAY]
+}
+
+/// A network that loses, duplicates, and delays by 5 to 100 ms.
+pub(super) fn lossy(seed: u64, loss: f64) -> impl FnMut(Role, &[u8]) -> Fate {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    move |_, _| {
+        let copies = if rng.random_bool(0.1) { 2 } else { 1 };
+        let mut fate = Vec::new();
+        for _ in 0..copies {
+            let delay = Duration::from_millis(rng.random_range(5..100));
+            if !rng.random_bool(loss) {
+                fate.push(delay);
+            }
+        }
+        fate
+    }
+}
+
+pub(super) struct Pair {
+    pub(super) client: Connection,
+    pub(super) server: Connection,
+    pub(super) start: Instant,
+    pub(super) now: Instant,
+    /// What was sent, like `1. client: ClientHello`.
+    pub(super) chart: Vec<String>,
+    /// The application data that each side was given.
+    pub(super) client_read: Vec<Vec<u8>>,
+    pub(super) server_read: Vec<Vec<u8>>,
+    /// When each side was connected.
+    pub(super) client_connected: Option<Duration>,
+    pub(super) server_connected: Option<Duration>,
+    /// When the client could send.
+    pub(super) client_may_send: Option<Duration>,
+    pub(super) largest_datagram: usize,
+    flying: Vec<(Instant, Role, Vec<u8>)>,
+}
+
+impl Pair {
+    pub(super) fn new((client, server): (Config, Config)) -> Self {
+        let now = any_instant();
+        Self {
+            client: Connection::client(client, now, [1; 32]),
+            server: Connection::server(server, now, [2; 32]),
+            start: now,
+            now,
+            chart: Vec::new(),
+            client_read: Vec::new(),
+            server_read: Vec::new(),
+            client_connected: None,
+            server_connected: None,
+            client_may_send: None,
+            largest_datagram: 0,
+            flying: Vec::new(),
+        }
+    }
+
+    /// A pair that is connected.
+    pub(super) fn connected() -> Self {
+        let mut pair = Self::new(configs());
+        pair.run(perfect);
+        assert!(pair.is_connected());
+        assert_eq!(pair.client.poll_event(), Some(Event::Connected));
+        assert_eq!(pair.server.poll_event(), Some(Event::Connected));
+        pair.chart.clear();
+        pair
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.client.is_connected() && self.server.is_connected()
+    }
+
+    /// Runs until nothing more will happen.
+    pub(super) fn run(&mut self, mut network: impl FnMut(Role, &[u8]) -> Fate) {
+        while self.step(&mut network) {}
+    }
+
+    /// Lets time go to what happens next. `false` if there is nothing.
+    pub(super) fn step(&mut self, network: &mut impl FnMut(Role, &[u8]) -> Fate) -> bool {
+        self.transmit(network);
+        let timeouts = [self.client.poll_timeout(), self.server.poll_timeout()];
+        let arrivals = self.flying.iter().map(|flying| Some(flying.0));
+        let Some(next) = timeouts.into_iter().chain(arrivals).flatten().min() else {
+            return false;
+        };
+        assert!(next > self.now, "time stands still");
+        self.now = next;
+        self.client.handle_timeout(next);
+        self.server.handle_timeout(next);
+        self.arrive();
+        self.transmit(network);
+        true
+    }
+
+    fn transmit(&mut self, network: &mut impl FnMut(Role, &[u8]) -> Fate) {
+        for role in [Role::Client, Role::Server] {
+            let mut datagram = Vec::new();
+            loop {
+                datagram.clear();
+                let now = self.now;
+                let range = self.side(role).poll_transmit(now, &mut datagram);
+                let Some(range) = range else { break };
+                assert_eq!(range, 0..datagram.len());
+                self.send(role, &datagram, network);
+            }
+        }
+        self.look();
+    }
+
+    /// Gives a datagram to the network.
+    pub(super) fn send(
+        &mut self,
+        from: Role,
+        datagram: &[u8],
+        network: &mut impl FnMut(Role, &[u8]) -> Fate,
+    ) {
+        let name = if from == Role::Client { "client" } else { "server" };
+        self.chart.push(format!("{name}: {}", describe(datagram)));
+        self.largest_datagram = self.largest_datagram.max(datagram.len());
+        for delay in network(from, datagram) {
+            self.flying.push((self.now + delay, from, datagram.to_vec()));
+        }
+    }
+
+    fn arrive(&mut self) {
+        self.flying.sort_by_key(|flying| flying.0);
+        while self.flying.first().is_some_and(|flying| flying.0 <= self.now) {
+            let (_, from, mut datagram) = self.flying.remove(0);
+            let to = if from == Role::Client { Role::Server } else { Role::Client };
+            let now = self.now;
+            let read: Vec<_> = self
+                .side(to)
+                .handle_datagram(now, &mut datagram)
+                .map(|data| data.to_vec())
+                .collect();
+            match to {
+                Role::Client => self.client_read.extend(read),
+                Role::Server => self.server_read.extend(read),
+            }
+            self.look();
+        }
+    }
+
+    /// Notes what has become true, and reads what came early.
+    fn look(&mut self) {
+        let elapsed = Some(self.now - self.start);
+        if self.client.may_send() {
+            self.client_may_send = self.client_may_send.or(elapsed);
+        }
+        if self.client.is_connected() {
+            self.client_connected = self.client_connected.or(elapsed);
+        }
+        if self.server.is_connected() {
+            self.server_connected = self.server_connected.or(elapsed);
+        }
+        while let Some(data) = self.client.take_early() {
+            self.client_read.push(data);
+        }
+        while let Some(data) = self.server.take_early() {
+            self.server_read.push(data);
+        }
+    }
+
+    pub(super) fn side(&mut self, role: Role) -> &mut Connection {
+        match role {
+            Role::Client => &mut self.client,
+            Role::Server => &mut self.server,
+        }
+    }
+
+    /// Sends application data both ways over a perfect network and sees it arrive.
+    pub(super) fn assert_data_flows(&mut self) {
+        self.client_read.clear();
+        self.server_read.clear();
+        for role in [Role::Client, Role::Server] {
+            let datagram = sealed(self.side(role), b"application data");
+            self.send(role, &datagram, &mut perfect);
+        }
+        self.run(perfect);
+        assert_eq!(self.client_read, [b"application data"]);
+        assert_eq!(self.server_read, [b"application data"]);
+    }
+}
+
+/// A datagram with one record of application data.
+pub(super) fn sealed(connection: &mut Connection, plaintext: &[u8]) -> Vec<u8> {
+    let mut buf = Vec::new();
+    let record = connection.begin(&mut buf).expect("it may send");
+    buf.extend_from_slice(plaintext);
+    connection.seal(&mut buf, record).unwrap();
+    assert_eq!(buf.len(), plaintext.len() + connection.record_overhead());
+    buf
+}
+
+/// The messages of a datagram; protected records are in brackets.
+pub(super) fn describe(datagram: &[u8]) -> String {
+    let mut datagram = datagram.to_vec();
+    let mut rest = datagram.as_mut_slice();
+    let mut names = Vec::new();
+    while let Some((header, body)) = split(&mut rest) {
+        names.push(match (header.epoch, header.content_type) {
+            (0, ContentType::Handshake) => fragment_name(body),
+            (0, kind) => format!("{kind:?}"),
+            (_, kind) => format!("[{kind:?}]"),
+        });
+    }
+    names.join(" ")
+}
+
+fn fragment_name(body: &[u8]) -> String {
+    let mut reader = codec::Reader(body);
+    let message::Fragment { header, .. } = message::Fragment::read(&mut reader).unwrap();
+    let FragmentHeader { kind, length, offset, fragment_length, .. } = header;
+    if length == fragment_length {
+        format!("{kind:?}")
+    } else {
+        format!("{kind:?}({offset}..{} of {length})", offset + fragment_length)
+    }
+}
