@@ -136,6 +136,8 @@ impl Agent {
         let id = StreamId(self.next_stream);
         self.next_stream += 1;
         let session = self.new_session(None);
+        // Most agents have one stream, and a stream is large: no room for four.
+        self.streams.reserve_exact(1);
         self.streams.push(Stream {
             id,
             local: Vec::new(),

@@ -77,6 +77,11 @@ impl Paths {
         self.last = 0;
     }
 
+    /// Gives back the room for more.
+    pub(crate) fn shrink(&mut self) {
+        self.entries.shrink_to_fit();
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Path> {
         self.entries.iter()
     }

@@ -136,7 +136,7 @@ impl Gatherer {
         self.told = false;
     }
 
-    fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         let open = |query: &Query| {
             !matches!(query.state, QueryState::Done { .. }) && query.mapped.is_none()
         };
@@ -155,8 +155,9 @@ impl Agent {
     /// Adds an address that a UDP socket of ours is bound to: a host candidate of the component,
     /// and with it a question to each STUN server of the same address family.
     ///
-    /// It must be an address that datagrams can be sent from, not the wildcard. Addresses beyond
-    /// [`max_local_candidates`](crate::Config::max_local_candidates) are ignored.
+    /// It must be an address that datagrams can be sent from, not the wildcard. Two components may
+    /// share one only if the other side's do not: data is told apart by its five-tuple. Addresses
+    /// beyond [`max_local_candidates`](crate::Config::max_local_candidates) are ignored.
     pub fn add_local_address(&mut self, now: Instant, component: ComponentId, address: SocketAddr) {
         self.advance(now);
         let Some(index) = self.stream_index(component.stream) else { return };

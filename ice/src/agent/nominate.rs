@@ -12,13 +12,15 @@ use crate::stream::{Grace, Role};
 impl Agent {
     /// Nominates for each component without a pair, where we decide and one is good enough.
     ///
-    /// Our stopping criterion (§8.1.1): no better pair is being checked any more, or the first
-    /// pair has worked for [`nomination_delay`](crate::Config::nomination_delay).
+    /// Our stopping criterion (§8.1.1): no better pair is being checked any more nor will come, or
+    /// the first pair has worked for [`nomination_delay`](crate::Config::nomination_delay).
     pub(super) fn nominate(&mut self, index: usize) {
         if self.context.role != Role::Controlling || self.context.config.lite {
             return;
         }
+        let gathered = self.gatherer.is_complete();
         let Some(stream) = self.streams.get_mut(index) else { return };
+        let all_known = gathered && stream.session.end_of_remote_candidates;
         let checklist = &mut stream.session.checklist;
         if checklist.state != ChecklistState::Running {
             return;
@@ -32,7 +34,7 @@ impl Agent {
             }
             let Some(best) = checklist.best_valid(component.id) else { continue };
             if component.nomination_delay != Grace::Over
-                && checklist.better_pending(component.id, best.priority)
+                && (!all_known || checklist.better_pending(component.id, best.priority))
             {
                 continue;
             }
@@ -108,6 +110,7 @@ impl Agent {
         });
         session.remote_candidates.shrink_to_fit();
         stream.local.shrink_to_fit();
+        self.paths.shrink();
         if let Some(previous) = &mut stream.previous {
             previous.drop_at = Some(now + linger);
         }
