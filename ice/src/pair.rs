@@ -143,7 +143,7 @@ pub(crate) struct Attempt {
 /// The transmissions of the check that is in progress.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Check {
-    /// How many were made, from 1.
+    /// How many were made since the check was last triggered.
     pub(crate) transmissions: u8,
     /// When the last one was made.
     pub(crate) sent: Instant,

@@ -199,7 +199,7 @@ impl Agent {
             if let (PairState::InProgress, Some(check)) = (pair.state, &mut pair.check) {
                 // A new transaction at once, unless the last one is as good as new.
                 check.next = check.next.min(now.max(check.sent + pacing));
-                check.transmissions = check.transmissions.min(1);
+                check.transmissions = 0;
             } else if !pair.is_valid() {
                 pair.step(Step::Trigger);
                 pair.triggered.get_or_insert(place);

@@ -168,3 +168,65 @@ fn every_call_is_legal_at_any_time() {
     assert!(agent.poll_transmit(now, &mut buf).is_none());
     agent.handle_timeout(now + Duration::from_secs(1_000_000));
 }
+
+/// Commands, datagrams and time in any order: nothing panics, every drain ends, and after it no
+/// agent asks to be called at once.
+#[test]
+fn commands_in_any_order_never_stall_and_never_spin() {
+    for seed in 0..seeds() * 5 {
+        let mut network = scenario(seed);
+        let mut rng = ChaCha20Rng::seed_from_u64(seed ^ 0x5eed);
+        let addresses = ["10.0.0.1:1000", "[2001:db8::1]:1000", "198.51.100.2:2000", "10.0.0.1:7"];
+        let mut streams = vec![network.hosts[0].stream];
+        for _ in 0..200 {
+            let host = rng.random_range(0..2usize);
+            let now = network.now;
+            let stream = streams[rng.random_range(0..streams.len())];
+            let local = address(addresses[rng.random_range(0..addresses.len())]);
+            let component = peerless_ice::ComponentId { stream, component: rng.random_range(0..3) };
+            let credentials = network.hosts[1 - host].agent.local_credentials(stream).cloned();
+            let agent = &mut network.hosts[host].agent;
+            match rng.random_range(0..20) {
+                0 => agent.restart(now, stream),
+                1 => drop(agent.cancel_restart(now, stream)),
+                2..=4 => {
+                    if let Some(credentials) = credentials {
+                        agent.set_remote_credentials(now, stream, credentials);
+                    }
+                }
+                5..=7 => agent.add_local_address(now, component, local),
+                8 => agent.remove_local_address(now, local),
+                9 => agent.add_server_reflexive_address(now, local, address("192.0.2.1:40001")),
+                10 => agent.finish_gathering(now),
+                11 => agent.set_role(now, Role::Controlling),
+                12 => agent.set_role(now, Role::Controlled),
+                13 => agent.set_remote_lite(rng.random()),
+                14 => agent.end_of_remote_candidates(now, stream),
+                15 if streams.len() < 4 => streams.push(agent.add_stream(now, 2)),
+                16 => agent.remove_stream(now, stream),
+                17 => {
+                    let candidate = peerless_ice::Candidate {
+                        foundation: rng.random_range(0..3u8).to_string(),
+                        ..peerless_ice::Candidate::host(component.component.max(1), local)
+                    };
+                    agent.add_remote_candidate(now, stream, candidate);
+                }
+                18 => network.blackout = rng.random(),
+                _ => network.now += Duration::from_secs(rng.random_range(0..100)),
+            }
+            let before: usize = network.hosts.iter().map(|host| host.sent).sum();
+            if rng.random() {
+                network.run_for(ms(rng.random_range(0..300)));
+            }
+            for host in &mut network.hosts {
+                host.agent.handle_timeout(network.now);
+            }
+            network.drain();
+            for host in &network.hosts {
+                assert!(host.agent.poll_timeout().is_none_or(|at| at > network.now), "seed {seed}");
+            }
+            let sent: usize = network.hosts.iter().map(|host| host.sent).sum();
+            assert!(sent - before < 500, "seed {seed}: {}", sent - before);
+        }
+    }
+}

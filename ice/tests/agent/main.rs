@@ -11,6 +11,8 @@ mod contract;
 #[cfg(test)]
 mod forgery;
 #[cfg(test)]
+mod gather;
+#[cfg(test)]
 mod network;
 #[cfg(test)]
 mod restart;
@@ -18,3 +20,5 @@ mod restart;
 mod roles;
 #[cfg(test)]
 mod seeds;
+#[cfg(test)]
+mod streams;

@@ -1,0 +1,117 @@
+//! Candidates of ours, and the servers that tell of them.
+
+use std::time::Duration;
+
+use peerless_ice::{CandidateKind, Config, Event, Role};
+
+use crate::network::{Network, STUN_SERVER, address, ms};
+
+fn lone(stun_servers: &[&str], addresses: &[&str]) -> Network {
+    let mut network = Network::new(1);
+    let stun_servers = stun_servers.iter().map(|server| address(server)).collect();
+    let config = Config { stun_servers, ..Config::default() };
+    network.add_host(config, Role::Controlling, addresses);
+    network
+}
+
+fn candidates(network: &Network) -> Vec<String> {
+    let host = &network.hosts[0];
+    host.agent.local_candidates(host.stream).map(ToString::to_string).collect()
+}
+
+fn complete_at(network: &Network) -> Option<Duration> {
+    let events = &network.hosts[0].events;
+    let complete = events.iter().filter(|(_, event)| *event == Event::GatheringComplete);
+    assert!(complete.clone().count() <= 1);
+    complete.map(|(at, _)| *at).next()
+}
+
+#[test]
+fn host_candidates_are_ranked_and_told() {
+    let mut network =
+        lone(&[], &["10.0.0.1:1000", "10.0.0.2:1000", "[2001:db8::1]:1000", "127.0.0.1:1000"]);
+    network.gather(0);
+    network.run_for(ms(1));
+    let lines = candidates(&network);
+    assert_eq!(
+        lines,
+        [
+            "candidate:1 1 udp 2130706175 10.0.0.1 1000 typ host",
+            "candidate:2 1 udp 2130705663 10.0.0.2 1000 typ host",
+            "candidate:3 1 udp 2130706431 2001:db8::1 1000 typ host",
+            "candidate:4 1 udp 2118122239 127.0.0.1 1000 typ host",
+        ]
+    );
+    assert_eq!(complete_at(&network), Some(ms(0)));
+}
+
+#[test]
+fn a_server_tells_the_outside_address_once_per_socket() {
+    let mut network = lone(&[STUN_SERVER, "203.0.113.201:3478"], &["10.0.0.1:1000"]);
+    network.hosts[0].nat =
+        Some(crate::network::Nat::new(crate::network::NatKind::PortRestricted, "192.0.2.1"));
+    network.gather(0);
+    network.run_for(ms(500));
+    assert_eq!(
+        candidates(&network)[1],
+        "candidate:2 1 udp 1694498559 192.0.2.1 40001 typ srflx raddr 10.0.0.1 rport 1000"
+    );
+    assert_eq!(complete_at(&network), None, "the second server is still being asked");
+    network.run_for(ms(15_000));
+    let at = complete_at(&network).unwrap();
+    assert!((ms(9_000)..ms(11_000)).contains(&at), "{at:?}");
+
+    // A second stream on the same socket asks nobody again.
+    let sent = network.hosts[0].sent;
+    let now = network.now;
+    let host = &mut network.hosts[0];
+    let stream = host.agent.add_stream(now, 1);
+    let component = peerless_ice::ComponentId { stream, component: 1 };
+    host.agent.add_local_address(now, component, address("10.0.0.1:1000"));
+    assert_eq!(host.agent.local_candidates(stream).count(), 2);
+    network.run_for(ms(100));
+    assert_eq!(network.hosts[0].sent, sent);
+}
+
+#[test]
+fn a_mapped_address_that_is_the_base_is_redundant() {
+    let mut network = lone(&[STUN_SERVER], &["192.0.2.1:1000"]);
+    network.gather(0);
+    network.run_for(ms(500));
+    assert_eq!(candidates(&network).len(), 1);
+    assert_eq!(complete_at(&network), Some(ms(100)));
+}
+
+#[test]
+fn queries_share_the_pacer() {
+    let mut network = lone(&[STUN_SERVER], &["10.0.0.1:1000", "10.0.0.2:1000", "10.0.0.3:1000"]);
+    network.gather(0);
+    network.run_for(ms(140));
+    let times: Vec<_> = network.trace.iter().map(|(at, _, _)| *at).collect();
+    assert_eq!(times, [ms(0), ms(50), ms(100)]);
+}
+
+#[test]
+fn the_binding_is_kept_alive_until_a_pair_is_selected() {
+    let mut network = lone(&[STUN_SERVER], &["10.0.0.1:1000"]);
+    network.hosts[0].nat =
+        Some(crate::network::Nat::new(crate::network::NatKind::PortRestricted, "192.0.2.1"));
+    network.gather(0);
+    network.run_for(ms(1000));
+    let before = network.hosts[0].sent;
+    network.run_for(Duration::from_secs(60));
+    let refreshes = network.hosts[0].sent - before;
+    assert!((3..=4).contains(&refreshes), "{refreshes}");
+    assert_eq!(candidates(&network).len(), 2);
+    let kinds = network.hosts[0].agent.local_candidates(network.hosts[0].stream);
+    assert_eq!(kinds.last().unwrap().kind, CandidateKind::ServerReflexive);
+}
+
+#[test]
+fn the_other_address_family_and_loopback_do_not_ask() {
+    let mut network = lone(&[STUN_SERVER], &["[2001:db8::1]:1000", "127.0.0.1:1000"]);
+    network.gather(0);
+    network.run_for(ms(1000));
+    assert_eq!(network.hosts[0].sent, 0);
+    assert_eq!(complete_at(&network), Some(ms(0)));
+}
