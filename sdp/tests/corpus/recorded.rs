@@ -1,9 +1,4 @@
 //! Reads `tests/descriptions/corpus.txt`: descriptions of real calls, with lines said once.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a helper of tests, over a file of ours"
-)]
 
 #[derive(Debug)]
 pub(crate) struct Recorded {
@@ -13,6 +8,7 @@ pub(crate) struct Recorded {
 }
 
 pub(crate) fn recorded() -> Vec<Recorded> {
+    let number = |text: &str| text.parse::<usize>().expect("a number of a line");
     let mut lines: Vec<&str> = Vec::new();
     let mut descriptions: Vec<Recorded> = Vec::new();
     for line in include_str!("../descriptions/corpus.txt").lines() {
@@ -31,11 +27,11 @@ pub(crate) fn recorded() -> Vec<Recorded> {
             }
             None => {
                 let (from, to) = line.split_once('-').unwrap_or((line, line));
-                from.parse().unwrap()..=to.parse().unwrap()
+                number(from)..=number(to)
             }
         };
-        let text = &mut descriptions.last_mut().unwrap().text;
-        for line in &lines[range] {
+        let text = &mut descriptions.last_mut().expect("a name comes first").text;
+        for line in lines.get(range).expect("lines that were spelled out before") {
             text.push_str(line);
             text.push_str("\r\n");
         }
