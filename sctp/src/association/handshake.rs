@@ -1,0 +1,455 @@
+//! Establishing an association
+//! ([RFC 9260 §5](https://www.rfc-editor.org/rfc/rfc9260#section-5)).
+//!
+//! ```text
+//! A                                     Z
+//! │ INIT ──────────────────────────────▶│  nothing is kept: the answer has it all
+//! │◀─────────────────────────  INIT ACK │
+//! │ COOKIE ECHO, DATA ─────────────────▶│  established
+//! │◀─────────── COOKIE ACK, SACK, DATA  │
+//!    established
+//! ```
+
+use super::cookie::{Cookie, CookieKey};
+use super::shutdown::Shutdown;
+use super::state::State;
+use super::transmit::{Pending, Reply};
+use super::{Association, random_tag};
+use crate::chunk::error_cause::ErrorCause;
+use crate::chunk::init::{Extensions, Init};
+use crate::chunk::parameter::{self, Parameters};
+use crate::chunk::{Chunk, IfUnknown};
+use crate::event::{CloseReason, Event};
+use crate::tsn::Tsn;
+use bytes::Bytes;
+use rand::Rng;
+use rand::rngs::ChaCha20Rng;
+use std::time::{Duration, Instant};
+
+/// What the handshake needs to remember.
+#[derive(Debug)]
+pub(crate) struct Handshake {
+    key: CookieKey,
+    /// T1-init or T1-cookie.
+    timer: Option<Instant>,
+    /// INIT is to be sent.
+    init_due: bool,
+    /// How often INIT or COOKIE ECHO was sent.
+    attempts: u32,
+    /// When it was last sent.
+    sent_at: Option<Instant>,
+    /// What the peer's INIT ACK gave us to echo.
+    cookie: Bytes,
+}
+
+impl Handshake {
+    pub(crate) fn new(rng: &mut ChaCha20Rng) -> Self {
+        let mut key = [0; 32];
+        rng.fill_bytes(&mut key);
+        Self {
+            key: CookieKey::new(key),
+            timer: None,
+            init_due: false,
+            attempts: 0,
+            sent_at: None,
+            cookie: Bytes::new(),
+        }
+    }
+
+    pub(crate) const fn timeout(&self) -> Option<Instant> {
+        self.timer
+    }
+
+    pub(crate) const fn init_is_due(&self) -> bool {
+        self.init_due
+    }
+
+    pub(crate) fn cookie(&self) -> &[u8] {
+        &self.cookie
+    }
+
+    pub(crate) fn seal(&self, cookie: &Cookie) -> Vec<u8> {
+        self.key.seal(cookie)
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.timer = None;
+        self.init_due = false;
+        self.attempts = 0;
+        self.sent_at = None;
+        self.cookie = Bytes::new();
+    }
+}
+
+impl Association {
+    /// How long a chunk of the handshake waits for its answer at first.
+    pub(crate) fn handshake_timeout(&self) -> Duration {
+        self.send.rto.handshake()
+    }
+
+    pub(crate) fn start_handshake(&mut self, now: Instant, hold: Duration) {
+        if hold.is_zero() {
+            self.handshake.init_due = true;
+        } else {
+            self.handshake.timer = now.checked_add(hold);
+        }
+    }
+
+    /// The number of the first DATA chunk, as long as nothing is acknowledged.
+    const fn initial_tsn(&self) -> Tsn {
+        self.send.cumulative().next()
+    }
+
+    /// What our INIT or INIT ACK says.
+    fn local_init(&self, initiate_tag: u32, initial_tsn: Tsn) -> Init {
+        Init {
+            initiate_tag,
+            a_rwnd: u32::try_from(self.config.effective_receive_window()).unwrap_or(u32::MAX),
+            outbound_streams: self.config.outbound_streams.max(1),
+            inbound_streams: self.config.inbound_streams.max(1),
+            initial_tsn,
+            extensions: Extensions {
+                forward_tsn: self.config.partial_reliability,
+                re_config: self.config.stream_reset,
+            },
+        }
+    }
+
+    pub(crate) fn write_init(&mut self, now: Instant, buf: &mut Vec<u8>) {
+        self.local_init(self.local_tag, self.initial_tsn()).write(buf, None, &[]);
+        self.handshake.init_due = false;
+        self.arm_handshake_timer(now);
+    }
+
+    pub(crate) fn cookie_echo_sent(&mut self, now: Instant) {
+        self.arm_handshake_timer(now);
+    }
+
+    /// Starts T1: each time twice as long as before (§6.3.3 E2).
+    fn arm_handshake_timer(&mut self, now: Instant) {
+        let doublings = self.handshake.attempts.min(16);
+        let wait = self.send.rto.handshake().saturating_mul(1 << doublings);
+        self.handshake.timer = Some(now + wait.min(self.config.rto_max));
+        self.handshake.attempts += 1;
+        self.handshake.sent_at = Some(now);
+    }
+
+    /// T1 expired (§5.1.6 of RFC 9260: "Handle Stale COOKIE" apart, §6.3.3).
+    pub(crate) fn handle_handshake_timeout(&mut self, now: Instant) {
+        if self.handshake.timer.is_none_or(|at| at > now) {
+            return;
+        }
+        self.handshake.timer = None;
+        if self.handshake.attempts > self.config.max_init_retransmits {
+            self.close(CloseReason::NotAnswered);
+            return;
+        }
+        match self.state {
+            State::CookieWait => self.handshake.init_due = true,
+            State::CookieEchoed => {
+                // The data that went with it, too.
+                self.send.resend_all(now);
+                self.pending.cookie_echo = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// An answer to the handshake's last chunk: a round trip, when it was sent only once.
+    fn measure_handshake(&mut self, now: Instant) {
+        if let (Some(sent_at), 1) = (self.handshake.sent_at, self.handshake.attempts) {
+            self.send.rto.measured(now.saturating_duration_since(sent_at));
+        }
+    }
+
+    /// INIT (§5.1, §5.2.1, §5.2.2). The packet had nothing else in it and the tag zero.
+    pub(crate) fn handle_init(&mut self, now: Instant, chunk: &Chunk<'_>) {
+        let Some((init, parameters)) = Init::parse(chunk) else { return self.count_drop() };
+        // §3.3.2: "the receiver SHOULD silently discard the packet".
+        if init.initiate_tag == 0 {
+            return self.count_drop();
+        }
+        if let Some(why) = refusal(&init) {
+            let cause = Some((ErrorCause::InvalidMandatoryParameter, why.as_bytes().to_vec()));
+            return self.owe(Reply::Abort { tag: init.initiate_tag, flags: 0, cause });
+        }
+        if self.closed.is_some() {
+            return self.owe(Reply::Abort { tag: init.initiate_tag, flags: 0, cause: None });
+        }
+        let Ok(unrecognized) = self.check_parameters(parameters) else {
+            let cause = Some((ErrorCause::UnresolvableAddress, Vec::new()));
+            return self.owe(Reply::Abort { tag: init.initiate_tag, flags: 0, cause });
+        };
+        let (tag, tsn, tie_tags) = match self.state {
+            State::Closed => (random_tag(&mut self.rng), self.initial_tsn(), (0, 0)),
+            // §5.2.1: the same tag as in our own INIT.
+            State::CookieWait => {
+                if self.handshake.init_due || self.handshake.attempts == 0 {
+                    // The peer was first: ours waits whether it is still wanted.
+                    self.handshake.init_due = false;
+                    self.handshake.timer = Some(now + self.send.rto.handshake());
+                }
+                (self.local_tag, self.initial_tsn(), (0, 0))
+            }
+            State::CookieEchoed => {
+                (self.local_tag, self.initial_tsn(), (self.local_tag, self.peer_tag))
+            }
+            // §9.2: "it SHOULD discard the INIT chunk and retransmit the SHUTDOWN ACK chunk".
+            State::ShutdownAckSent => {
+                self.pending.shutdown_ack = true;
+                return;
+            }
+            // §5.2.2: a new tag; the association there is stays untouched.
+            _ => (
+                random_tag(&mut self.rng),
+                Tsn(self.rng.next_u32()),
+                (self.local_tag, self.peer_tag),
+            ),
+        };
+        let cookie = Box::new(Cookie {
+            made: now.saturating_duration_since(self.origin),
+            local: self.local_init(tag, tsn),
+            peer: init,
+            tie_tags,
+        });
+        self.owe(Reply::InitAck { cookie, unrecognized });
+    }
+
+    /// INIT ACK (§5.1 C).
+    pub(crate) fn handle_init_ack(&mut self, now: Instant, chunk: &Chunk<'_>) {
+        // §5.2.3: unexpected ones are discarded.
+        if self.state != State::CookieWait || self.handshake.attempts == 0 {
+            return self.count_drop();
+        }
+        let Some((init, parameters)) = Init::parse(chunk) else { return self.count_drop() };
+        if init.initiate_tag == 0 {
+            return self.violated(now, "an INIT ACK with the tag 0");
+        }
+        if let Some(why) = refusal(&init) {
+            self.peer_tag = init.initiate_tag;
+            return self.violated(now, why);
+        }
+        let cookie = parameters.clone().find(|p| p.kind == parameter::STATE_COOKIE);
+        let Some(cookie) = cookie.filter(|cookie| cookie.value.len() <= self.max_cookie_len())
+        else {
+            // §3.3.3: a mandatory parameter is missing. One that fits no packet is as good as none.
+            self.peer_tag = init.initiate_tag;
+            return self.violated(now, "an INIT ACK without a cookie that fits");
+        };
+        self.measure_handshake(now);
+        self.handshake.cookie = Bytes::copy_from_slice(cookie.value);
+        self.handshake.timer = None;
+        self.handshake.attempts = 0;
+        self.take_peer(&init, self.local_tag);
+        self.state = State::CookieEchoed;
+        self.pending.cookie_echo = true;
+        if let Ok(unrecognized) = self.check_parameters(parameters)
+            && !unrecognized.is_empty()
+        {
+            self.pending.report(ErrorCause::UnrecognizedParameters, &unrecognized);
+        }
+    }
+
+    /// The longest cookie that can be echoed in a packet.
+    const fn max_cookie_len(&self) -> usize {
+        self.send.mtu() - crate::packet::HEADER_LEN - crate::chunk::HEADER_LEN
+    }
+
+    /// Takes over what the peer said of itself.
+    fn take_peer(&mut self, peer: &Init, local_tag: u32) {
+        self.local_tag = local_tag;
+        self.peer_tag = peer.initiate_tag;
+        self.outbound_streams = self.config.outbound_streams.max(1).min(peer.inbound_streams);
+        self.inbound_streams = self.config.inbound_streams.max(1).min(peer.outbound_streams);
+        self.send.queues.limit_streams(self.outbound_streams);
+        self.send.set_peer_window(peer.a_rwnd);
+        self.send.partial_reliability =
+            self.config.partial_reliability && peer.extensions.forward_tsn;
+        self.recv.restart(peer.initial_tsn);
+        let sequence = self.initial_tsn();
+        self.reset.begin(
+            sequence,
+            peer.initial_tsn,
+            self.config.stream_reset && peer.extensions.re_config,
+        );
+    }
+
+    /// COOKIE ECHO (§5.1.5, §5.2.4); gives whether the rest of the packet is to be processed.
+    pub(crate) fn handle_cookie_echo(&mut self, now: Instant, tag: u32, chunk: &Chunk<'_>) -> bool {
+        let Some(cookie) = self.handshake.key.open(chunk.value) else {
+            self.count_drop();
+            return false;
+        };
+        // §5.1.5 step 3: the packet's tag is the one that the cookie's INIT ACK gave.
+        if self.closed.is_some() || tag != cookie.local.initiate_tag {
+            self.count_drop();
+            return false;
+        }
+        let same = cookie.local.initiate_tag == self.local_tag
+            && cookie.peer.initiate_tag == self.peer_tag;
+        let age = now.saturating_duration_since(self.origin).saturating_sub(cookie.made);
+        let known = self.state != State::Closed;
+        if age > self.config.cookie_lifetime && !(known && same) {
+            let late = age - self.config.cookie_lifetime;
+            let microseconds = u32::try_from(late.as_micros()).unwrap_or(u32::MAX);
+            self.owe(Reply::StaleCookie { tag: cookie.peer.initiate_tag, microseconds });
+            return false;
+        }
+        if !known {
+            self.establish(now, &cookie);
+            return true;
+        }
+        let local_matches = cookie.local.initiate_tag == self.local_tag;
+        let peer_matches = cookie.peer.initiate_tag == self.peer_tag;
+        match (local_matches, peer_matches) {
+            // §5.2.4 D: our COOKIE ACK was lost, or COOKIE ECHOs have crossed.
+            (true, true) => {
+                if self.state == State::CookieEchoed {
+                    self.established(now);
+                }
+                self.pending.cookie_ack = true;
+                true
+            }
+            // B: INITs have crossed. An association that is up keeps what has flowed.
+            (true, false) => {
+                if self.state.is_up() {
+                    self.peer_tag = cookie.peer.initiate_tag;
+                    self.pending.cookie_ack = true;
+                } else {
+                    self.take_peer(&cookie.peer, cookie.local.initiate_tag);
+                    self.established(now);
+                    self.pending.cookie_ack = true;
+                }
+                true
+            }
+            // A: the peer has restarted.
+            (false, false) if cookie.tie_tags == (self.local_tag, self.peer_tag) => {
+                self.restart(now, &cookie)
+            }
+            // C, and what can be no other.
+            _ => {
+                self.count_drop();
+                false
+            }
+        }
+    }
+
+    /// The first COOKIE ECHO: there is an association.
+    fn establish(&mut self, now: Instant, cookie: &Cookie) {
+        self.send.restart(&self.config, cookie.local.initial_tsn, true);
+        self.take_peer(&cookie.peer, cookie.local.initiate_tag);
+        self.established(now);
+        self.pending.cookie_ack = true;
+    }
+
+    /// §5.2.4 A; gives whether the rest of the packet is to be processed.
+    fn restart(&mut self, now: Instant, cookie: &Cookie) -> bool {
+        if self.state == State::ShutdownAckSent {
+            self.pending.shutdown_ack = true;
+            self.pending.report(ErrorCause::CookieReceivedWhileShuttingDown, &[]);
+            return false;
+        }
+        self.send.restart(&self.config, cookie.local.initial_tsn, false);
+        self.pending = Pending::default();
+        self.shutdown = Shutdown::default();
+        self.take_peer(&cookie.peer, cookie.local.initiate_tag);
+        self.pending.cookie_ack = true;
+        self.state = State::Established;
+        self.handshake.stop();
+        self.errors = 0;
+        self.start_heartbeat(now);
+        if !self.events.contains(&Event::Restarted) {
+            self.events.push_back(Event::Restarted);
+        }
+        true
+    }
+
+    /// COOKIE ACK (§5.1 E).
+    pub(crate) fn handle_cookie_ack(&mut self, now: Instant) {
+        // §5.2.5: in any other state it is discarded.
+        if self.state == State::CookieEchoed {
+            self.measure_handshake(now);
+            self.established(now);
+        }
+    }
+
+    fn established(&mut self, now: Instant) {
+        self.state = State::Established;
+        self.handshake.stop();
+        self.pending.cookie_echo = false;
+        self.errors = 0;
+        self.send.update_timer(now, true);
+        self.start_heartbeat(now);
+        self.events.push_back(Event::Connected);
+    }
+
+    /// An ERROR with a stale cookie (§5.2.6): the handshake begins again.
+    pub(crate) fn handle_stale_cookie(&mut self) {
+        if self.state == State::CookieEchoed {
+            self.send.forget_outstanding();
+            self.state = State::CookieWait;
+            self.handshake.timer = None;
+            self.handshake.cookie = Bytes::new();
+            self.handshake.init_due = true;
+            self.pending.cookie_echo = false;
+        }
+    }
+
+    /// What INIT and INIT ACK carry that we do not know is reported when its type says so
+    /// (§3.2.1). An error when a host name is given, which must be refused (§5.1.2).
+    fn check_parameters(&self, parameters: Parameters<'_>) -> Result<Vec<u8>, HostName> {
+        let mut unrecognized = Vec::new();
+        for parameter in parameters {
+            match parameter.kind {
+                parameter::HOST_NAME_ADDRESS => return Err(HostName),
+                // RFC 8261 §6.1 forbids the peer to send addresses: there is one path, so they
+                // are not looked at.
+                parameter::IPV4_ADDRESS
+                | parameter::IPV6_ADDRESS
+                | parameter::SUPPORTED_ADDRESS_TYPES
+                | parameter::STATE_COOKIE
+                | parameter::UNRECOGNIZED_PARAMETER
+                | parameter::COOKIE_PRESERVATIVE
+                | parameter::ECN_CAPABLE
+                | parameter::SUPPORTED_EXTENSIONS
+                | parameter::FORWARD_TSN_SUPPORTED => {}
+                other => {
+                    let [high, _] = other.to_be_bytes();
+                    let IfUnknown { skip, report } = IfUnknown::from_high_bits(high);
+                    if report && unrecognized.len() + parameter.whole.len() <= MAX_UNRECOGNIZED {
+                        parameter::write(
+                            &mut unrecognized,
+                            parameter::UNRECOGNIZED_PARAMETER,
+                            parameter.whole,
+                        );
+                    }
+                    if !skip {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(unrecognized)
+    }
+
+    pub(crate) const fn count_drop(&mut self) {
+        self.traffic.packets_dropped += 1;
+    }
+}
+
+/// The peer gave a host name in the place of an address.
+struct HostName;
+
+/// Why an INIT or INIT ACK cannot be accepted (§3.3.2).
+const fn refusal(init: &Init) -> Option<&'static str> {
+    if init.outbound_streams == 0 || init.inbound_streams == 0 {
+        return Some("no streams");
+    }
+    if init.a_rwnd < 1500 {
+        return Some("a receive window below 1500 bytes");
+    }
+    None
+}
+
+/// How many bytes of unknown parameters are reported.
+const MAX_UNRECOGNIZED: usize = 128;

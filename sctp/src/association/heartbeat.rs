@@ -1,0 +1,112 @@
+//! Is the path alive? ([RFC 9260 §8.3](https://www.rfc-editor.org/rfc/rfc9260#section-8.3))
+
+use super::Association;
+use crate::chunk::{Chunk, heartbeat};
+use bytes::Bytes;
+use rand::Rng;
+use std::time::{Duration, Instant};
+
+/// The question that is open, or when the next one is asked.
+#[derive(Debug, Default)]
+pub(crate) struct Heartbeat {
+    timer: Option<Instant>,
+    /// What the open HEARTBEAT carries.
+    nonce: u64,
+    /// When it was sent; `None` when none is open.
+    sent_at: Option<Instant>,
+    /// When the peer was last heard of.
+    heard: Option<Instant>,
+}
+
+impl Heartbeat {
+    pub(crate) const fn timeout(&self) -> Option<Instant> {
+        self.timer
+    }
+
+    pub(crate) const fn nonce(&self) -> u64 {
+        self.nonce
+    }
+
+    /// A packet of the peer came.
+    #[inline]
+    pub(crate) const fn heard(&mut self, now: Instant) {
+        self.heard = Some(now);
+    }
+}
+
+impl Association {
+    /// The association is up: the path is watched from now on.
+    pub(crate) fn start_heartbeat(&mut self, now: Instant) {
+        self.heartbeat = Heartbeat { heard: Some(now), ..Heartbeat::default() };
+        self.arm_heartbeat(now);
+    }
+
+    /// HB.interval after `from`, plus a retransmission timeout, half more or less by chance so
+    /// that many associations do not beat together.
+    fn arm_heartbeat(&mut self, from: Instant) {
+        let Some(interval) = self.config.heartbeat_interval else {
+            self.heartbeat.timer = None;
+            return;
+        };
+        let rto = self.send.rto.current();
+        let jitter = rto.mul_f64(0.5 + f64::from(self.rng.next_u32()) / f64::from(u32::MAX));
+        self.heartbeat.timer = from.checked_add(interval + jitter);
+    }
+
+    pub(crate) fn handle_heartbeat_timeout(&mut self, now: Instant) {
+        if self.heartbeat.timer.is_none_or(|at| at > now) {
+            return;
+        }
+        self.heartbeat.timer = None;
+        let open = self.heartbeat.sent_at.take().is_some();
+        // Data that is outstanding asks the same question.
+        if !self.send.is_idle() {
+            return self.arm_heartbeat(now);
+        }
+        if open {
+            self.send.rto.back_off();
+            self.count_error(now);
+            if !self.state.is_up() {
+                return;
+            }
+        } else {
+            let quiet = self.config.heartbeat_interval.unwrap_or(Duration::MAX);
+            if let Some(heard) = self.heartbeat.heard
+                && now.saturating_duration_since(heard) < quiet
+            {
+                return self.arm_heartbeat(heard);
+            }
+            // A quiet time: what was needed in busier ones is given back.
+            self.send.shrink();
+            self.recv.shrink();
+        }
+        self.heartbeat.nonce = self.rng.next_u64();
+        self.pending.heartbeat = true;
+    }
+
+    /// A HEARTBEAT was sent: it is answered within a retransmission timeout.
+    pub(crate) fn heartbeat_sent(&mut self, now: Instant) {
+        self.heartbeat.sent_at = Some(now);
+        self.heartbeat.timer = Some(now + self.send.rto.current());
+    }
+
+    /// HEARTBEAT.
+    pub(crate) fn handle_heartbeat(&mut self, chunk: &Chunk<'_>) {
+        // One that would not fit in an answer of ours is not answered.
+        if chunk.whole.len() + crate::packet::HEADER_LEN <= self.send.mtu() {
+            self.pending.heartbeat_ack = Some(Bytes::copy_from_slice(chunk.value));
+        }
+    }
+
+    /// HEARTBEAT ACK.
+    pub(crate) fn handle_heartbeat_ack(&mut self, now: Instant, chunk: &Chunk<'_>) {
+        let Some(sent_at) = self.heartbeat.sent_at else { return };
+        if heartbeat::parse_ack(chunk) != Some(self.heartbeat.nonce) {
+            return;
+        }
+        self.heartbeat.sent_at = None;
+        self.errors = 0;
+        self.send.rto.measured(now.saturating_duration_since(sent_at));
+        self.arm_heartbeat(now);
+    }
+}

@@ -1,0 +1,205 @@
+//! Taking a packet apart ([RFC 9260 §8.5](https://www.rfc-editor.org/rfc/rfc9260#section-8.5) for the
+//! verification tag, §3.2 for chunks that are not known).
+
+use super::Association;
+use super::state::State;
+use super::transmit::Reply;
+use crate::chunk::abort::REFLECTED;
+use crate::chunk::data::Data;
+use crate::chunk::error_cause::ErrorCause;
+use crate::chunk::forward_tsn::ForwardTsn;
+use crate::chunk::sack::Sack;
+use crate::chunk::{Chunk, ChunkType, IfUnknown};
+use crate::packet::Packet;
+use crate::recv::Taken;
+use crate::recv::reassembly::Misfit;
+use std::time::Instant;
+
+/// Whether the chunks after this one are looked at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Next {
+    Go,
+    Stop,
+}
+
+impl Association {
+    pub(crate) fn receive(&mut self, now: Instant, datagram: &[u8]) {
+        let Ok(packet) = Packet::parse(datagram) else { return self.count_drop() };
+        if packet.source_port() != self.config.remote_port
+            || packet.destination_port() != self.config.local_port
+        {
+            return self.count_drop();
+        }
+        let Some(first) = packet.chunks().next() else { return self.count_drop() };
+        if !self.check_first(now, &packet, &first) {
+            return;
+        }
+        self.traffic.packets_received += 1;
+        self.traffic.bytes_received += datagram.len() as u64;
+        self.heartbeat.heard(now);
+
+        let mut data = false;
+        for chunk in packet.chunks() {
+            data |= chunk.kind == ChunkType::Data;
+            if self.take_chunk(now, &chunk) == Next::Stop || self.state == State::Closed {
+                break;
+            }
+        }
+        if self.state == State::Closed {
+            return;
+        }
+        if data && self.state.may_receive() {
+            self.recv.packet_done(now);
+            self.repeat_shutdown();
+        }
+        if self.has_deferred_reset() {
+            self.perform_deferred();
+        }
+    }
+
+    /// Judges a packet by its tag and first chunk (§8.4, §8.5); gives whether its chunks are
+    /// processed.
+    fn check_first(&mut self, now: Instant, packet: &Packet<'_>, first: &Chunk<'_>) -> bool {
+        let tag = packet.verification_tag();
+        match first.kind {
+            ChunkType::Init => {
+                // §6.10: never bundled; §8.5.1 A: the tag is zero.
+                if tag == 0 && packet.chunks().nth(1).is_none() {
+                    self.handle_init(now, first);
+                } else {
+                    self.count_drop();
+                }
+                false
+            }
+            ChunkType::CookieEcho => self.handle_cookie_echo(now, tag, first),
+            ChunkType::Abort if self.state != State::Closed => {
+                if self.is_for_us(tag, first.flags) {
+                    self.handle_abort(first);
+                } else {
+                    self.count_drop();
+                }
+                false
+            }
+            ChunkType::ShutdownComplete if self.state != State::Closed => {
+                if self.is_for_us(tag, first.flags) {
+                    self.handle_shutdown_complete();
+                } else {
+                    self.count_drop();
+                }
+                false
+            }
+            // §8.5.1 E: the peer has closed an association that we were about to begin again.
+            ChunkType::ShutdownAck
+                if matches!(self.state, State::CookieWait | State::CookieEchoed) =>
+            {
+                self.count_drop();
+                self.owe(Reply::ShutdownComplete { tag, flags: REFLECTED });
+                false
+            }
+            _ if self.state == State::Closed => {
+                self.handle_out_of_the_blue(packet);
+                false
+            }
+            _ if tag != self.local_tag => {
+                self.count_drop();
+                false
+            }
+            _ => true,
+        }
+    }
+
+    #[inline]
+    fn take_chunk(&mut self, now: Instant, chunk: &Chunk<'_>) -> Next {
+        match chunk.kind {
+            ChunkType::Data => return self.take_data(now, chunk),
+            ChunkType::Sack => self.take_sack(now, chunk),
+            ChunkType::InitAck => self.handle_init_ack(now, chunk),
+            ChunkType::CookieAck => self.handle_cookie_ack(now),
+            // Processed as the first chunk; elsewhere they are not allowed.
+            ChunkType::CookieEcho | ChunkType::Init | ChunkType::Pad => {}
+            ChunkType::Heartbeat => {
+                if self.state.is_up() {
+                    self.handle_heartbeat(chunk);
+                }
+            }
+            ChunkType::HeartbeatAck => self.handle_heartbeat_ack(now, chunk),
+            ChunkType::Abort => self.handle_abort(chunk),
+            ChunkType::Error => self.handle_error(chunk),
+            ChunkType::Shutdown => self.handle_shutdown(now, chunk),
+            ChunkType::ShutdownAck => self.handle_shutdown_ack(),
+            ChunkType::ShutdownComplete => self.handle_shutdown_complete(),
+            ChunkType::ReConfig => self.handle_re_config(now, chunk),
+            ChunkType::ForwardTsn => self.take_forward_tsn(chunk),
+            ChunkType::Unknown(kind) => {
+                let IfUnknown { skip, report } = IfUnknown::from_high_bits(kind);
+                if report && self.state.is_up() {
+                    self.pending.report(ErrorCause::UnrecognizedChunkType, chunk.whole);
+                }
+                if !skip {
+                    return Next::Stop;
+                }
+            }
+        }
+        Next::Go
+    }
+
+    /// DATA (§6.2).
+    #[inline]
+    fn take_data(&mut self, now: Instant, chunk: &Chunk<'_>) -> Next {
+        if !self.state.may_receive() {
+            return Next::Go;
+        }
+        let Some(data) = Data::parse(chunk) else {
+            self.violated(now, "a DATA chunk without its header");
+            return Next::Stop;
+        };
+        if data.payload.is_empty() {
+            self.no_user_data(data.tsn);
+            return Next::Stop;
+        }
+        match self.recv.take(&data, data.stream < self.inbound_streams) {
+            Ok(Taken::Yes | Taken::Refused) => Next::Go,
+            Ok(Taken::NoSuchStream) => {
+                let [high, low] = data.stream.to_be_bytes();
+                self.pending.report(ErrorCause::InvalidStreamIdentifier, &[high, low, 0, 0]);
+                Next::Go
+            }
+            Err(Misfit::TooLarge) => {
+                self.violated(now, "a message is larger than the receiver allows");
+                Next::Stop
+            }
+            Err(Misfit::Inconsistent) => {
+                self.violated(now, "fragments of one message do not belong together");
+                Next::Stop
+            }
+        }
+    }
+
+    /// SACK (§6.2.1).
+    fn take_sack(&mut self, now: Instant, chunk: &Chunk<'_>) {
+        if !self.state.is_up() {
+            return;
+        }
+        let Some(sack) = Sack::parse(chunk) else { return };
+        match self.send.handle_sack(now, &sack) {
+            Ok(progress) => {
+                // §8.1: an answer. One about a closed window is one too (§6.1 A).
+                if progress || sack.a_rwnd == 0 {
+                    self.errors = 0;
+                }
+                self.continue_shutdown();
+            }
+            Err(_) => self.violated(now, "a SACK acknowledges what was never sent"),
+        }
+    }
+
+    /// FORWARD TSN (RFC 3758 §3.6).
+    fn take_forward_tsn(&mut self, chunk: &Chunk<'_>) {
+        if !self.state.may_receive() || !self.config.partial_reliability {
+            return;
+        }
+        if let Some(forward) = ForwardTsn::parse(chunk) {
+            self.recv.forward(&forward, self.inbound_streams);
+        }
+    }
+}

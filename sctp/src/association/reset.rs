@@ -1,0 +1,299 @@
+//! Stream reset ([RFC 6525](https://www.rfc-editor.org/rfc/rfc6525)): how a data channel ends
+//! and its number becomes free.
+
+use super::{Association, State};
+use crate::chunk::Chunk;
+use crate::chunk::parameter::Parameters;
+use crate::chunk::re_config::{self, Request, ResetResult};
+use crate::event::Event;
+use crate::tsn::Tsn;
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+/// What is known of resets in both directions.
+#[derive(Debug)]
+pub(crate) struct Reset {
+    /// Both sides have RFC 6525.
+    supported: bool,
+    /// The number of our next request.
+    next_request: u32,
+    /// Our request that is not answered.
+    open: Option<Open>,
+    timer: Option<Instant>,
+    /// The number that the peer's next request has.
+    expected: u32,
+    /// How the peer's last request was answered.
+    last_result: ResetResult,
+    /// The peer's request that waits for data of before it (§5.2.2 E2).
+    deferred: Option<Deferred>,
+    /// What the application has not been told.
+    incoming: BTreeSet<u16>,
+    outgoing: BTreeSet<u16>,
+}
+
+#[derive(Debug)]
+struct Open {
+    sequence: u32,
+    last_assigned_tsn: Tsn,
+    streams: Vec<u16>,
+    /// The peer said that it is at it: to ask again is no sign of a dead path.
+    in_progress: bool,
+}
+
+#[derive(Debug)]
+struct Deferred {
+    sequence: u32,
+    last_assigned_tsn: Tsn,
+    /// None stands for all.
+    streams: Vec<u16>,
+}
+
+impl Reset {
+    pub(crate) const fn new(sequence: Tsn, expected: Tsn) -> Self {
+        Self {
+            supported: false,
+            next_request: sequence.0,
+            open: None,
+            timer: None,
+            expected: expected.0,
+            last_result: ResetResult::NothingToDo,
+            deferred: None,
+            incoming: BTreeSet::new(),
+            outgoing: BTreeSet::new(),
+        }
+    }
+
+    /// Requests are numbered from the initial TSNs (§4.1).
+    pub(crate) fn begin(&mut self, sequence: Tsn, expected: Tsn, supported: bool) {
+        *self = Self { supported, ..Self::new(sequence, expected) };
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.open = None;
+        self.timer = None;
+        self.deferred = None;
+    }
+
+    pub(crate) const fn timeout(&self) -> Option<Instant> {
+        self.timer
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        if let Some(stream) = self.incoming.pop_first() {
+            return Some(Event::IncomingStreamReset(stream));
+        }
+        self.outgoing.pop_first().map(Event::OutgoingStreamReset)
+    }
+}
+
+impl Association {
+    /// Resets a stream that we send on, once what waits on it has been sent: its next message is
+    /// the first one again, and the peer is told. [`Event::OutgoingStreamReset`] tells when it is
+    /// done; no message may be sent on the stream before.
+    ///
+    /// A peer without RFC 6525 is not asked; the event comes all the same.
+    pub fn reset_stream(&mut self, now: Instant, stream: u16) {
+        self.advance(now);
+        if self.closed.is_none() && stream < self.outbound_streams {
+            self.send.queues.reset_when_empty(stream);
+        }
+    }
+
+    /// Whether the peer has RFC 6525; known once the association is established.
+    pub(crate) const fn supports_reset(&self) -> bool {
+        self.reset.supported
+    }
+
+    /// Whether a request can be made now.
+    #[inline]
+    pub(crate) fn reset_is_due(&self) -> bool {
+        self.send.queues.has_drained()
+            && self.reset.open.is_none()
+            && self.state == State::Established
+    }
+
+    /// Appends our request: a new one, or again the one that is open.
+    pub(crate) fn write_reset(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize) {
+        self.pending.reset_request = false;
+        if self.reset.open.is_none() && !self.open_reset(buf, end) {
+            return;
+        }
+        let Some(open) = &self.reset.open else { return };
+        re_config::write_outgoing_reset(
+            buf,
+            open.sequence,
+            self.reset.expected.wrapping_sub(1),
+            open.last_assigned_tsn,
+            &open.streams,
+        );
+        self.reset.timer = Some(now + self.send.rto.current());
+    }
+
+    /// Makes a request of the streams that wait, as many as fit.
+    fn open_reset(&mut self, buf: &[u8], end: usize) -> bool {
+        let drained = self.send.queues.drained();
+        if !self.reset.supported {
+            self.reset.outgoing.extend(drained.drain(..));
+            return false;
+        }
+        // Chunk header, parameter header, three numbers.
+        let room = end.saturating_sub(buf.len() + 20) / 2;
+        let count = drained.len().min(room).min(MAX_STREAMS);
+        if count == 0 {
+            return false;
+        }
+        let streams: Vec<u16> = drained.drain(..count).collect();
+        self.reset.open = Some(Open {
+            sequence: self.reset.next_request,
+            last_assigned_tsn: self.send.next_tsn().previous(),
+            streams,
+            in_progress: false,
+        });
+        self.reset.next_request = self.reset.next_request.wrapping_add(1);
+        true
+    }
+
+    pub(crate) fn handle_reset_timeout(&mut self, now: Instant) {
+        if self.reset.timer.is_none_or(|at| at > now) {
+            return;
+        }
+        self.reset.timer = None;
+        let Some(open) = &self.reset.open else { return };
+        self.pending.reset_request = true;
+        if !open.in_progress {
+            self.send.rto.back_off();
+            self.count_error(now);
+        }
+    }
+
+    /// RE-CONFIG.
+    pub(crate) fn handle_re_config(&mut self, now: Instant, chunk: &Chunk<'_>) {
+        if !self.reset.supported || !self.state.is_up() {
+            return self.count_drop();
+        }
+        // §3.1: at most two parameters.
+        for parameter in Parameters::new(chunk.value).take(2) {
+            match Request::parse(&parameter) {
+                Some(Request::Response { sequence, result }) => {
+                    self.handle_reset_response(now, sequence, result);
+                }
+                Some(request) => self.handle_reset_request(now, &request),
+                None => {}
+            }
+        }
+    }
+
+    fn handle_reset_request(&mut self, now: Instant, request: &Request<'_>) {
+        let (Request::OutgoingReset { sequence, .. }
+        | Request::IncomingReset { sequence, .. }
+        | Request::AddOutgoing { sequence, .. }
+        | Request::Other { sequence }) = *request
+        else {
+            return;
+        };
+        // §5.2.1: the last one again has the same answer; any other is out of sequence.
+        if sequence == self.reset.expected.wrapping_sub(1) {
+            return self.pending.respond(sequence, self.reset.last_result);
+        }
+        if sequence != self.reset.expected {
+            return self.pending.respond(sequence, ResetResult::BadSequenceNumber);
+        }
+        self.reset.expected = sequence.wrapping_add(1);
+        let result = match request {
+            Request::OutgoingReset { last_assigned_tsn, streams, .. } => {
+                let inbound = self.inbound_streams;
+                let known = !streams.iter().any(|stream| stream >= inbound);
+                if known {
+                    let streams: BTreeSet<u16> = streams.iter().collect();
+                    self.reset.deferred = Some(Deferred {
+                        sequence,
+                        last_assigned_tsn: *last_assigned_tsn,
+                        streams: streams.into_iter().collect(),
+                    });
+                    self.reset.last_result = ResetResult::InProgress;
+                    // Answered there: now, or when the data of before has come.
+                    if !self.perform_deferred() {
+                        self.pending.respond(sequence, ResetResult::InProgress);
+                    }
+                    return;
+                }
+                ResetResult::WrongSsn
+            }
+            Request::IncomingReset { streams, .. } => {
+                let outbound = self.outbound_streams;
+                if streams.is_empty() || streams.iter().any(|stream| stream >= outbound) {
+                    ResetResult::WrongSsn
+                } else {
+                    let streams: BTreeSet<u16> = streams.iter().collect();
+                    for stream in streams {
+                        self.reset_stream(now, stream);
+                    }
+                    ResetResult::Performed
+                }
+            }
+            Request::AddOutgoing { count, .. } => match self.inbound_streams.checked_add(*count) {
+                Some(streams) if streams <= self.config.inbound_streams => {
+                    self.inbound_streams = streams;
+                    ResetResult::Performed
+                }
+                _ => ResetResult::Denied,
+            },
+            _ => ResetResult::Denied,
+        };
+        self.reset.last_result = result;
+        self.pending.respond(sequence, result);
+    }
+
+    /// Performs the peer's request when all data of before it has come; gives whether it did.
+    pub(crate) fn perform_deferred(&mut self) -> bool {
+        let cumulative = self.recv.cumulative();
+        let Some(deferred) = self
+            .reset
+            .deferred
+            .take_if(|deferred| cumulative.is_at_or_after(deferred.last_assigned_tsn))
+        else {
+            return false;
+        };
+        let streams =
+            if deferred.streams.is_empty() { self.recv.used_streams() } else { deferred.streams };
+        for stream in streams {
+            self.recv.reset_stream(stream);
+            self.reset.incoming.insert(stream);
+        }
+        self.reset.last_result = ResetResult::Performed;
+        self.pending.respond(deferred.sequence, ResetResult::Performed);
+        true
+    }
+
+    /// Whether a request of the peer waits for data.
+    #[inline]
+    pub(crate) const fn has_deferred_reset(&self) -> bool {
+        self.reset.deferred.is_some()
+    }
+
+    fn handle_reset_response(&mut self, now: Instant, sequence: u32, result: ResetResult) {
+        let Some(open) = self.reset.open.as_mut().filter(|open| open.sequence == sequence) else {
+            return;
+        };
+        self.errors = 0;
+        if result == ResetResult::InProgress {
+            open.in_progress = true;
+            // H2 of §5.2.7.
+            self.reset.timer = Some(now + self.send.rto.current());
+            return;
+        }
+        // A refusal leaves nothing to be done: the stream counts as reset on our side.
+        let performed = matches!(result, ResetResult::Performed | ResetResult::NothingToDo);
+        let streams = self.reset.open.take().map(|open| open.streams).unwrap_or_default();
+        self.reset.timer = None;
+        for stream in streams {
+            if performed {
+                self.send.queues.restart_stream(stream);
+            }
+            self.reset.outgoing.insert(stream);
+        }
+    }
+}
+
+/// So many streams in a request at most.
+const MAX_STREAMS: usize = 256;

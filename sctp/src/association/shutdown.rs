@@ -1,0 +1,144 @@
+//! Ending when all data is delivered
+//! ([RFC 9260 §9.2](https://www.rfc-editor.org/rfc/rfc9260#section-9.2)).
+//!
+//! ```text
+//! A                                     Z
+//! │ SHUTDOWN ──────────────────────────▶│  once A's data is acknowledged
+//! │◀─────────────────────  SHUTDOWN ACK │  once Z's data is acknowledged
+//! │ SHUTDOWN COMPLETE ─────────────────▶│
+//! ```
+
+use super::Association;
+use super::state::State;
+use super::transmit::Reply;
+use crate::chunk::{Chunk, shutdown};
+use crate::event::CloseReason;
+use std::time::Instant;
+
+/// The timers of the shutdown.
+#[derive(Debug, Default)]
+pub(crate) struct Shutdown {
+    /// T2-shutdown.
+    timer: Option<Instant>,
+    /// T5-shutdown-guard.
+    guard: Option<Instant>,
+}
+
+impl Shutdown {
+    pub(crate) fn timeout(&self) -> Option<Instant> {
+        super::min(self.timer, self.guard)
+    }
+}
+
+impl Association {
+    /// Ends the association once everything sent so far is acknowledged. No more messages are
+    /// taken; what the peer still sends arrives.
+    pub fn shutdown(&mut self, now: Instant) {
+        let now = self.advance(now);
+        match self.state {
+            State::Closed if self.closed.is_none() => self.close(CloseReason::Shutdown),
+            State::CookieWait | State::CookieEchoed => self.abort(now, "shut down"),
+            State::Established => {
+                self.state = State::ShutdownPending;
+                self.shutdown.guard = Some(now + 5 * self.config.rto_max);
+                self.continue_shutdown();
+            }
+            _ => {}
+        }
+    }
+
+    /// Steps on when all our data is acknowledged.
+    pub(crate) fn continue_shutdown(&mut self) {
+        if !self.send.is_drained() {
+            return;
+        }
+        match self.state {
+            State::ShutdownPending => {
+                self.state = State::ShutdownSent;
+                self.pending.shutdown = true;
+            }
+            State::ShutdownReceived => {
+                self.state = State::ShutdownAckSent;
+                self.pending.shutdown_ack = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// SHUTDOWN or SHUTDOWN ACK was sent: T2 starts.
+    pub(crate) fn shutdown_sent(&mut self, now: Instant) {
+        self.shutdown.timer = Some(now + self.send.rto.current());
+        if self.shutdown.guard.is_none() {
+            self.shutdown.guard = Some(now + 5 * self.config.rto_max);
+        }
+    }
+
+    /// Data came after our SHUTDOWN: it is sent again with the SACK.
+    pub(crate) fn repeat_shutdown(&mut self) {
+        if self.state == State::ShutdownSent {
+            self.pending.shutdown = true;
+            self.recv.sack_now();
+        }
+    }
+
+    /// SHUTDOWN.
+    pub(crate) fn handle_shutdown(&mut self, now: Instant, chunk: &Chunk<'_>) {
+        let Some(cumulative) = shutdown::parse(chunk) else { return };
+        match self.state {
+            State::Established | State::ShutdownPending => self.state = State::ShutdownReceived,
+            // Both sides shut down.
+            State::ShutdownSent => {
+                self.state = State::ShutdownAckSent;
+                self.pending.shutdown = false;
+                self.pending.shutdown_ack = true;
+            }
+            State::ShutdownReceived => {}
+            State::ShutdownAckSent => self.pending.shutdown_ack = true,
+            State::Closed | State::CookieWait | State::CookieEchoed => return,
+        }
+        if self.send.handle_shutdown(now, cumulative).is_err() {
+            self.violated(now, "a SHUTDOWN acknowledges what was never sent");
+            return;
+        }
+        self.continue_shutdown();
+    }
+
+    /// SHUTDOWN ACK.
+    pub(crate) fn handle_shutdown_ack(&mut self) {
+        match self.state {
+            State::ShutdownSent | State::ShutdownAckSent => {
+                let tag = self.peer_tag;
+                self.close(CloseReason::Shutdown);
+                self.owe(Reply::ShutdownComplete { tag, flags: 0 });
+            }
+            _ => self.count_drop(),
+        }
+    }
+
+    /// SHUTDOWN COMPLETE.
+    pub(crate) fn handle_shutdown_complete(&mut self) {
+        if self.state == State::ShutdownAckSent {
+            self.close(CloseReason::Shutdown);
+        } else {
+            self.count_drop();
+        }
+    }
+
+    pub(crate) fn handle_shutdown_timeout(&mut self, now: Instant) {
+        if self.shutdown.guard.is_some_and(|at| at <= now) {
+            self.abort_with(now, CloseReason::TimedOut);
+            return;
+        }
+        if self.shutdown.timer.is_none_or(|at| at > now) {
+            return;
+        }
+        self.shutdown.timer = None;
+        match self.state {
+            State::ShutdownSent => self.pending.shutdown = true,
+            State::ShutdownAckSent => self.pending.shutdown_ack = true,
+            _ => return,
+        }
+        self.send.rto.back_off();
+        self.count_error(now);
+    }
+}

@@ -1,0 +1,119 @@
+//! What an association counts.
+
+use super::Association;
+use super::state::State;
+use std::time::Duration;
+
+/// Figures about an association, since it was made.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Where it is in its life.
+    pub state: State,
+    /// Packets that were made.
+    pub packets_sent: u64,
+    /// Their bytes.
+    pub bytes_sent: u64,
+    /// Packets that belonged to the association.
+    pub packets_received: u64,
+    /// Their bytes.
+    pub bytes_received: u64,
+    /// Datagrams that were dropped: damaged, not for this association, or out of turn.
+    pub packets_dropped: u64,
+    /// Messages handed over by the application.
+    pub messages_sent: u64,
+    /// Their bytes.
+    pub message_bytes_sent: u64,
+    /// Messages that arrived whole.
+    pub messages_received: u64,
+    /// Their bytes.
+    pub message_bytes_received: u64,
+    /// DATA chunks sent, each counted once.
+    pub chunks_sent: u64,
+    /// DATA chunks sent again.
+    pub chunks_retransmitted: u64,
+    /// DATA chunks that arrived, each counted once.
+    pub chunks_received: u64,
+    /// DATA chunks that arrived again.
+    pub chunks_duplicate: u64,
+    /// DATA chunks that were refused for lack of room.
+    pub chunks_refused: u64,
+    /// How often T3-rtx expired.
+    pub timeouts: u64,
+    /// How often fast recovery began.
+    pub fast_recoveries: u64,
+    /// Messages given up: their lifetime or number of retransmissions was used up.
+    pub messages_abandoned: u64,
+    /// The smoothed round-trip time.
+    pub smoothed_round_trip_time: Option<Duration>,
+    /// The last round-trip time measured.
+    pub latest_round_trip_time: Option<Duration>,
+    /// The least round-trip time measured.
+    pub min_round_trip_time: Option<Duration>,
+    /// The retransmission timeout.
+    pub retransmission_timeout: Duration,
+    /// cwnd, in bytes.
+    pub congestion_window: usize,
+    /// ssthresh in bytes, once there is one.
+    pub slow_start_threshold: Option<usize>,
+    /// Bytes in flight.
+    pub bytes_in_flight: usize,
+    /// The peer's receive window, less what is under way to it.
+    pub peer_receive_window: usize,
+    /// Our receive window.
+    pub receive_window: usize,
+    /// Bytes that arrived and are not yet read, each message counted with 64 more.
+    pub receive_buffered: usize,
+    /// Bytes that wait to be sent or acknowledged.
+    pub send_buffered: usize,
+    /// The largest packet.
+    pub mtu: usize,
+}
+
+impl Association {
+    /// Returns the figures.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            state: self.state,
+            packets_sent: self.traffic.packets_sent,
+            bytes_sent: self.traffic.bytes_sent,
+            packets_received: self.traffic.packets_received,
+            bytes_received: self.traffic.bytes_received,
+            packets_dropped: self.traffic.packets_dropped,
+            messages_sent: self.send.counters.messages,
+            message_bytes_sent: self.send.counters.bytes,
+            messages_received: self.recv.counters.messages,
+            message_bytes_received: self.recv.counters.bytes,
+            chunks_sent: self.send.counters.chunks,
+            chunks_retransmitted: self.send.counters.retransmitted,
+            chunks_received: self.recv.counters.chunks,
+            chunks_duplicate: self.recv.duplicate_count(),
+            chunks_refused: self.recv.counters.refused,
+            timeouts: self.send.counters.timeouts,
+            fast_recoveries: self.send.counters.fast_recoveries,
+            messages_abandoned: self.send.counters.expired,
+            smoothed_round_trip_time: self.send.rto.smoothed(),
+            latest_round_trip_time: self.send.rto.latest(),
+            min_round_trip_time: self.send.rto.min_seen(),
+            retransmission_timeout: self.send.rto.current(),
+            congestion_window: self.send.congestion.window(),
+            slow_start_threshold: self.send.congestion.threshold(),
+            bytes_in_flight: self.send.in_flight(),
+            peer_receive_window: self.send.peer_window(),
+            receive_window: self.config.effective_receive_window(),
+            receive_buffered: self.recv.held(),
+            send_buffered: self.send.buffered(),
+            mtu: self.send.mtu(),
+        }
+    }
+}
+
+/// Counters of packets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) packets_sent: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) packets_received: u64,
+    pub(crate) bytes_received: u64,
+    pub(crate) packets_dropped: u64,
+}

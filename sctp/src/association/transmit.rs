@@ -1,0 +1,258 @@
+//! Making packets: what goes into one, and in which order
+//! ([RFC 9260 §6.10](https://www.rfc-editor.org/rfc/rfc9260#section-6.10)).
+
+use super::Association;
+use super::cookie::Cookie;
+use super::state::State;
+use crate::chunk::error_cause::ErrorCause;
+use crate::chunk::re_config::ResetResult;
+use crate::chunk::{ChunkType, abort, cookie_echo, heartbeat, re_config, shutdown, write_empty};
+use crate::packet;
+use crate::send::Mode;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// A packet that is owed and stands outside the association.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// The answer to an INIT.
+    InitAck {
+        /// What the cookie will say.
+        cookie: Box<Cookie>,
+        /// Parameters to report, in wire form.
+        unrecognized: Vec<u8>,
+    },
+    /// An ABORT.
+    Abort { tag: u32, flags: u8, cause: Option<(ErrorCause, Vec<u8>)> },
+    /// A SHUTDOWN COMPLETE.
+    ShutdownComplete { tag: u32, flags: u8 },
+    /// An ERROR about a cookie that came too late, by so many microseconds.
+    StaleCookie { tag: u32, microseconds: u32 },
+}
+
+/// Control chunks that are to go with the next packet.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    pub(crate) cookie_echo: bool,
+    pub(crate) cookie_ack: bool,
+    pub(crate) heartbeat: bool,
+    pub(crate) shutdown: bool,
+    pub(crate) shutdown_ack: bool,
+    pub(crate) reset_request: bool,
+    /// The last HEARTBEAT's value, to be given back.
+    pub(crate) heartbeat_ack: Option<Bytes>,
+    pub(crate) reset_responses: VecDeque<(u32, ResetResult)>,
+    pub(crate) errors: VecDeque<(ErrorCause, Vec<u8>)>,
+}
+
+impl Pending {
+    fn any(&self) -> bool {
+        self.cookie_echo
+            || self.cookie_ack
+            || self.heartbeat
+            || self.shutdown
+            || self.shutdown_ack
+            || self.reset_request
+            || self.heartbeat_ack.is_some()
+            || !self.reset_responses.is_empty()
+            || !self.errors.is_empty()
+    }
+
+    /// Owes the peer an ERROR; a peer that makes many is not told all.
+    pub(crate) fn report(&mut self, cause: ErrorCause, information: &[u8]) {
+        if self.errors.len() < MAX_OWED {
+            let len = information.len().min(MAX_REPORT);
+            self.errors.push_back((cause, information.get(..len).unwrap_or_default().to_vec()));
+        }
+    }
+
+    /// Owes the peer the answer to a reset request.
+    pub(crate) fn respond(&mut self, sequence: u32, result: ResetResult) {
+        if self.reset_responses.len() < MAX_OWED {
+            self.reset_responses.push_back((sequence, result));
+        }
+    }
+}
+
+impl Association {
+    /// Owes a packet outside the association; a peer that asks faster than answers leave is not
+    /// answered each time.
+    pub(crate) fn owe(&mut self, reply: Reply) {
+        if self.replies.len() < MAX_OWED {
+            self.replies.push_back(reply);
+        } else {
+            self.traffic.packets_dropped += 1;
+        }
+    }
+
+    /// When a packet may leave: `None` for not before something happens. The instant may have
+    /// passed.
+    #[inline]
+    pub(crate) fn ready(&self, now: Instant) -> Option<Instant> {
+        if !self.replies.is_empty() || self.pending.any() {
+            return Some(now);
+        }
+        match self.state {
+            State::Closed | State::CookieEchoed => None,
+            State::CookieWait => self.handshake.init_is_due().then_some(now),
+            state => {
+                if self.recv.sack_is_due() || self.reset_is_due() {
+                    return Some(now);
+                }
+                if state.may_send() { self.send.ready(now) } else { None }
+            }
+        }
+    }
+
+    /// Appends a packet to `buf`; gives whether it did. What was appended otherwise is void.
+    pub(crate) fn transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> bool {
+        if let Some(reply) = self.replies.pop_front() {
+            self.write_reply(reply, buf);
+            return true;
+        }
+        if self.ready(now).is_none_or(|at| at > now) {
+            return false;
+        }
+        let start = buf.len();
+        packet::begin(buf, self.config.local_port, self.config.remote_port, self.send_tag());
+        let written = if self.state == State::CookieWait {
+            self.write_init(now, buf);
+            true
+        } else {
+            self.write_bundle(now, buf, start + self.send.mtu())
+        };
+        if written {
+            packet::finish(buf, start);
+        }
+        written
+    }
+
+    /// The tag of the packets that we send: an INIT's is zero (§8.5.1).
+    fn send_tag(&self) -> u32 {
+        if self.state == State::CookieWait { 0 } else { self.peer_tag }
+    }
+
+    fn write_reply(&self, reply: Reply, buf: &mut Vec<u8>) {
+        let start = buf.len();
+        let (local, remote) = (self.config.local_port, self.config.remote_port);
+        match reply {
+            Reply::InitAck { cookie, unrecognized } => {
+                packet::begin(buf, local, remote, cookie.peer.initiate_tag);
+                let sealed = self.handshake.seal(&cookie);
+                cookie.local.write(buf, Some(&sealed), &unrecognized);
+            }
+            Reply::Abort { tag, flags, cause } => {
+                packet::begin(buf, local, remote, tag);
+                match cause {
+                    Some((cause, information)) => {
+                        let chunk = buf.len();
+                        abort::write(buf, ChunkType::Abort, cause, &information);
+                        if let Some(byte) = buf.get_mut(chunk + 1) {
+                            *byte = flags;
+                        }
+                    }
+                    None => write_empty(buf, ChunkType::Abort, flags),
+                }
+            }
+            Reply::ShutdownComplete { tag, flags } => {
+                packet::begin(buf, local, remote, tag);
+                write_empty(buf, ChunkType::ShutdownComplete, flags);
+            }
+            Reply::StaleCookie { tag, microseconds } => {
+                packet::begin(buf, local, remote, tag);
+                let measure = microseconds.to_be_bytes();
+                abort::write(buf, ChunkType::Error, ErrorCause::StaleCookie, &measure);
+            }
+        }
+        packet::finish(buf, start);
+    }
+
+    /// Control chunks first, then SACK, then data. Each kind of control chunk is far smaller than
+    /// the least packet size, and a packet ends when the next one may not fit.
+    fn write_bundle(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize) -> bool {
+        let head = buf.len();
+        // §5.1: COOKIE ECHO and COOKIE ACK come first in their packet.
+        let with_cookie = std::mem::take(&mut self.pending.cookie_echo);
+        if with_cookie {
+            cookie_echo::write(buf, self.handshake.cookie());
+            self.cookie_echo_sent(now);
+        }
+        if std::mem::take(&mut self.pending.cookie_ack) {
+            write_empty(buf, ChunkType::CookieAck, 0);
+        }
+        if std::mem::take(&mut self.pending.shutdown_ack) {
+            write_empty(buf, ChunkType::ShutdownAck, 0);
+            self.shutdown_sent(now);
+        }
+        if self.state.is_up() && self.write_control(now, buf, end) {
+            return true;
+        }
+
+        let data_at = if self.state.may_send() { self.send.ready(now) } else { None };
+        let data = data_at.is_some_and(|at| at <= now);
+        let along = self.recv.sack_is_wanted() && (data || buf.len() > head);
+        if self.state.is_up() && (self.recv.sack_is_due() || along) {
+            // Alone when it has much to tell.
+            if buf.len() + self.recv.sack_len() > end && buf.len() > head {
+                return true;
+            }
+            self.recv.write_sack(buf, end);
+        }
+        if data || with_cookie {
+            let mode = self.data_mode(with_cookie);
+            self.send.write(now, buf, end, mode);
+        }
+        buf.len() > head
+    }
+
+    /// RFC 7053 §5.1: when the answer is waited for, it is asked for at once.
+    fn data_mode(&self, with_cookie: bool) -> Mode {
+        let awaited = with_cookie
+            || matches!(self.state, State::ShutdownPending | State::ShutdownReceived)
+            || self.send.queues.has_drained();
+        if awaited { Mode::Immediate } else { Mode::Normal }
+    }
+
+    /// Control chunks of an association that is up; gives whether the packet is full.
+    fn write_control(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize) -> bool {
+        if std::mem::take(&mut self.pending.shutdown) {
+            shutdown::write(buf, self.recv.cumulative());
+            self.shutdown_sent(now);
+        }
+        if std::mem::take(&mut self.pending.heartbeat) {
+            heartbeat::write(buf, self.heartbeat.nonce());
+            self.heartbeat_sent(now);
+        }
+        while let Some((cause, information)) = self.pending.errors.pop_front() {
+            abort::write(buf, ChunkType::Error, cause, &information);
+            if end.saturating_sub(buf.len()) < SPACE {
+                return true;
+            }
+        }
+        if let Some(value) = self.pending.heartbeat_ack.take() {
+            if buf.len() + value.len() + 4 > end {
+                self.pending.heartbeat_ack = Some(value);
+                return true;
+            }
+            heartbeat::write_ack(buf, &value);
+        }
+        while let Some((sequence, result)) = self.pending.reset_responses.pop_front() {
+            re_config::write_response(buf, sequence, result);
+        }
+        if end.saturating_sub(buf.len()) < SPACE {
+            return true;
+        }
+        if self.reset_is_due() || self.pending.reset_request {
+            self.write_reset(now, buf, end);
+        }
+        false
+    }
+}
+
+/// How many answers of a kind are owed at most.
+const MAX_OWED: usize = 4;
+/// How much of an offending chunk is reported, in bytes.
+const MAX_REPORT: usize = 64;
+/// Room for a control chunk of ours with what it reports, or a few reset streams.
+const SPACE: usize = 120;

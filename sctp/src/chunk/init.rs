@@ -1,0 +1,144 @@
+//! INIT and INIT ACK ([RFC 9260 §3.3.2](https://www.rfc-editor.org/rfc/rfc9260#section-3.3.2),
+//! [§3.3.3](https://www.rfc-editor.org/rfc/rfc9260#section-3.3.3)).
+
+use crate::chunk::parameter::{self, Parameters};
+use crate::chunk::{Chunk, ChunkType, begin, end};
+use crate::tsn::Tsn;
+
+/// The extensions that an endpoint says it has.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Extensions {
+    /// Partial reliability: FORWARD TSN (RFC 3758).
+    pub forward_tsn: bool,
+    /// Stream reset: RE-CONFIG (RFC 6525).
+    pub re_config: bool,
+}
+
+/// The fixed part of an INIT or INIT ACK chunk.
+///
+/// ```text
+///  0                   1                   2                   3
+///  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+/// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+/// |  Type = 1, 2  |  Chunk Flags  |         Chunk Length          |
+/// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+/// |                         Initiate Tag                          |
+/// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+/// |          Advertised Receiver Window Credit (a_rwnd)           |
+/// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+/// |  Number of Outbound Streams   |   Number of Inbound Streams   |
+/// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+/// |                          Initial TSN                          |
+/// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+/// \              Optional/Variable-Length Parameters              \
+/// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Init {
+    /// The verification tag that packets to its sender must carry.
+    pub initiate_tag: u32,
+    /// Its receive window in bytes.
+    pub a_rwnd: u32,
+    /// How many streams its sender wants to send on.
+    pub outbound_streams: u16,
+    /// How many streams its sender can receive on.
+    pub inbound_streams: u16,
+    /// The number of its first DATA chunk.
+    pub initial_tsn: Tsn,
+    /// The extensions that it has.
+    pub extensions: Extensions,
+}
+
+impl Init {
+    /// Reads the fixed part and the extensions; the parameters are returned for the rest.
+    pub fn parse<'a>(chunk: &Chunk<'a>) -> Option<(Self, Parameters<'a>)> {
+        let (header, rest) = chunk.value.split_first_chunk::<16>()?;
+        let [t0, t1, t2, t3, w0, w1, w2, w3, o0, o1, i0, i1, n0, n1, n2, n3] = *header;
+        let parameters = Parameters::new(rest);
+        let mut extensions = Extensions::default();
+        for parameter in parameters.clone() {
+            match parameter.kind {
+                parameter::FORWARD_TSN_SUPPORTED => extensions.forward_tsn = true,
+                parameter::SUPPORTED_EXTENSIONS => {
+                    let has = |kind: ChunkType| parameter.value.contains(&kind.to_wire());
+                    extensions.forward_tsn |= has(ChunkType::ForwardTsn);
+                    extensions.re_config |= has(ChunkType::ReConfig);
+                }
+                _ => {}
+            }
+        }
+        let init = Self {
+            initiate_tag: u32::from_be_bytes([t0, t1, t2, t3]),
+            a_rwnd: u32::from_be_bytes([w0, w1, w2, w3]),
+            outbound_streams: u16::from_be_bytes([o0, o1]),
+            inbound_streams: u16::from_be_bytes([i0, i1]),
+            initial_tsn: Tsn(u32::from_be_bytes([n0, n1, n2, n3])),
+            extensions,
+        };
+        Some((init, parameters))
+    }
+
+    /// Appends the chunk: an INIT, or an INIT ACK when there is a cookie. `unrecognized` are the
+    /// parameters to report, already in wire form.
+    pub(crate) fn write(&self, buf: &mut Vec<u8>, cookie: Option<&[u8]>, unrecognized: &[u8]) {
+        let kind = if cookie.is_some() { ChunkType::InitAck } else { ChunkType::Init };
+        let start = begin(buf, kind, 0);
+        buf.extend_from_slice(&self.initiate_tag.to_be_bytes());
+        buf.extend_from_slice(&self.a_rwnd.to_be_bytes());
+        buf.extend_from_slice(&self.outbound_streams.to_be_bytes());
+        buf.extend_from_slice(&self.inbound_streams.to_be_bytes());
+        buf.extend_from_slice(&self.initial_tsn.0.to_be_bytes());
+        if let Some(cookie) = cookie {
+            parameter::write(buf, parameter::STATE_COOKIE, cookie);
+        }
+        let Extensions { forward_tsn, re_config } = self.extensions;
+        if forward_tsn {
+            parameter::write(buf, parameter::FORWARD_TSN_SUPPORTED, &[]);
+        }
+        let forward = ChunkType::ForwardTsn.to_wire();
+        let reset = ChunkType::ReConfig.to_wire();
+        match (forward_tsn, re_config) {
+            (true, true) => {
+                parameter::write(buf, parameter::SUPPORTED_EXTENSIONS, &[reset, forward]);
+            }
+            (true, false) => parameter::write(buf, parameter::SUPPORTED_EXTENSIONS, &[forward]),
+            (false, true) => parameter::write(buf, parameter::SUPPORTED_EXTENSIONS, &[reset]),
+            (false, false) => {}
+        }
+        buf.extend_from_slice(unrecognized);
+        end(buf, start);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::Chunks;
+
+    #[test]
+    fn init_and_init_ack_read_back() {
+        let init = Init {
+            initiate_tag: 7,
+            a_rwnd: 131_072,
+            outbound_streams: 1000,
+            inbound_streams: 65535,
+            initial_tsn: Tsn(u32::MAX),
+            extensions: Extensions { forward_tsn: true, re_config: true },
+        };
+        let mut buf = Vec::new();
+        init.write(&mut buf, None, &[]);
+        let chunk = Chunks::new(&buf).next().unwrap();
+        assert_eq!(chunk.kind, ChunkType::Init);
+        assert_eq!(Init::parse(&chunk).unwrap().0, init);
+
+        buf.clear();
+        init.write(&mut buf, Some(b"cookies"), &[0, 8, 0, 4]);
+        let chunk = Chunks::new(&buf).next().unwrap();
+        assert_eq!(chunk.kind, ChunkType::InitAck);
+        let (read, mut parameters) = Init::parse(&chunk).unwrap();
+        assert_eq!(read, init);
+        let cookie = parameters.next().unwrap();
+        assert_eq!((cookie.kind, cookie.value), (parameter::STATE_COOKIE, &b"cookies"[..]));
+        assert_eq!(parameters.last().unwrap().kind, parameter::UNRECOGNIZED_PARAMETER);
+    }
+}

@@ -1,0 +1,135 @@
+//! What an association can be told.
+
+use std::time::Duration;
+
+/// The settings of an [`Association`](crate::Association), each with a default that suits WebRTC.
+///
+/// The protocol's own names are used where it has one
+/// ([RFC 9260 §16](https://www.rfc-editor.org/rfc/rfc9260#section-16) lists the recommended values).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Our port. 5000, what every WebRTC endpoint uses (`a=sctp-port`).
+    pub local_port: u16,
+    /// The peer's port. 5000.
+    pub remote_port: u16,
+    /// The largest packet that we make, in bytes, SCTP's common header included, between 576 and
+    /// 65 532.
+    ///
+    /// 1160: WebRTC's 1200 bytes of UDP payload, less 37 of a DTLS 1.2 record with AES-GCM (13 of
+    /// header, 8 of nonce, 16 of tag), rounded down to a multiple of four. Also
+    /// [`set_mtu`](crate::Association::set_mtu).
+    pub mtu: usize,
+    /// How many streams we want to send on. 65 535, as RFC 8831 §6.2 recommends; the peer may have
+    /// fewer. A stream takes memory when it is first used.
+    pub outbound_streams: u16,
+    /// How many streams the peer may send on. 65 535.
+    pub inbound_streams: u16,
+    /// How many bytes we hold for a reader that does not read: messages and fragments, each
+    /// counted with 64 bytes on top. At least twice [`Self::max_receive_message_size`] is taken.
+    ///
+    /// 1 MiB: a path of 100 Mbit/s and 80 ms is filled.
+    pub receive_window: usize,
+    /// The largest message that the peer may send, in bytes; a larger one aborts the association,
+    /// since fragments cannot be skipped without harm to other streams. 256 KiB, what browsers
+    /// have.
+    pub max_receive_message_size: usize,
+    /// The largest message that we send, in bytes. 256 KiB.
+    pub max_send_message_size: usize,
+    /// How many bytes may wait to be sent or acknowledged, over all streams; beyond, `send` gives
+    /// the message back. 4 MiB: twice what a path of 100 Mbit/s and 160 ms has under way. At least
+    /// one message always fits.
+    pub send_buffer: usize,
+    /// RTO.Initial, while nothing was measured and no layer below has given its figure by
+    /// [`set_round_trip_time`](crate::Association::set_round_trip_time).
+    ///
+    /// 500 ms, less than the RFC's second: most paths answer within it, the packets that may be
+    /// repeated too early are a few small ones, and a lost INIT costs half.
+    pub rto_initial: Duration,
+    /// RTO.Min, the least retransmission timeout.
+    ///
+    /// 200 ms, less than the RFC's second, which made for wide-area networks of coarse clocks lets
+    /// a call wait long for its last message. What protects from needless retransmission is
+    /// [`Self::peer_sack_delay`].
+    pub rto_min: Duration,
+    /// RTO.Max. 10 s, less than the RFC's 60: after an ICE restart the association should be back
+    /// soon.
+    pub rto_max: Duration,
+    /// How long a peer may hold a SACK back: the retransmission timeout is at least the smoothed
+    /// round-trip time plus this. 200 ms, the protocol's usual value.
+    pub peer_sack_delay: Duration,
+    /// How long we hold a SACK back for the second packet
+    /// ([RFC 9260 §6.2](https://www.rfc-editor.org/rfc/rfc9260#section-6.2): at most 500 ms). 200 ms.
+    pub sack_delay: Duration,
+    /// How often an idle path is asked whether it is alive (HB.interval), a retransmission timeout
+    /// added. 30 s; `None` for never.
+    pub heartbeat_interval: Option<Duration>,
+    /// Association.Max.Retrans: so many timeouts without an answer and the peer counts as gone.
+    /// 10.
+    pub max_retransmits: u32,
+    /// Max.Init.Retransmits. 8.
+    pub max_init_retransmits: u32,
+    /// Valid.Cookie.Life. 60 s.
+    pub cookie_lifetime: Duration,
+    /// The initial congestion window in packets. 10, as TCP has since RFC 6928; RFC 9260's own
+    /// allows three.
+    pub initial_window: u32,
+    /// Whether to offer and accept partial reliability (RFC 3758). `true`.
+    pub partial_reliability: bool,
+    /// Whether to offer and accept stream reset (RFC 6525). `true`.
+    pub stream_reset: bool,
+}
+
+impl Config {
+    /// The receive window in effect.
+    pub(crate) fn effective_receive_window(&self) -> usize {
+        self.receive_window
+            .max(self.max_receive_message_size.saturating_mul(2))
+            .clamp(MIN_RECEIVE_WINDOW, u32::MAX as usize)
+    }
+
+    /// The packet size in effect.
+    pub(crate) fn effective_mtu(&self) -> usize {
+        clamp_mtu(self.mtu)
+    }
+}
+
+/// A packet size that the protocol can work with.
+pub(crate) fn clamp_mtu(mtu: usize) -> usize {
+    mtu.clamp(MIN_MTU, MAX_MTU) & !3
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            local_port: 5000,
+            remote_port: 5000,
+            mtu: 1160,
+            outbound_streams: 65_535,
+            inbound_streams: 65_535,
+            receive_window: 1 << 20,
+            max_receive_message_size: 256 << 10,
+            max_send_message_size: 256 << 10,
+            send_buffer: 4 << 20,
+            rto_initial: Duration::from_millis(500),
+            rto_min: Duration::from_millis(200),
+            rto_max: Duration::from_secs(10),
+            peer_sack_delay: Duration::from_millis(200),
+            sack_delay: Duration::from_millis(200),
+            heartbeat_interval: Some(Duration::from_secs(30)),
+            max_retransmits: 10,
+            max_init_retransmits: 8,
+            cookie_lifetime: Duration::from_secs(60),
+            initial_window: 10,
+            partial_reliability: true,
+            stream_reset: true,
+        }
+    }
+}
+
+/// RFC 9260 §3.3.2: a smaller a_rwnd than 1500 is refused.
+const MIN_RECEIVE_WINDOW: usize = 4096;
+/// What every IPv4 host accepts; the control chunks that we make fit into it.
+const MIN_MTU: usize = 576;
+/// A chunk's length has 16 bits.
+const MAX_MTU: usize = 65_532;

@@ -1,0 +1,116 @@
+//! What is kept of a channel.
+
+use super::Event;
+use super::open::ChannelInit;
+use crate::message::Message;
+use crate::recv::OVERHEAD;
+use std::collections::VecDeque;
+
+/// Where a channel is in its life (W3C's `RTCDataChannelState`).
+///
+/// ```text
+/// Connecting ──▶ Open ──▶ Closing ──▶ Closed
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum ChannelState {
+    /// The association is not up yet.
+    #[default]
+    Connecting,
+    /// Messages flow.
+    Open,
+    /// One side has closed it; what was sent before is still on its way.
+    Closing,
+    /// It has ended.
+    Closed,
+}
+
+/// Figures about a channel.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ChannelStats {
+    /// Messages handed over to be sent.
+    pub messages_sent: u64,
+    /// Their bytes.
+    pub bytes_sent: u64,
+    /// Messages read.
+    pub messages_received: u64,
+    /// Their bytes.
+    pub bytes_received: u64,
+}
+
+/// A channel.
+#[derive(Debug, Default)]
+pub(crate) struct Channel {
+    pub(crate) init: ChannelInit,
+    pub(crate) state: ChannelState,
+    /// The number of its streams, once it is known.
+    pub(crate) stream: Option<u16>,
+    /// The peer knows the channel: messages need no order for that any more (RFC 8832 §6).
+    pub(crate) confirmed: bool,
+    /// The peer has opened it.
+    pub(crate) incoming: bool,
+    /// Our stream was reset, and theirs.
+    pub(crate) outgoing_reset: bool,
+    pub(crate) incoming_reset: bool,
+    /// Messages that are not in the association any more or never were in the stream's queue:
+    /// they arrived before the channel was opened here, or before it was closed.
+    pub(crate) unread: VecDeque<Message>,
+    pub(crate) low_threshold: usize,
+    pub(crate) stats: ChannelStats,
+    pub(crate) events: Events,
+    /// In the session's list of channels with events.
+    pub(crate) listed: bool,
+}
+
+impl Channel {
+    /// The bytes of its names, which a remote chooses.
+    pub(crate) const fn name_len(&self) -> usize {
+        self.init.label.len() + self.init.protocol.len()
+    }
+
+    /// Takes the next message that was set aside, and what it counted for.
+    pub(crate) fn pop_unread(&mut self) -> Option<(Message, usize)> {
+        let message = self.unread.pop_front()?;
+        let len = message.payload.len() + OVERHEAD;
+        Some((message, len))
+    }
+}
+
+/// The events of a channel that were not polled, as bits in the order in which they are told.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Events(u8);
+
+impl Events {
+    pub(crate) const INCOMING: u8 = 1;
+    pub(crate) const OPEN: u8 = 1 << 1;
+    pub(crate) const READABLE: u8 = 1 << 2;
+    pub(crate) const LOW: u8 = 1 << 3;
+    pub(crate) const CLOSING: u8 = 1 << 4;
+    pub(crate) const CLOSED: u8 = 1 << 5;
+
+    pub(crate) const fn set(&mut self, bit: u8) {
+        self.0 |= bit;
+    }
+
+    pub(crate) const fn clear(&mut self, bit: u8) {
+        self.0 &= !bit;
+    }
+
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Takes the first one.
+    pub(crate) fn take(&mut self, id: super::ChannelId) -> Option<Event> {
+        let bit = 1_u8.checked_shl(self.0.trailing_zeros())?;
+        self.clear(bit);
+        Some(match bit {
+            Self::INCOMING => Event::ChannelIncoming(id),
+            Self::OPEN => Event::ChannelOpen(id),
+            Self::READABLE => Event::Readable(id),
+            Self::LOW => Event::BufferedAmountLow(id),
+            Self::CLOSING => Event::ChannelClosing(id),
+            _ => Event::ChannelClosed(id),
+        })
+    }
+}

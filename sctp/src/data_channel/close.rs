@@ -1,0 +1,115 @@
+//! How channels end ([RFC 8831 §6.7](https://www.rfc-editor.org/rfc/rfc8831#section-6.7)).
+
+use super::ChannelId;
+use super::channel::{ChannelState, Events};
+use super::session::Session;
+use std::time::Instant;
+
+impl Session {
+    /// Closes a channel: what was sent before is delivered, then both streams are reset and
+    /// [`Event::ChannelClosed`](super::Event::ChannelClosed) tells.
+    pub fn close(&mut self, now: Instant, id: ChannelId) {
+        let Some(channel) = self.channel_mut(id) else { return };
+        if matches!(channel.state, ChannelState::Closing | ChannelState::Closed) {
+            return;
+        }
+        channel.state = ChannelState::Closing;
+        match channel.stream {
+            Some(stream) => self.association.reset_stream(now, stream),
+            None => self.end(id),
+        }
+    }
+
+    /// The peer has reset its stream: it closes, or has closed, the channel.
+    pub(crate) fn incoming_reset(&mut self, now: Instant, stream: u16) {
+        let Some(id) = self.on_stream(stream) else {
+            self.drop_early(stream);
+            return;
+        };
+        let Some(channel) = self.channel_mut(id) else { return };
+        channel.incoming_reset = true;
+        if matches!(channel.state, ChannelState::Open | ChannelState::Connecting) {
+            channel.state = ChannelState::Closing;
+            self.association.reset_stream(now, stream);
+            self.tell(id, Events::CLOSING);
+        }
+        self.end_if_reset(id);
+    }
+
+    /// Our stream is reset.
+    pub(crate) fn outgoing_reset(&mut self, stream: u16) {
+        let Some(id) = self.on_stream(stream) else { return };
+        let asks = self.association.supports_reset();
+        let Some(channel) = self.channel_mut(id) else { return };
+        channel.outgoing_reset = true;
+        // A peer without RFC 6525 never resets its own.
+        channel.incoming_reset |= !asks;
+        self.end_if_reset(id);
+    }
+
+    fn end_if_reset(&mut self, id: ChannelId) {
+        if self.channel(id).is_some_and(|channel| channel.outgoing_reset && channel.incoming_reset)
+        {
+            self.end(id);
+        }
+    }
+
+    /// The channel is over: its number is free, what it has not read stays.
+    pub(crate) fn end(&mut self, id: ChannelId) {
+        let Some(channel) = self.channel_mut(id) else { return };
+        if channel.state == ChannelState::Closed {
+            return;
+        }
+        channel.state = ChannelState::Closed;
+        channel.events.clear(Events::LOW);
+        if let Some(stream) = channel.stream {
+            let rest = self.association.receiver().take_unread(stream);
+            if let Some(channel) = self.channel_mut(id) {
+                channel.unread.extend(rest);
+            }
+            *self.by_stream.entry(stream) = None;
+            self.association.set_buffered_amount_low_threshold(stream, 0);
+            self.next_stream = self.next_stream.min(self.lowest_of_side(stream));
+        }
+        self.live -= 1;
+        self.tell(id, Events::CLOSED);
+    }
+
+    /// Where to look for a free number after `stream` has become free: there, if it is of ours.
+    const fn lowest_of_side(&self, stream: u16) -> u16 {
+        if stream % 2 == self.next_stream % 2 { stream } else { self.next_stream }
+    }
+
+    /// Forgets a closed channel when its end was told and all that arrived was read.
+    pub(crate) fn free_if_done(&mut self, id: ChannelId) {
+        let done = self.channel(id).is_some_and(|channel| {
+            channel.state == ChannelState::Closed
+                && channel.events.is_empty()
+                && channel.unread.is_empty()
+        });
+        if !done {
+            return;
+        }
+        if let Some((_, channel)) = self.slots.get_mut(id.slot as usize).and_then(Option::take) {
+            self.free.push(id.slot);
+            if channel.incoming {
+                self.name_bytes -= channel.name_len();
+            }
+        }
+    }
+
+    /// The association is over: so are the channels.
+    pub(crate) fn close_all(&mut self) {
+        self.connected = false;
+        let ids: Vec<ChannelId> = self.channels().collect();
+        for id in ids {
+            self.end(id);
+        }
+    }
+
+    /// The peer began a new association in place of the old one: it knows nothing of the channels.
+    pub(crate) fn handle_restart(&mut self, _now: Instant) {
+        self.close_all();
+        self.connected = true;
+    }
+}

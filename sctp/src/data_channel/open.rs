@@ -1,0 +1,305 @@
+//! How channels begin ([RFC 8832 §6](https://www.rfc-editor.org/rfc/rfc8832#section-6)).
+
+use super::channel::{Channel, ChannelState, Events};
+use super::dcep::{self, DataChannelOpen, DcepMessage};
+use super::message;
+use super::session::Session;
+use super::{ChannelId, Role};
+use crate::message::{Order, Outgoing, Reliability};
+use bytes::Bytes;
+use std::time::Instant;
+use thiserror::Error;
+
+/// How a channel is to be (W3C's `RTCDataChannelInit`, and its label).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ChannelInit {
+    /// The name that the application gives it: at most 65 535 bytes, any number of channels may
+    /// have the same.
+    pub label: Box<str>,
+    /// The subprotocol, at most 65 535 bytes; empty for none.
+    pub protocol: Box<str>,
+    /// Whether messages keep their order.
+    pub order: Order,
+    /// How hard to try to deliver a message.
+    pub reliability: Reliability,
+    /// How urgent: 128 below normal, 256 normal, 512 high, 1024 extra high (RFC 8831 §6.4). Told
+    /// to the peer.
+    pub priority: u16,
+    /// The number that both sides have agreed upon, when they have: such a channel is not
+    /// announced, both open it.
+    pub negotiated: Option<u16>,
+}
+
+impl ChannelInit {
+    /// An ordered and reliable channel called `label`, announced in band.
+    pub fn new(label: impl Into<Box<str>>) -> Self {
+        Self { label: label.into(), ..Self::default() }
+    }
+}
+
+impl Default for ChannelInit {
+    fn default() -> Self {
+        Self {
+            label: Box::default(),
+            protocol: Box::default(),
+            order: Order::Ordered,
+            reliability: Reliability::Reliable,
+            priority: 256,
+            negotiated: None,
+        }
+    }
+}
+
+/// Why a channel cannot be opened.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The association has ended.
+    #[error("the association is closed")]
+    Closed,
+    /// The negotiated number belongs to a channel.
+    #[error("channel number {id} is in use")]
+    IdInUse {
+        /// The number.
+        id: u16,
+    },
+    /// The negotiated number does not exist.
+    #[error("channel number {id} is not below {streams}, the number of streams")]
+    IdOutOfRange {
+        /// The number.
+        id: u16,
+        /// The number of streams.
+        streams: u16,
+    },
+    /// The label or the protocol is too long.
+    #[error("label and protocol may have 65535 bytes each")]
+    NameTooLong,
+    /// There are as many channels as there may be.
+    #[error("there are too many channels")]
+    TooManyChannels,
+}
+
+impl Session {
+    /// Opens a channel. Allowed before [`Session::start`].
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`].
+    pub fn open(&mut self, now: Instant, init: ChannelInit) -> Result<ChannelId, OpenError> {
+        if self.association.close_reason().is_some() {
+            return Err(OpenError::Closed);
+        }
+        let max = usize::from(u16::MAX);
+        if init.label.len() > max || init.protocol.len() > max {
+            return Err(OpenError::NameTooLong);
+        }
+        if self.live >= self.max_channels {
+            return Err(OpenError::TooManyChannels);
+        }
+        let stream = match (init.negotiated, self.role) {
+            (Some(id), _) => {
+                let streams = self.streams();
+                if id >= streams {
+                    return Err(OpenError::IdOutOfRange { id, streams });
+                }
+                if self.on_stream(id).is_some() {
+                    return Err(OpenError::IdInUse { id });
+                }
+                Some(id)
+            }
+            (None, Some(role)) => Some(self.free_stream(role).ok_or(OpenError::TooManyChannels)?),
+            (None, None) => None,
+        };
+        let id = self.insert(Channel { init, ..Channel::default() });
+        if let Some(stream) = stream {
+            self.attach(now, id, stream);
+        }
+        Ok(id)
+    }
+
+    /// How many numbers there are for channels: both sides have the stream, and 65 535 is no
+    /// number (RFC 8832 §8.2.1, "Stream Identifier").
+    fn streams(&self) -> u16 {
+        self.association.outbound_streams().min(self.association.inbound_streams())
+    }
+
+    /// The lowest free number of our side.
+    fn free_stream(&mut self, role: Role) -> Option<u16> {
+        let first = match role {
+            Role::Client => 0,
+            Role::Server => 1,
+        };
+        let start = self.next_stream.max(first);
+        let found =
+            (start..self.streams()).step_by(2).find(|stream| self.on_stream(*stream).is_none())?;
+        self.next_stream = found;
+        Some(found)
+    }
+
+    /// The side is known: channels without a number get theirs, in the order of their opening.
+    pub(crate) fn assign_streams(&mut self, now: Instant) {
+        let Some(role) = self.role else { return };
+        self.next_stream = match role {
+            Role::Client => 0,
+            Role::Server => 1,
+        };
+        let mut waiting: Vec<ChannelId> = self
+            .channels()
+            .filter(|id| {
+                self.channel(*id).is_some_and(|channel| {
+                    channel.stream.is_none() && channel.state == ChannelState::Connecting
+                })
+            })
+            .collect();
+        waiting.sort_unstable();
+        for id in waiting {
+            match self.free_stream(role) {
+                Some(stream) => self.attach(now, id, stream),
+                None => self.end(id),
+            }
+        }
+    }
+
+    /// Puts a channel into the table.
+    fn insert(&mut self, channel: Channel) -> ChannelId {
+        let serial = self.next_serial;
+        self.next_serial = serial.wrapping_add(1);
+        self.live += 1;
+        let entry = Some((serial, Box::new(channel)));
+        if let Some(slot) = self.free.pop()
+            && let Some(place) = self.slots.get_mut(slot as usize)
+        {
+            *place = entry;
+            return ChannelId { serial, slot };
+        }
+        self.slots.push(entry);
+        let slot = u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX);
+        ChannelId { serial, slot }
+    }
+
+    /// Gives a channel of ours its streams, and announces it.
+    fn attach(&mut self, now: Instant, id: ChannelId, stream: u16) {
+        *self.by_stream.entry(stream) = Some(id);
+        let early = self.take_early(stream);
+        let connected = self.connected;
+        let Some(channel) = self.channel_mut(id) else { return };
+        channel.stream = Some(stream);
+        channel.unread = early;
+        let readable = !channel.unread.is_empty();
+        let threshold = channel.low_threshold;
+        let announcement = if channel.init.negotiated.is_some() {
+            channel.confirmed = true;
+            None
+        } else {
+            let open = DataChannelOpen {
+                order: channel.init.order,
+                reliability: channel.init.reliability,
+                priority: channel.init.priority,
+                label: &channel.init.label,
+                protocol: &channel.init.protocol,
+            };
+            Some(open.to_bytes())
+        };
+        if connected {
+            channel.state = ChannelState::Open;
+        }
+        if threshold > 0 {
+            self.association.set_buffered_amount_low_threshold(stream, threshold);
+        }
+        if let Some(bytes) = announcement {
+            self.send_dcep(now, stream, Bytes::from(bytes));
+        }
+        if connected {
+            self.tell(id, Events::OPEN);
+        }
+        if readable {
+            self.tell(id, Events::READABLE);
+        }
+    }
+
+    /// §6: DCEP's own messages are ordered and reliable.
+    fn send_dcep(&mut self, now: Instant, stream: u16, payload: Bytes) {
+        self.association.send_control(now, Outgoing::new(stream, message::DCEP, payload));
+    }
+
+    /// The association is up: so are the channels.
+    pub(crate) fn handle_connected(&mut self) {
+        self.connected = true;
+        self.events.push_back(super::Event::Connected);
+        let streams = self.streams();
+        let ids: Vec<ChannelId> = self.channels().collect();
+        for id in ids {
+            let Some(channel) = self.channel_mut(id) else { continue };
+            let (ChannelState::Connecting, Some(stream)) = (channel.state, channel.stream) else {
+                continue;
+            };
+            if stream >= streams {
+                self.end(id);
+                continue;
+            }
+            channel.state = ChannelState::Open;
+            self.tell(id, Events::OPEN);
+        }
+    }
+
+    /// A DCEP message has arrived.
+    pub(crate) fn handle_dcep(&mut self, now: Instant, stream: u16, payload: &[u8]) {
+        match DcepMessage::parse(payload) {
+            Ok(DcepMessage::Open(open)) => self.handle_open(now, stream, &open),
+            Ok(DcepMessage::Ack) => {
+                if let Some(channel) = self.on_stream(stream).and_then(|id| self.channel_mut(id)) {
+                    channel.confirmed = true;
+                }
+            }
+            // The peer means a channel that we cannot make out: it is closed.
+            Err(error) => {
+                tracing::debug!(stream, %error, "a DCEP message is refused");
+                if self.on_stream(stream).is_none() {
+                    self.association.reset_stream(now, stream);
+                }
+            }
+        }
+    }
+
+    /// DATA_CHANNEL_OPEN.
+    fn handle_open(&mut self, now: Instant, stream: u16, open: &DataChannelOpen<'_>) {
+        // A second one for a channel that there is changes nothing.
+        if self.on_stream(stream).is_some() {
+            return;
+        }
+        let name_len = open.label.len() + open.protocol.len();
+        let fits = self.live < self.max_channels
+            && self.name_bytes + name_len <= self.max_name_bytes
+            && stream < self.streams();
+        if !fits {
+            self.drop_early(stream);
+            self.association.reset_stream(now, stream);
+            return;
+        }
+        self.name_bytes += name_len;
+        let unread = self.take_early(stream);
+        let readable = !unread.is_empty();
+        let id = self.insert(Channel {
+            init: ChannelInit {
+                label: open.label.into(),
+                protocol: open.protocol.into(),
+                order: open.order,
+                reliability: open.reliability,
+                priority: open.priority,
+                negotiated: None,
+            },
+            state: ChannelState::Open,
+            stream: Some(stream),
+            confirmed: true,
+            incoming: true,
+            unread,
+            ..Channel::default()
+        });
+        *self.by_stream.entry(stream) = Some(id);
+        self.send_dcep(now, stream, Bytes::from_static(dcep::ACK));
+        self.tell(id, Events::INCOMING);
+        if readable {
+            self.tell(id, Events::READABLE);
+        }
+    }
+}

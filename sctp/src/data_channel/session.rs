@@ -1,0 +1,478 @@
+//! The engine of data channels: an association, and the channels on it.
+
+use super::channel::{Channel, ChannelState, ChannelStats, Events};
+use super::message::{self, Message};
+use super::{ChannelId, Event, Role, SendError};
+use crate::association::stats::Stats;
+use crate::association::{self, Association};
+use crate::config;
+use crate::event;
+use crate::message::{Order, Outgoing};
+use crate::recv::OVERHEAD;
+use crate::stream_table::StreamTable;
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+/// The settings of a [`Session`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Those of the association.
+    pub association: config::Config,
+    /// How many channels there may be at a time, opened by either side. 65 535, all that have a
+    /// number; one that the peer opens beyond is closed at once.
+    pub max_channels: usize,
+    /// How many bytes the labels and protocols of the channels that the peer opens may have
+    /// together. 1 MiB; a channel beyond is closed at once.
+    pub max_name_bytes: usize,
+    /// How many bytes are kept that arrive for channels which do not exist yet, as when the other
+    /// side has opened a negotiated channel first. 64 KiB; what is beyond is dropped.
+    pub max_early_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            association: config::Config::default(),
+            max_channels: 65_535,
+            max_name_bytes: 1 << 20,
+            max_early_bytes: 64 << 10,
+        }
+    }
+}
+
+/// All data channels of a connection.
+///
+/// Channels can be opened at any time; [`Session::start`] begins the association once the side of
+/// the DTLS connection is known.
+#[derive(Debug)]
+pub struct Session {
+    pub(crate) association: Association,
+    pub(crate) max_channels: usize,
+    pub(crate) max_name_bytes: usize,
+    pub(crate) max_early_bytes: usize,
+    pub(crate) role: Option<Role>,
+    pub(crate) slots: Vec<Option<(u32, Box<Channel>)>>,
+    pub(crate) free: Vec<u32>,
+    pub(crate) next_serial: u32,
+    pub(crate) live: usize,
+    pub(crate) by_stream: StreamTable<Option<ChannelId>>,
+    /// Where to look for a free stream number.
+    pub(crate) next_stream: u16,
+    /// Bytes of the names that the peer chose.
+    pub(crate) name_bytes: usize,
+    /// What arrived on streams without a channel.
+    pub(crate) early: Vec<(u16, VecDeque<crate::message::Message>)>,
+    pub(crate) early_bytes: usize,
+    pub(crate) max_send: usize,
+    pub(crate) remote_max_message_size: Option<usize>,
+    pub(crate) connected: bool,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) listed: VecDeque<ChannelId>,
+}
+
+impl Session {
+    /// A session whose association is not begun.
+    ///
+    /// `seed` is 32 bytes of fresh entropy, a secret.
+    pub fn new(config: Config, now: Instant, seed: [u8; 32]) -> Self {
+        let max_send = config.association.max_send_message_size;
+        let association =
+            Association::with_control_ppid(config.association, now, seed, Some(message::DCEP));
+        Self {
+            association,
+            max_channels: config.max_channels,
+            max_name_bytes: config.max_name_bytes,
+            max_early_bytes: config.max_early_bytes,
+            role: None,
+            slots: Vec::new(),
+            free: Vec::new(),
+            next_serial: 0,
+            live: 0,
+            by_stream: StreamTable::new(),
+            next_stream: 0,
+            name_bytes: 0,
+            early: Vec::new(),
+            early_bytes: 0,
+            max_send,
+            remote_max_message_size: None,
+            connected: false,
+            events: VecDeque::new(),
+            listed: VecDeque::new(),
+        }
+    }
+
+    /// Begins the association and gives the channels their numbers. Later calls do nothing.
+    ///
+    /// The DTLS client sends INIT at once. The server holds its own back for one retransmission
+    /// timeout, since the client's is about to come: the association is up sooner than after a
+    /// collision. A peer that waits too is answered after that time.
+    pub fn start(&mut self, now: Instant, role: Role) {
+        if self.role.is_some() {
+            return;
+        }
+        self.role = Some(role);
+        self.assign_streams(now);
+        let hold = match role {
+            Role::Client => Duration::ZERO,
+            Role::Server => self.association.handshake_timeout(),
+        };
+        self.association.connect(now, hold);
+        self.settle(now);
+    }
+
+    /// Takes an SCTP packet, the plaintext of a DTLS record.
+    pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
+        self.association.handle_datagram(now, datagram);
+        self.settle(now);
+    }
+
+    /// Fires the timers that are due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.association.handle_timeout(now);
+        self.settle(now);
+    }
+
+    /// Appends the next packet to `buf` and gives its range, or `None` when there is nothing to
+    /// send now.
+    pub fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Range<usize>> {
+        let range = self.association.poll_transmit(now, buf);
+        if range.is_some() {
+            self.settle(now);
+        }
+        range
+    }
+
+    /// Returns when there is something to do; `None` for not before the next datagram or command.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.association.poll_timeout()
+    }
+
+    /// Returns what has changed.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
+        while let Some(&id) = self.listed.front() {
+            let Some(channel) = self.channel_mut(id) else {
+                self.listed.pop_front();
+                continue;
+            };
+            if let Some(event) = channel.events.take(id) {
+                if channel.events.is_empty() {
+                    channel.listed = false;
+                    self.listed.pop_front();
+                }
+                if event == Event::ChannelClosed(id) {
+                    self.free_if_done(id);
+                }
+                return Some(event);
+            }
+            channel.listed = false;
+            self.listed.pop_front();
+        }
+        None
+    }
+
+    /// Sends a message on a channel.
+    ///
+    /// # Errors
+    ///
+    /// The message comes back when it cannot be sent ([`SendError`]).
+    pub fn send(
+        &mut self,
+        now: Instant,
+        id: ChannelId,
+        message: impl Into<Message>,
+    ) -> Result<(), SendError> {
+        let message = message.into();
+        let limit = self.max_message_size();
+        let Some(channel) = self.channel_mut(id) else {
+            return Err(SendError::NotOpen { message, state: ChannelState::Closed });
+        };
+        let (ChannelState::Open, Some(stream)) = (channel.state, channel.stream) else {
+            return Err(SendError::NotOpen { message, state: channel.state });
+        };
+        if message.len() > limit {
+            return Err(SendError::TooLarge { message, limit });
+        }
+        // RFC 8832 §6: until the peer has answered, order keeps messages behind the OPEN.
+        let order = if channel.confirmed { channel.init.order } else { Order::Ordered };
+        let reliability = channel.init.reliability;
+        let len = message.len();
+        let (ppid, payload) = message.into_sctp();
+        let outgoing = Outgoing { stream, ppid, payload, order, reliability };
+        if let Err(error) = self.association.send(now, outgoing) {
+            return Err(refused(error));
+        }
+        if let Some(channel) = self.channel_mut(id) {
+            channel.stats.messages_sent += 1;
+            channel.stats.bytes_sent += len as u64;
+        }
+        Ok(())
+    }
+
+    /// Returns the next message of a channel.
+    pub fn read(&mut self, id: ChannelId) -> Option<Message> {
+        loop {
+            let channel = self.channel_mut(id)?;
+            channel.events.clear(Events::READABLE);
+            let (stream, closed) = (channel.stream, channel.state == ChannelState::Closed);
+            let raw = if let Some((message, len)) = channel.pop_unread() {
+                self.association.receiver().release(len);
+                Some(message)
+            } else if closed {
+                None
+            } else {
+                stream.and_then(|stream| self.association.read(stream))
+            };
+            let Some(raw) = raw else {
+                self.free_if_done(id);
+                return None;
+            };
+            // Other identifiers are none of a data channel's (RFC 8831 §6.6).
+            let Some(message) = Message::from_sctp(raw.ppid, raw.payload) else { continue };
+            let channel = self.channel_mut(id)?;
+            channel.stats.messages_received += 1;
+            channel.stats.bytes_received += message.len() as u64;
+            if closed && channel.unread.is_empty() {
+                self.free_if_done(id);
+            }
+            return Some(message);
+        }
+    }
+
+    /// Returns how many bytes wait to be sent on a channel, of those that `send` took.
+    pub fn buffered_amount(&self, id: ChannelId) -> usize {
+        let stream = self.channel(id).and_then(|channel| channel.stream);
+        stream.map_or(0, |stream| self.association.buffered_amount(stream))
+    }
+
+    /// Returns how many bytes wait to be sent or acknowledged, over all channels: what the send
+    /// buffer bounds.
+    pub fn total_buffered_amount(&self) -> usize {
+        self.association.total_buffered_amount()
+    }
+
+    /// Sets from which amount of waiting bytes downwards [`Event::BufferedAmountLow`] tells. 0 at
+    /// first.
+    pub fn set_buffered_amount_low_threshold(&mut self, id: ChannelId, threshold: usize) {
+        let Some(channel) = self.channel_mut(id) else { return };
+        channel.low_threshold = threshold;
+        if let Some(stream) = channel.stream {
+            self.association.set_buffered_amount_low_threshold(stream, threshold);
+        }
+    }
+
+    /// Returns from which amount downwards [`Event::BufferedAmountLow`] tells.
+    pub fn buffered_amount_low_threshold(&self, id: ChannelId) -> usize {
+        self.channel(id).map_or(0, |channel| channel.low_threshold)
+    }
+
+    /// Returns the state of a channel; `Closed` when there is none.
+    pub fn state(&self, id: ChannelId) -> ChannelState {
+        self.channel(id).map_or(ChannelState::Closed, |channel| channel.state)
+    }
+
+    /// Returns how a channel was opened: label, protocol, order, reliability, priority.
+    pub fn channel_init(&self, id: ChannelId) -> Option<&super::ChannelInit> {
+        self.channel(id).map(|channel| &channel.init)
+    }
+
+    /// Returns a channel's label.
+    pub fn label(&self, id: ChannelId) -> Option<&str> {
+        self.channel(id).map(|channel| &*channel.init.label)
+    }
+
+    /// Returns a channel's subprotocol.
+    pub fn protocol(&self, id: ChannelId) -> Option<&str> {
+        self.channel(id).map(|channel| &*channel.init.protocol)
+    }
+
+    /// Returns the number of a channel's streams (W3C's `id`), once it has one.
+    pub fn stream_id(&self, id: ChannelId) -> Option<u16> {
+        self.channel(id).and_then(|channel| channel.stream)
+    }
+
+    /// Returns the figures of a channel.
+    pub fn channel_stats(&self, id: ChannelId) -> Option<ChannelStats> {
+        self.channel(id).map(|channel| channel.stats)
+    }
+
+    /// Returns all channels that are not forgotten: closed ones stay until
+    /// [`Event::ChannelClosed`] was polled and all that arrived is read.
+    pub fn channels(&self) -> impl Iterator<Item = ChannelId> {
+        self.slots.iter().zip(0..).filter_map(|(slot, index)| {
+            slot.as_ref().map(|(serial, _)| ChannelId { serial: *serial, slot: index })
+        })
+    }
+
+    /// Returns the figures of the association.
+    pub fn stats(&self) -> Stats {
+        self.association.stats()
+    }
+
+    /// Returns whether the association is up.
+    pub const fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// Returns the association, to look at.
+    pub const fn association(&self) -> &Association {
+        &self.association
+    }
+
+    /// Returns the largest message that [`Self::send`] takes, in bytes: the lesser of our setting
+    /// and the peer's.
+    pub fn max_message_size(&self) -> usize {
+        self.remote_max_message_size.map_or(self.max_send, |remote| remote.min(self.max_send))
+    }
+
+    /// Sets the largest message that the peer takes: its `a=max-message-size`, where 0 stands for
+    /// any; 65 536 when the attribute is missing
+    /// ([RFC 8841 §6](https://www.rfc-editor.org/rfc/rfc8841#section-6)).
+    pub fn set_remote_max_message_size(&mut self, bytes: u64) {
+        let limit = (bytes != 0).then(|| usize::try_from(bytes).unwrap_or(usize::MAX));
+        self.remote_max_message_size = limit;
+    }
+
+    /// Sets the largest packet to make, in bytes.
+    pub fn set_mtu(&mut self, mtu: usize) {
+        self.association.set_mtu(mtu);
+    }
+
+    /// Takes a round-trip time that a layer below has measured: the first timers follow it.
+    pub fn set_round_trip_time(&mut self, rtt: Duration) {
+        self.association.set_round_trip_time(rtt);
+    }
+
+    /// Sets the most that data may take of the path, in bytes a second; `None` for no limit.
+    pub fn set_rate_limit(&mut self, bytes_per_second: Option<u64>) {
+        self.association.set_rate_limit(bytes_per_second);
+    }
+
+    /// The layer below uses another path now.
+    pub fn path_changed(&mut self, now: Instant) {
+        self.association.path_changed(now);
+    }
+
+    /// Ends the association once all that was sent is acknowledged; all channels close with it.
+    pub fn shutdown(&mut self, now: Instant) {
+        self.association.shutdown(now);
+        self.settle(now);
+    }
+
+    /// Ends the association at once.
+    pub fn abort(&mut self, now: Instant, reason: &str) {
+        self.association.abort(now, reason);
+        self.settle(now);
+    }
+
+    pub(crate) fn channel(&self, id: ChannelId) -> Option<&Channel> {
+        let (serial, channel) = self.slots.get(id.slot as usize)?.as_ref()?;
+        (*serial == id.serial).then_some(channel)
+    }
+
+    #[inline]
+    pub(crate) fn channel_mut(&mut self, id: ChannelId) -> Option<&mut Channel> {
+        let (serial, channel) = self.slots.get_mut(id.slot as usize)?.as_mut()?;
+        (*serial == id.serial).then_some(channel)
+    }
+
+    pub(crate) fn on_stream(&self, stream: u16) -> Option<ChannelId> {
+        self.by_stream.get(stream).copied().flatten()
+    }
+
+    /// Notes that something happened to a channel.
+    pub(crate) fn tell(&mut self, id: ChannelId, bit: u8) {
+        let Some(channel) = self.channel_mut(id) else { return };
+        channel.events.set(bit);
+        if !channel.listed {
+            channel.listed = true;
+            self.listed.push_back(id);
+        }
+    }
+
+    /// Carries what has happened to the association over to the channels.
+    fn settle(&mut self, now: Instant) {
+        while let Some((stream, message)) = self.association.receiver().read_control() {
+            self.handle_dcep(now, stream, &message.payload);
+        }
+        while let Some(event) = self.association.poll_event() {
+            match event {
+                event::Event::Connected => self.handle_connected(),
+                event::Event::Restarted => self.handle_restart(now),
+                event::Event::Closed(reason) => {
+                    self.close_all();
+                    self.events.push_back(Event::Closed(reason));
+                }
+                event::Event::Readable(stream) => match self.on_stream(stream) {
+                    Some(id) => self.tell(id, Events::READABLE),
+                    None => self.keep_early(stream),
+                },
+                event::Event::BufferedAmountLow(stream) => {
+                    if let Some(id) = self.on_stream(stream) {
+                        self.tell(id, Events::LOW);
+                    }
+                }
+                event::Event::IncomingStreamReset(stream) => self.incoming_reset(now, stream),
+                event::Event::OutgoingStreamReset(stream) => self.outgoing_reset(stream),
+            }
+        }
+    }
+
+    /// Sets aside what arrived on a stream that has no channel.
+    fn keep_early(&mut self, stream: u16) {
+        let messages = self.association.receiver().take_unread(stream);
+        for message in messages {
+            let len = message.payload.len() + OVERHEAD;
+            if self.early_bytes + len > self.max_early_bytes {
+                self.association.receiver().release(len);
+                continue;
+            }
+            self.early_bytes += len;
+            match self.early.iter_mut().find(|(other, _)| *other == stream) {
+                Some((_, queue)) => queue.push_back(message),
+                None => self.early.push((stream, VecDeque::from([message]))),
+            }
+        }
+    }
+
+    /// Takes what was set aside for a stream.
+    pub(crate) fn take_early(&mut self, stream: u16) -> VecDeque<crate::message::Message> {
+        let Some(index) = self.early.iter().position(|(other, _)| *other == stream) else {
+            return VecDeque::new();
+        };
+        let (_, queue) = self.early.swap_remove(index);
+        self.early_bytes -=
+            queue.iter().map(|message| message.payload.len() + OVERHEAD).sum::<usize>();
+        queue
+    }
+
+    /// Drops what was set aside for a stream.
+    pub(crate) fn drop_early(&mut self, stream: u16) {
+        for message in self.take_early(stream) {
+            self.association.receiver().release(message.payload.len() + OVERHEAD);
+        }
+    }
+}
+
+/// What the association says of a message, said of the channel's message.
+fn refused(error: association::SendError) -> SendError {
+    let buffered = match &error {
+        association::SendError::BufferFull { buffered, .. } => Some(*buffered),
+        _ => None,
+    };
+    let limit = match &error {
+        association::SendError::TooLarge { limit, .. } => Some(*limit),
+        _ => None,
+    };
+    let outgoing = error.into_message();
+    let message = Message::restore(outgoing.ppid, outgoing.payload);
+    match (buffered, limit) {
+        (Some(buffered), _) => SendError::BufferFull { message, buffered },
+        (_, Some(limit)) => SendError::TooLarge { message, limit },
+        _ => SendError::NotOpen { message, state: ChannelState::Closing },
+    }
+}

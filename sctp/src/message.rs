@@ -1,0 +1,60 @@
+//! Messages, what an association carries.
+
+use bytes::Bytes;
+use std::time::Duration;
+
+/// A message that arrived.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Message {
+    /// The payload protocol identifier: what the payload is, as the sender says.
+    pub ppid: u32,
+    /// The payload, never empty.
+    pub payload: Bytes,
+}
+
+/// A message to send.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Outgoing {
+    /// The stream, below [`Association::outbound_streams`](crate::Association::outbound_streams).
+    pub stream: u16,
+    /// The payload protocol identifier: carried along, without meaning to SCTP.
+    pub ppid: u32,
+    /// The payload: not empty.
+    pub payload: Bytes,
+    /// Whether it keeps its place in its stream.
+    pub order: Order,
+    /// How hard to try.
+    pub reliability: Reliability,
+}
+
+impl Outgoing {
+    /// An ordered and reliable message.
+    pub const fn new(stream: u16, ppid: u32, payload: Bytes) -> Self {
+        Self { stream, ppid, payload, order: Order::Ordered, reliability: Reliability::Reliable }
+    }
+}
+
+/// Whether messages of a stream are delivered in the order in which they were sent.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Order {
+    /// In order: a missing message holds those after it back.
+    #[default]
+    Ordered,
+    /// Each as soon as it is whole.
+    Unordered,
+}
+
+/// How hard to try to deliver a message (RFC 3758, RFC 7496).
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Reliability {
+    /// Until it is delivered.
+    #[default]
+    Reliable,
+    /// It is sent again at most so many times
+    /// ([RFC 7496 §3.1](https://www.rfc-editor.org/rfc/rfc7496#section-3.1)).
+    MaxRetransmits(u16),
+    /// It is neither sent nor sent again when so much time has gone by since it was handed over
+    /// ([RFC 3758 §4.1](https://www.rfc-editor.org/rfc/rfc3758#section-4.1)).
+    MaxPacketLifeTime(Duration),
+}

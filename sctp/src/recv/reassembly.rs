@@ -1,0 +1,278 @@
+//! Fragments become messages again
+//! ([RFC 9260 §6.9](https://www.rfc-editor.org/rfc/rfc9260#section-6.9)).
+
+use crate::chunk::data::Data;
+use crate::tsn::Tsn;
+use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
+
+/// A message that is whole.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    pub(crate) stream: u16,
+    pub(crate) ssn: u16,
+    pub(crate) ppid: u32,
+    pub(crate) unordered: bool,
+    pub(crate) payload: Bytes,
+}
+
+/// Why fragments cannot be put together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Misfit {
+    /// The message is larger than allowed.
+    TooLarge,
+    /// Neighbours belong to different messages.
+    Inconsistent,
+}
+
+/// A run of consecutive fragments of one message.
+#[derive(Debug)]
+struct Run {
+    first: Tsn,
+    /// The number after the last fragment.
+    next: Tsn,
+    begin: bool,
+    end: bool,
+    unordered: bool,
+    stream: u16,
+    ssn: u16,
+    ppid: u32,
+    bytes: BytesMut,
+}
+
+impl Run {
+    fn matches(&self, data: &Data<'_>) -> bool {
+        self.stream == data.stream
+            && self.unordered == data.is_unordered()
+            && (self.unordered || self.ssn == data.ssn)
+    }
+
+    fn is_whole(&self) -> bool {
+        self.begin && self.end
+    }
+
+    fn into_whole(self) -> Whole {
+        Whole {
+            stream: self.stream,
+            ssn: self.ssn,
+            ppid: self.ppid,
+            unordered: self.unordered,
+            payload: self.bytes.freeze(),
+        }
+    }
+}
+
+/// The messages of which fragments are missing.
+///
+/// Fragments of a message have consecutive numbers, so what there is of it is runs of numbers. In
+/// order, a fragment is appended to the last run: its bytes are copied once, to where the message
+/// will be handed over from.
+#[derive(Debug, Default)]
+pub(crate) struct Reassembly {
+    /// In order of their numbers.
+    runs: VecDeque<Run>,
+    /// User bytes in `runs`.
+    bytes: usize,
+    /// The size of the last message that was put together: the next one is likely alike.
+    usual_len: usize,
+}
+
+impl Reassembly {
+    /// User bytes held.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many runs there are.
+    pub(crate) fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Takes a fragment; gives the message when it is whole. `in_order` says that nothing before
+    /// the fragment is missing.
+    pub(crate) fn insert(
+        &mut self,
+        data: &Data<'_>,
+        in_order: bool,
+        max_len: usize,
+    ) -> Result<Option<Whole>, Misfit> {
+        let index = self.runs.partition_point(|run| !run.first.is_after(data.tsn));
+        let before = index.checked_sub(1);
+        let follows = before
+            .and_then(|before| self.runs.get(before))
+            .is_some_and(|run| run.next == data.tsn && !run.end && !data.is_begin());
+        let precedes = self
+            .runs
+            .get(index)
+            .is_some_and(|run| run.first == data.tsn.next() && !run.begin && !data.is_end());
+        self.bytes += data.payload.len();
+
+        let index = match before {
+            Some(before) if follows => {
+                self.append(before, data, max_len)?;
+                before
+            }
+            _ => {
+                self.start(index, data, in_order, max_len);
+                index
+            }
+        };
+        if precedes {
+            self.join(index, max_len)?;
+        }
+        if !self.runs.get(index).is_some_and(Run::is_whole) {
+            return Ok(None);
+        }
+        let Some(run) = self.runs.remove(index) else { return Ok(None) };
+        self.bytes -= run.bytes.len();
+        self.usual_len = run.bytes.len();
+        Ok(Some(run.into_whole()))
+    }
+
+    #[inline]
+    fn append(&mut self, index: usize, data: &Data<'_>, max_len: usize) -> Result<(), Misfit> {
+        let Some(run) = self.runs.get_mut(index) else { return Err(Misfit::Inconsistent) };
+        if !run.matches(data) {
+            return Err(Misfit::Inconsistent);
+        }
+        if run.bytes.len() + data.payload.len() > max_len {
+            return Err(Misfit::TooLarge);
+        }
+        run.bytes.extend_from_slice(data.payload);
+        run.next = data.tsn.next();
+        run.end = data.is_end();
+        Ok(())
+    }
+
+    fn start(&mut self, index: usize, data: &Data<'_>, in_order: bool, max_len: usize) {
+        // Only one message at a time can be begun in order, so a guess of its size is affordable
+        // there; elsewhere the sender could make us reserve a message's size for each fragment.
+        let expected = if in_order && data.is_begin() { self.usual_len.min(max_len) } else { 0 };
+        let mut bytes = BytesMut::with_capacity(expected.max(data.payload.len()));
+        bytes.extend_from_slice(data.payload);
+        self.runs.insert(
+            index,
+            Run {
+                first: data.tsn,
+                next: data.tsn.next(),
+                begin: data.is_begin(),
+                end: data.is_end(),
+                unordered: data.is_unordered(),
+                stream: data.stream,
+                ssn: data.ssn,
+                ppid: data.ppid,
+                bytes,
+            },
+        );
+    }
+
+    /// Appends the run after `index` to the one at `index`.
+    fn join(&mut self, index: usize, max_len: usize) -> Result<(), Misfit> {
+        let (Some(tail), Some(run)) = (self.runs.remove(index + 1), self.runs.get_mut(index))
+        else {
+            return Err(Misfit::Inconsistent);
+        };
+        let alike = run.stream == tail.stream
+            && run.unordered == tail.unordered
+            && (run.unordered || run.ssn == tail.ssn);
+        if !alike {
+            return Err(Misfit::Inconsistent);
+        }
+        if run.bytes.len() + tail.bytes.len() > max_len {
+            return Err(Misfit::TooLarge);
+        }
+        run.bytes.extend_from_slice(&tail.bytes);
+        run.next = tail.next;
+        run.end = tail.end;
+        Ok(())
+    }
+
+    /// Drops what the peer has given up: the runs that end at or before `tsn`.
+    pub(crate) fn forward_to(&mut self, tsn: Tsn) {
+        let bytes = &mut self.bytes;
+        self.runs.retain(|run| {
+            let keep = run.next.previous().is_after(tsn);
+            if !keep {
+                *bytes -= run.bytes.len();
+            }
+            keep
+        });
+    }
+
+    /// Gives memory of busier times back.
+    pub(crate) fn shrink(&mut self) {
+        self.runs.shrink_to(2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::data::{BEGIN, END, UNORDERED};
+
+    fn data(tsn: u32, flags: u8, payload: &'static [u8]) -> Data<'static> {
+        Data { flags, tsn: Tsn(tsn), stream: 1, ssn: 0, ppid: 51, payload }
+    }
+
+    #[test]
+    fn fragments_in_any_order_make_the_message() {
+        let fragments = [
+            data(u32::MAX - 1, BEGIN, b"one "),
+            data(u32::MAX, 0, b"two "),
+            data(0, 0, b"three "),
+            data(1, END, b"four"),
+        ];
+        let mut orders: Vec<Vec<usize>> = vec![vec![]];
+        for _ in 0..4 {
+            let longer = |order: &Vec<usize>| {
+                let order = order.clone();
+                (0..4)
+                    .filter(|index| !order.contains(index))
+                    .map(|index| [order.clone(), vec![index]].concat())
+                    .collect::<Vec<_>>()
+            };
+            orders = orders.iter().flat_map(longer).collect();
+        }
+        assert_eq!(orders.len(), 24);
+        for order in orders {
+            let mut reassembly = Reassembly::default();
+            let mut whole = None;
+            for (count, index) in order.iter().enumerate() {
+                whole = reassembly.insert(&fragments[*index], false, 100).unwrap();
+                assert_eq!(whole.is_some(), count == 3, "{order:?}");
+            }
+            assert_eq!(&whole.unwrap().payload[..], b"one two three four");
+            assert_eq!((reassembly.bytes(), reassembly.len()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn neighbouring_messages_are_kept_apart() {
+        let mut reassembly = Reassembly::default();
+        assert!(reassembly.insert(&data(1, END, b"tail"), false, 100).unwrap().is_none());
+        assert!(reassembly.insert(&data(2, BEGIN, b"head"), false, 100).unwrap().is_none());
+        assert_eq!(reassembly.len(), 2);
+        assert!(reassembly.insert(&data(3, END, b"!"), false, 100).unwrap().is_some());
+        assert!(reassembly.insert(&data(0, BEGIN, b"a "), false, 100).unwrap().is_some());
+    }
+
+    #[test]
+    fn misfits_are_found() {
+        let mut reassembly = Reassembly::default();
+        reassembly.insert(&data(1, BEGIN, b"abc"), true, 5).unwrap();
+        let other = Data { stream: 2, ..data(2, 0, b"x") };
+        assert_eq!(reassembly.insert(&other, true, 5).err(), Some(Misfit::Inconsistent));
+        let other = data(2, UNORDERED, b"x");
+        assert_eq!(reassembly.insert(&other, true, 5).err(), Some(Misfit::Inconsistent));
+        assert_eq!(reassembly.insert(&data(2, 0, b"defg"), true, 5).err(), Some(Misfit::TooLarge));
+    }
+
+    #[test]
+    fn abandoned_fragments_are_dropped() {
+        let mut reassembly = Reassembly::default();
+        reassembly.insert(&data(1, BEGIN, b"abc"), true, 50).unwrap();
+        reassembly.insert(&data(9, BEGIN, b"xyz"), true, 50).unwrap();
+        reassembly.forward_to(Tsn(4));
+        assert_eq!((reassembly.bytes(), reassembly.len()), (3, 1));
+    }
+}

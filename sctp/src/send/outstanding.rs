@@ -1,0 +1,628 @@
+//! What was sent and not yet acknowledged.
+
+use crate::chunk::data::{self, Data};
+use crate::chunk::sack::Sack;
+use crate::send::queue::Fragment;
+use crate::tsn::Tsn;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// How a chunk that was sent stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum State {
+    /// On its way.
+    InFlight,
+    /// Acknowledged by a gap block, beyond the cumulative TSN.
+    Acknowledged,
+    /// Lost, to be sent again.
+    Marked,
+    /// Given up (RFC 3758).
+    Abandoned,
+}
+
+/// A DATA chunk that was sent.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) payload: Bytes,
+    pub(crate) sent_at: Instant,
+    pub(crate) expires: Option<Instant>,
+    pub(crate) ppid: u32,
+    pub(crate) max_retransmits: Option<u16>,
+    pub(crate) stream: u16,
+    pub(crate) ssn: u16,
+    pub(crate) transmissions: u16,
+    pub(crate) flags: u8,
+    /// Miss indications of §7.2.4.
+    misses: u8,
+    state: State,
+}
+
+impl Sent {
+    fn wire_len(&self) -> usize {
+        Data::wire_len(self.payload.len())
+    }
+
+    pub(crate) fn is_unordered(&self) -> bool {
+        self.flags & data::UNORDERED != 0
+    }
+
+    fn must_be_given_up(&self, now: Instant) -> bool {
+        self.expires.is_some_and(|expires| expires < now)
+            || self.max_retransmits.is_some_and(|max| self.transmissions > max)
+    }
+}
+
+/// What a SACK changed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    /// Bytes of DATA chunks acknowledged for the first time.
+    pub(crate) bytes: usize,
+    /// The cumulative TSN moved.
+    pub(crate) advanced: bool,
+    /// A round-trip time, from the newest chunk acknowledged that was sent only once.
+    pub(crate) rtt: Option<Duration>,
+    /// Chunks were found lost.
+    pub(crate) lost: bool,
+}
+
+/// A SACK that acknowledges what was never sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct NeverSent;
+
+/// The chunks from the first unacknowledged one on, in a ring indexed by TSN.
+#[derive(Debug)]
+pub(crate) struct Outstanding {
+    chunks: VecDeque<Sent>,
+    /// Everything up to this number is acknowledged.
+    cumulative: Tsn,
+    /// Bytes of DATA chunks in state `InFlight`: the flight size.
+    in_flight: usize,
+    /// User bytes neither acknowledged nor abandoned, for the peer's window and our buffer.
+    payload: usize,
+    /// How many chunks are in state `Marked`, and where to look for the first of them.
+    marked: usize,
+    first_marked: usize,
+    /// How many chunks are in state `Acknowledged`.
+    beyond: usize,
+    /// How many chunks are in state `Abandoned`.
+    abandoned: usize,
+}
+
+impl Outstanding {
+    /// Nothing was sent; the first chunk will be `initial`.
+    pub(crate) const fn new(initial: Tsn) -> Self {
+        Self {
+            chunks: VecDeque::new(),
+            cumulative: initial.previous(),
+            in_flight: 0,
+            payload: 0,
+            marked: 0,
+            first_marked: 0,
+            beyond: 0,
+            abandoned: 0,
+        }
+    }
+
+    /// The number that the next chunk gets.
+    pub(crate) fn next_tsn(&self) -> Tsn {
+        self.cumulative.plus(u32::try_from(self.chunks.len()).unwrap_or(u32::MAX)).next()
+    }
+
+    pub(crate) const fn cumulative(&self) -> Tsn {
+        self.cumulative
+    }
+
+    pub(crate) const fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    pub(crate) const fn payload(&self) -> usize {
+        self.payload
+    }
+
+    pub(crate) const fn has_marked(&self) -> bool {
+        self.marked > 0
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.chunks.len()
+    }
+
+    fn tsn_at(&self, index: usize) -> Tsn {
+        self.cumulative.plus(u32::try_from(index).unwrap_or(u32::MAX)).next()
+    }
+
+    /// Appends the DATA chunk of a new fragment to `buf` and remembers it.
+    #[inline]
+    pub(crate) fn send(&mut self, now: Instant, fragment: Fragment, extra: u8, buf: &mut Vec<u8>) {
+        let mut flags = if fragment.begin { data::BEGIN } else { 0 };
+        flags |= if fragment.end { data::END } else { 0 };
+        flags |= if fragment.unordered { data::UNORDERED } else { 0 };
+        let chunk = Data {
+            flags: flags | extra,
+            tsn: self.next_tsn(),
+            stream: fragment.stream,
+            ssn: fragment.ssn,
+            ppid: fragment.ppid,
+            payload: &fragment.payload,
+        };
+        chunk.write(buf);
+        self.in_flight += Data::wire_len(fragment.payload.len());
+        self.payload += fragment.payload.len();
+        self.chunks.push_back(Sent {
+            payload: fragment.payload,
+            sent_at: now,
+            expires: fragment.expires,
+            ppid: fragment.ppid,
+            max_retransmits: fragment.max_retransmits,
+            stream: fragment.stream,
+            ssn: fragment.ssn,
+            transmissions: 1,
+            flags,
+            misses: 0,
+            state: State::InFlight,
+        });
+    }
+
+    /// The length on the wire of the first chunk that is to be sent again, after giving up those
+    /// that may not be. `abandon` is told the stream of each message that was given up while not
+    /// all of it had been sent.
+    pub(crate) fn next_marked(
+        &mut self,
+        now: Instant,
+        mut abandon: impl FnMut(u16),
+    ) -> Option<(usize, usize)> {
+        while self.marked > 0 {
+            let Some(chunk) = self.chunks.get(self.first_marked) else {
+                debug_assert!(false, "a marked chunk is found");
+                self.marked = 0;
+                return None;
+            };
+            if chunk.state != State::Marked {
+                self.first_marked += 1;
+                continue;
+            }
+            if chunk.must_be_given_up(now) {
+                if let Some(stream) = self.abandon_message(self.first_marked) {
+                    abandon(stream);
+                }
+                continue;
+            }
+            return Some((self.first_marked, chunk.wire_len()));
+        }
+        None
+    }
+
+    /// Appends the marked chunk at `index` to `buf`, again.
+    pub(crate) fn send_again(&mut self, now: Instant, index: usize, buf: &mut Vec<u8>) {
+        let tsn = self.tsn_at(index);
+        let Some(chunk) = self.chunks.get_mut(index) else { return };
+        debug_assert_eq!(chunk.state, State::Marked);
+        let data = Data {
+            // What is late is wanted to be known as soon as it arrives (RFC 7053 §5.1).
+            flags: chunk.flags | data::IMMEDIATE,
+            tsn,
+            stream: chunk.stream,
+            ssn: chunk.ssn,
+            ppid: chunk.ppid,
+            payload: &chunk.payload,
+        };
+        data.write(buf);
+        chunk.state = State::InFlight;
+        chunk.sent_at = now;
+        chunk.misses = 0;
+        chunk.transmissions = chunk.transmissions.saturating_add(1);
+        self.in_flight += chunk.wire_len();
+        self.marked -= 1;
+        self.first_marked = index + 1;
+    }
+
+    /// Marks everything in flight as lost: T3-rtx expired.
+    pub(crate) fn mark_all(&mut self) {
+        for chunk in &mut self.chunks {
+            if chunk.state == State::InFlight {
+                chunk.state = State::Marked;
+                self.marked += 1;
+            }
+        }
+        self.in_flight = 0;
+        self.first_marked = 0;
+    }
+
+    /// Takes a SACK. RFC 9260 §6.2.1.
+    pub(crate) fn acknowledge(
+        &mut self,
+        now: Instant,
+        sack: &Sack<'_>,
+        recovering_until: Option<Tsn>,
+    ) -> Result<Progress, NeverSent> {
+        let mut progress = Progress::default();
+        let mut newest_sent = None;
+        self.advance_to(now, sack.cumulative_tsn_ack, &mut progress, &mut newest_sent)?;
+        if sack.has_gaps() {
+            self.take_gaps(now, sack, recovering_until, &mut progress, &mut newest_sent)?;
+        }
+        Ok(progress)
+    }
+
+    /// Takes the cumulative TSN of a SHUTDOWN.
+    pub(crate) fn acknowledge_up_to(
+        &mut self,
+        now: Instant,
+        cumulative: Tsn,
+    ) -> Result<Progress, NeverSent> {
+        let mut progress = Progress::default();
+        self.advance_to(now, cumulative, &mut progress, &mut None)?;
+        Ok(progress)
+    }
+
+    /// Drops what the cumulative TSN covers.
+    fn advance_to(
+        &mut self,
+        now: Instant,
+        cumulative: Tsn,
+        progress: &mut Progress,
+        newest_sent: &mut Option<Instant>,
+    ) -> Result<(), NeverSent> {
+        let count = cumulative.distance_from(self.cumulative) as usize;
+        if count > self.chunks.len() {
+            return Err(NeverSent);
+        }
+        let mut single = None;
+        for _ in 0..count {
+            let Some(chunk) = self.chunks.pop_front() else { break };
+            let wire_len = chunk.wire_len();
+            match chunk.state {
+                State::InFlight => self.in_flight -= wire_len,
+                State::Marked => self.marked -= 1,
+                State::Acknowledged => {
+                    self.beyond -= 1;
+                    continue;
+                }
+                State::Abandoned => {
+                    self.abandoned -= 1;
+                    continue;
+                }
+            }
+            self.payload -= chunk.payload.len();
+            progress.bytes += wire_len;
+            if chunk.transmissions == 1 {
+                single = Some(chunk.sent_at);
+            }
+            *newest_sent = (*newest_sent).max(Some(chunk.sent_at));
+        }
+        // Karn's algorithm (§6.3.1 C5): not from what was sent twice.
+        if let Some(sent_at) = single {
+            progress.rtt = Some(now.saturating_duration_since(sent_at));
+        }
+        progress.advanced = count > 0;
+        self.cumulative = cumulative;
+        self.first_marked = self.first_marked.saturating_sub(count);
+        Ok(())
+    }
+
+    /// Walks the chunks up to the end of the last gap block.
+    fn take_gaps(
+        &mut self,
+        now: Instant,
+        sack: &Sack<'_>,
+        recovering_until: Option<Tsn>,
+        progress: &mut Progress,
+        newest_sent: &mut Option<Instant>,
+    ) -> Result<(), NeverSent> {
+        let mut highest_new = None;
+        let mut at = 0;
+        for (first, last) in sack.gap_ack_blocks() {
+            let (first, last) = (usize::from(first), usize::from(last));
+            // Blocks in disorder are not what §3.3.4 describes; the rest of them is not looked at.
+            if first <= at || last < first {
+                break;
+            }
+            if last > self.chunks.len() {
+                return Err(NeverSent);
+            }
+            for chunk in self.chunks.range_mut(at..first - 1) {
+                // The receiver has dropped what it had (§6.2.1 D.iii: it "reneged").
+                if chunk.state == State::Acknowledged {
+                    chunk.state = State::InFlight;
+                    chunk.misses = 0;
+                    self.beyond -= 1;
+                    self.in_flight += chunk.wire_len();
+                    self.payload += chunk.payload.len();
+                }
+            }
+            for (index, chunk) in self.chunks.range_mut(first - 1..last).enumerate() {
+                match chunk.state {
+                    State::InFlight => self.in_flight -= chunk.wire_len(),
+                    State::Marked => self.marked -= 1,
+                    State::Acknowledged | State::Abandoned => continue,
+                }
+                chunk.state = State::Acknowledged;
+                self.beyond += 1;
+                self.payload -= chunk.payload.len();
+                progress.bytes += chunk.wire_len();
+                if chunk.transmissions == 1 {
+                    progress.rtt = Some(now.saturating_duration_since(chunk.sent_at));
+                }
+                *newest_sent = (*newest_sent).max(Some(chunk.sent_at));
+                highest_new = Some(first - 1 + index);
+            }
+            at = last;
+        }
+        // §7.2.4: while recovering, a cumulative advance counts against everything missing.
+        let recovering = recovering_until.is_some_and(|tsn| !self.cumulative.is_at_or_after(tsn));
+        let up_to = if recovering && progress.advanced { Some(at) } else { highest_new };
+        if let Some(up_to) = up_to {
+            self.count_misses(up_to, *newest_sent, progress);
+        }
+        Ok(())
+    }
+
+    /// Counts a miss indication for each chunk before index `up_to` that is still missing; the
+    /// third one marks it.
+    ///
+    /// What was sent more than once is only counted when something sent after it has arrived:
+    /// so a retransmission that is lost is found out without waiting for T3-rtx, as RFC 8985 does
+    /// for TCP. The RFC leaves those to T3-rtx.
+    fn count_misses(
+        &mut self,
+        up_to: usize,
+        newest_sent: Option<Instant>,
+        progress: &mut Progress,
+    ) {
+        let up_to = up_to.min(self.chunks.len());
+        for (index, chunk) in self.chunks.range_mut(..up_to).enumerate() {
+            if chunk.state != State::InFlight {
+                continue;
+            }
+            if chunk.transmissions > 1 && newest_sent.is_none_or(|newest| newest <= chunk.sent_at) {
+                continue;
+            }
+            chunk.misses += 1;
+            if chunk.misses >= MISSES {
+                chunk.misses = 0;
+                chunk.state = State::Marked;
+                self.in_flight -= chunk.wire_len();
+                self.marked += 1;
+                self.first_marked = self.first_marked.min(index);
+                progress.lost = true;
+            }
+        }
+    }
+
+    /// Gives up the message of the chunk at `index`, all its fragments (RFC 3758 §3.5 A3); gives
+    /// the stream when fragments of it are still to be sent.
+    fn abandon_message(&mut self, index: usize) -> Option<u16> {
+        let mut first = index;
+        while first > 0
+            && self.chunks.get(first).is_some_and(|chunk| chunk.flags & data::BEGIN == 0)
+        {
+            first -= 1;
+        }
+        let mut unfinished = None;
+        for chunk in self.chunks.range_mut(first..) {
+            match chunk.state {
+                State::InFlight => self.in_flight -= chunk.wire_len(),
+                State::Marked => self.marked -= 1,
+                State::Acknowledged => self.beyond -= 1,
+                State::Abandoned => {}
+            }
+            if matches!(chunk.state, State::InFlight | State::Marked) {
+                self.payload -= chunk.payload.len();
+            }
+            if chunk.state != State::Abandoned {
+                self.abandoned += 1;
+            }
+            chunk.state = State::Abandoned;
+            chunk.payload = Bytes::new();
+            if chunk.flags & data::END != 0 {
+                return None;
+            }
+            unfinished = Some((chunk.stream, chunk.ssn, chunk.flags & data::UNORDERED));
+        }
+        // The rest has no number yet: one number stands for it, so that the receiver sees the
+        // message end before the next one begins.
+        let (stream, ssn, unordered) = unfinished?;
+        let sent_at = self.chunks.back()?.sent_at;
+        self.abandoned += 1;
+        self.chunks.push_back(Sent {
+            payload: Bytes::new(),
+            sent_at,
+            expires: None,
+            ppid: 0,
+            max_retransmits: None,
+            stream,
+            ssn,
+            transmissions: 1,
+            flags: data::END | unordered,
+            misses: 0,
+            state: State::Abandoned,
+        });
+        Some(stream)
+    }
+
+    /// Whether the peer waits for something that was given up: a FORWARD TSN is due.
+    pub(crate) fn must_forward(&self) -> bool {
+        self.abandoned > 0
+            && self.chunks.front().is_some_and(|chunk| chunk.state == State::Abandoned)
+    }
+
+    /// The Advanced.Peer.Ack.Point (RFC 3758 §3.5 C1, C2), with the last number of each ordered
+    /// stream that it skips, as many as fit into `room` entries.
+    pub(crate) fn forward_point(&self, room: usize, streams: &mut Vec<(u16, u16)>) -> Tsn {
+        let mut point = self.cumulative;
+        for chunk in &self.chunks {
+            // C2 names only what is abandoned: past a chunk that the peer has, it would drop the
+            // beginning of a message whose end is still to come.
+            if chunk.state != State::Abandoned {
+                break;
+            }
+            if !chunk.is_unordered() {
+                let known = streams.iter_mut().find(|(stream, _)| *stream == chunk.stream);
+                if let Some((_, ssn)) = known {
+                    *ssn = chunk.ssn;
+                } else if streams.len() < room {
+                    streams.push((chunk.stream, chunk.ssn));
+                } else {
+                    break;
+                }
+            }
+            point = point.next();
+        }
+        point
+    }
+
+    /// Gives memory of busier times back.
+    pub(crate) fn shrink(&mut self) {
+        if self.chunks.is_empty() {
+            self.chunks.shrink_to(4);
+        }
+    }
+
+    /// Checks the sums against the chunks: for tests.
+    #[cfg(test)]
+    pub(crate) fn check(&self) {
+        let count = |state| self.chunks.iter().filter(|chunk| chunk.state == state).count();
+        assert_eq!(self.marked, count(State::Marked));
+        assert_eq!(self.beyond, count(State::Acknowledged));
+        assert_eq!(self.abandoned, count(State::Abandoned));
+        let in_flight: usize = self
+            .chunks
+            .iter()
+            .filter(|chunk| chunk.state == State::InFlight)
+            .map(Sent::wire_len)
+            .sum();
+        assert_eq!(self.in_flight, in_flight);
+    }
+
+    /// The state of `tsn`: for tests.
+    #[cfg(test)]
+    pub(crate) fn state(&self, tsn: Tsn) -> Option<State> {
+        self.chunks.get(tsn.distance_from(self.cumulative.next()) as usize).map(|chunk| chunk.state)
+    }
+}
+
+/// §7.2.4: the third miss indication.
+const MISSES: u8 = 3;
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the origin of virtual time")]
+mod tests {
+    use super::*;
+    use crate::chunk::Chunks;
+    use crate::chunk::sack;
+
+    fn fragment(len: usize) -> Fragment {
+        Fragment {
+            stream: 1,
+            ssn: 0,
+            ppid: 53,
+            unordered: false,
+            max_retransmits: None,
+            expires: None,
+            begin: true,
+            end: true,
+            payload: Bytes::from(vec![0; len]),
+        }
+    }
+
+    fn filled(count: usize, now: Instant) -> Outstanding {
+        let mut outstanding = Outstanding::new(Tsn(1));
+        for _ in 0..count {
+            outstanding.send(now, fragment(100), 0, &mut Vec::new());
+        }
+        outstanding
+    }
+
+    fn acknowledge(
+        outstanding: &mut Outstanding,
+        now: Instant,
+        cumulative: u32,
+        gaps: &[(u32, u32)],
+    ) -> Result<Progress, NeverSent> {
+        let gaps: Vec<_> = gaps.iter().map(|&(first, last)| (Tsn(first), Tsn(last))).collect();
+        let mut buf = Vec::new();
+        sack::write(&mut buf, Tsn(cumulative), 1000, &gaps, &[], 1000);
+        let sack = Sack::parse(&Chunks::new(&buf).next().unwrap()).unwrap();
+        let progress = outstanding.acknowledge(now, &sack, None);
+        outstanding.check();
+        progress
+    }
+
+    #[test]
+    fn three_miss_indications_mark_a_chunk() {
+        let now = Instant::now();
+        let mut outstanding = filled(6, now);
+        for last in [3, 4] {
+            let progress = acknowledge(&mut outstanding, now, 1, &[(3, last)]).unwrap();
+            assert!(!progress.lost);
+        }
+        assert!(acknowledge(&mut outstanding, now, 1, &[(3, 5)]).unwrap().lost);
+        assert_eq!(outstanding.state(Tsn(2)), Some(State::Marked));
+        assert_eq!(outstanding.in_flight(), 116);
+    }
+
+    #[test]
+    fn the_same_sack_again_is_no_miss_indication() {
+        let now = Instant::now();
+        let mut outstanding = filled(6, now);
+        for _ in 0..5 {
+            assert!(!acknowledge(&mut outstanding, now, 1, &[(3, 4)]).unwrap().lost);
+        }
+    }
+
+    #[test]
+    fn a_receiver_may_renege() {
+        let now = Instant::now();
+        let mut outstanding = filled(6, now);
+        acknowledge(&mut outstanding, now, 1, &[(3, 3), (5, 5)]).unwrap();
+        assert_eq!(outstanding.payload(), 300);
+        acknowledge(&mut outstanding, now, 1, &[(5, 5)]).unwrap();
+        assert_eq!(outstanding.state(Tsn(3)), Some(State::InFlight));
+        assert_eq!(outstanding.payload(), 400);
+    }
+
+    #[test]
+    fn what_was_never_sent_cannot_be_acknowledged() {
+        let now = Instant::now();
+        let mut outstanding = filled(3, now);
+        assert_eq!(acknowledge(&mut outstanding, now, 4, &[]).err(), Some(NeverSent));
+        assert_eq!(acknowledge(&mut outstanding, now, 1, &[(3, 9)]).err(), Some(NeverSent));
+        let progress = acknowledge(&mut outstanding, now, 3, &[]).unwrap();
+        assert_eq!(progress.bytes, 2 * 116);
+        assert!(outstanding.is_empty());
+    }
+
+    #[test]
+    fn a_message_is_given_up_with_all_its_fragments() {
+        let now = Instant::now();
+        let mut outstanding = Outstanding::new(Tsn(1));
+        for index in 0..3 {
+            let piece = Fragment {
+                begin: index == 0,
+                end: false,
+                max_retransmits: Some(0),
+                ..fragment(100)
+            };
+            outstanding.send(now, piece, 0, &mut Vec::new());
+        }
+        outstanding.mark_all();
+        let mut unfinished = Vec::new();
+        assert_eq!(outstanding.next_marked(now, |stream| unfinished.push(stream)), None);
+        outstanding.check();
+        assert_eq!(unfinished, [1]);
+        assert!(outstanding.must_forward());
+        let mut streams = Vec::new();
+        // Three fragments, and the number that stands for the rest.
+        assert_eq!(outstanding.forward_point(10, &mut streams), Tsn(4));
+        assert_eq!(streams, [(1, 0)]);
+        assert_eq!(outstanding.payload(), 0);
+        acknowledge(&mut outstanding, now, 4, &[]).unwrap();
+        assert!(outstanding.is_empty());
+    }
+}

@@ -1,0 +1,163 @@
+//! The retransmission timeout
+//! ([RFC 9260 §6.3.1](https://www.rfc-editor.org/rfc/rfc9260#section-6.3.1)).
+
+use crate::config::Config;
+use std::time::Duration;
+
+/// Smoothed round-trip time, its variation, and the timeout computed from them.
+#[derive(Clone, Debug)]
+pub(crate) struct Rto {
+    min: Duration,
+    max: Duration,
+    initial: Duration,
+    /// The least time to add to the smoothed round trip.
+    allowance: Duration,
+    smoothed: Option<Duration>,
+    variation: Duration,
+    current: Duration,
+    /// What a lower layer measured: for the handshake's timer.
+    hint: Option<Duration>,
+    latest: Option<Duration>,
+    min_seen: Option<Duration>,
+}
+
+impl Rto {
+    pub(crate) fn new(config: &Config) -> Self {
+        let max = config.rto_max.max(config.rto_min);
+        Self {
+            min: config.rto_min,
+            max,
+            initial: config.rto_initial.min(max),
+            allowance: config.peer_sack_delay,
+            smoothed: None,
+            variation: Duration::ZERO,
+            current: config.rto_initial.min(max),
+            hint: None,
+            latest: None,
+            min_seen: None,
+        }
+    }
+
+    /// Takes a round-trip time that a layer below has measured, until there is one of our own.
+    pub(crate) fn set_hint(&mut self, rtt: Duration) {
+        self.hint = Some(rtt);
+        if self.smoothed.is_none() {
+            // As after a first measurement: C2 of §6.3.1 with RTTVAR = R / 2.
+            self.current = self.compute(rtt, rtt / 2);
+        }
+    }
+
+    /// Takes a measurement. RFC 9260 §6.3.1 C2 and C3.
+    pub(crate) fn measured(&mut self, rtt: Duration) {
+        match self.smoothed {
+            None => {
+                self.smoothed = Some(rtt);
+                self.variation = rtt / 2;
+            }
+            Some(smoothed) => {
+                let deviation = smoothed.abs_diff(rtt);
+                self.variation = (self.variation * 3 + deviation) / 4;
+                self.smoothed = Some((smoothed * 7 + rtt) / 8);
+            }
+        }
+        self.latest = Some(rtt);
+        self.min_seen = Some(self.min_seen.map_or(rtt, |min| min.min(rtt)));
+        if let Some(smoothed) = self.smoothed {
+            self.current = self.compute(smoothed, self.variation);
+        }
+    }
+
+    fn compute(&self, smoothed: Duration, variation: Duration) -> Duration {
+        (smoothed + (variation * 4).max(self.allowance)).clamp(self.min, self.max)
+    }
+
+    /// Doubles the timeout after it expired: E2 of §6.3.3.
+    pub(crate) fn back_off(&mut self) {
+        self.current = (self.current * 2).min(self.max);
+    }
+
+    /// Undoes [`Self::back_off`]: the path is another one now.
+    pub(crate) fn reset_back_off(&mut self) {
+        self.current = match (self.smoothed, self.hint) {
+            (Some(smoothed), _) => self.compute(smoothed, self.variation),
+            (None, Some(hint)) => self.compute(hint, hint / 2),
+            (None, None) => self.initial,
+        };
+    }
+
+    /// The timeout now.
+    pub(crate) const fn current(&self) -> Duration {
+        self.current
+    }
+
+    /// The timeout of the handshake's chunks before back-off, which are answered at once: 1.5
+    /// round trips when the time of one is known, and not below 100 ms, for scheduling takes its
+    /// time too.
+    pub(crate) fn handshake(&self) -> Duration {
+        match self.smoothed.or(self.hint) {
+            Some(rtt) => (rtt * 3 / 2).clamp(MIN_HANDSHAKE, self.max),
+            None => self.initial,
+        }
+    }
+
+    /// The smoothed round-trip time.
+    pub(crate) const fn smoothed(&self) -> Option<Duration> {
+        self.smoothed
+    }
+
+    /// The last measurement.
+    pub(crate) const fn latest(&self) -> Option<Duration> {
+        self.latest
+    }
+
+    /// The least measurement.
+    pub(crate) const fn min_seen(&self) -> Option<Duration> {
+        self.min_seen
+    }
+}
+
+const MIN_HANDSHAKE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn the_timeout_follows_the_measurements() {
+        let mut rto = Rto::new(&Config::default());
+        assert_eq!(rto.current(), ms(500));
+        rto.measured(ms(100));
+        assert_eq!(rto.current(), ms(300), "100 + 4 * 50");
+        for _ in 0..100 {
+            rto.measured(ms(100));
+        }
+        assert_eq!(rto.smoothed(), Some(ms(100)));
+        assert_eq!(rto.current(), ms(300), "100 + the peer's SACK delay of 200");
+    }
+
+    #[test]
+    fn it_doubles_up_to_its_maximum() {
+        let mut rto = Rto::new(&Config::default());
+        for _ in 0..10 {
+            rto.back_off();
+        }
+        assert_eq!(rto.current(), Duration::from_secs(10));
+        rto.reset_back_off();
+        assert_eq!(rto.current(), ms(500));
+    }
+
+    #[test]
+    fn a_hint_shortens_the_handshake() {
+        let mut rto = Rto::new(&Config::default());
+        assert_eq!(rto.handshake(), ms(500));
+        rto.set_hint(ms(100));
+        assert_eq!(rto.handshake(), ms(150));
+        assert_eq!(rto.current(), ms(300));
+        rto.set_hint(ms(1));
+        assert_eq!(rto.handshake(), ms(100));
+    }
+}

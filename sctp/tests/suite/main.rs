@@ -1,0 +1,12 @@
+//! Pairs of engines in virtual time.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "helpers of tests, which clippy.toml exempts only inside test functions"
+)]
+
+mod channels;
+mod faults;
+mod handshake;
+mod pair;
+mod throughput;
