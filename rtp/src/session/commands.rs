@@ -55,6 +55,17 @@ impl Session {
             self.sections.iter().all(|(_, section)| section.parameters.reduced_size);
     }
 
+    /// Chooses how the application reads a section. What was not read in the old mode is dropped.
+    pub fn set_receive_mode(&mut self, now: Instant, id: SectionId, mode: Mode) {
+        self.advance(now);
+        let Some(slot) = self.sections.slot_of(id) else { return };
+        let section = self.sections.get_mut(slot);
+        if let Some(receive) = section.and_then(|section| section.parameters.receive.as_mut()) {
+            receive.mode = mode;
+            self.settle_receiver(slot);
+        }
+    }
+
     /// Ends the session: all sources say goodbye
     /// ([RFC 3550 §6.3.7](https://www.rfc-editor.org/rfc/rfc3550#section-6.3.7)) and all sections
     /// are removed.
@@ -64,6 +75,7 @@ impl Session {
         for id in ids {
             self.remove_section(now, id);
         }
+        self.reports.stop();
     }
 
     fn settle_sender(&mut self, slot: u16) {
@@ -395,13 +407,11 @@ impl Session {
         let section = self.sections.get_mut(slot)?;
         section.flags.readable = false;
         let streams = &section.receiver.streams;
+        // They are few: those of one m-section.
         let (index, stream, frame) = streams
             .iter()
-            .find_map(|index| {
-                // `streams` are few: those of one m-section.
-                let readable = self.streams.get(*index)?.jitter_buffer.as_ref()?.is_readable();
-                readable.then_some(*index)
-            })
+            .copied()
+            .find(|index| self.streams.get(*index).is_some_and(Inbound::is_readable))
             .and_then(|index| {
                 let stream = self.streams.get_mut(index)?;
                 let frame = stream.jitter_buffer.as_mut()?.read_frame(self.now)?;

@@ -96,6 +96,10 @@ impl Inbound {
         }
     }
 
+    pub(super) fn is_readable(&self) -> bool {
+        self.jitter_buffer.as_ref().is_some_and(|buffer| buffer.is_readable())
+    }
+
     /// The earliest of its timers.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let nack = self.missing.deadline().filter(|_| !self.flags.nack);
@@ -164,6 +168,8 @@ impl Inbound {
 pub(super) struct Streams {
     slots: Vec<Option<Box<Inbound>>>,
     free: Vec<u32>,
+    #[cfg(test)]
+    visits: std::cell::Cell<usize>,
 }
 
 impl Streams {
@@ -189,11 +195,24 @@ impl Streams {
         Some(stream)
     }
 
+    /// How often a stream was looked at.
+    #[cfg(test)]
+    pub(super) fn visits(&self) -> usize {
+        self.visits.get()
+    }
+
+    fn count_visit(&self) {
+        #[cfg(test)]
+        self.visits.set(self.visits.get() + 1);
+    }
+
     pub(super) fn get(&self, index: u32) -> Option<&Inbound> {
+        self.count_visit();
         self.slots.get(index as usize)?.as_deref()
     }
 
     pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut Inbound> {
+        self.count_visit();
         self.slots.get_mut(index as usize)?.as_deref_mut()
     }
 
@@ -202,6 +221,9 @@ impl Streams {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Inbound)> {
-        (0..).zip(&self.slots).filter_map(|(index, slot)| Some((index, slot.as_deref()?)))
+        (0..).zip(&self.slots).filter_map(|(index, slot)| {
+            self.count_visit();
+            Some((index, slot.as_deref()?))
+        })
     }
 }

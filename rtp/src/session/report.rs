@@ -56,6 +56,11 @@ impl Reports {
         self.next.is_some_and(|next| next <= now)
     }
 
+    /// There is nobody to report for.
+    pub(super) const fn stop(&mut self) {
+        (self.next, self.cursor) = (None, None);
+    }
+
     /// Whether a turn is being written.
     pub(super) const fn is_open(&self) -> bool {
         self.cursor.is_some()
@@ -154,6 +159,8 @@ impl Session {
             .streams
             .iter()
             .filter(|(_, stream)| stream.ended || !stream.signalled && silent(stream.last_packet))
+            // What came whole is still to be read.
+            .filter(|(_, stream)| !stream.is_readable())
             .map(|(index, _)| index)
             .collect();
         for index in gone {

@@ -140,6 +140,8 @@ impl Section {
 #[derive(Debug, Default)]
 pub(super) struct Sections {
     slots: Vec<Option<Section>>,
+    #[cfg(test)]
+    visits: std::cell::Cell<usize>,
 }
 
 impl Sections {
@@ -172,11 +174,24 @@ impl Sections {
         self.slots.get_mut(usize::from(slot))?.take()
     }
 
+    /// How often a section was looked at.
+    #[cfg(test)]
+    pub(super) fn visits(&self) -> usize {
+        self.visits.get()
+    }
+
+    fn count_visit(&self) {
+        #[cfg(test)]
+        self.visits.set(self.visits.get() + 1);
+    }
+
     pub(super) fn get(&self, slot: u16) -> Option<&Section> {
+        self.count_visit();
         self.slots.get(usize::from(slot))?.as_ref()
     }
 
     pub(super) fn get_mut(&mut self, slot: u16) -> Option<&mut Section> {
+        self.count_visit();
         self.slots.get_mut(usize::from(slot))?.as_mut()
     }
 
@@ -185,7 +200,10 @@ impl Sections {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (u16, &Section)> {
-        (0..).zip(&self.slots).filter_map(|(slot, section)| Some((slot, section.as_ref()?)))
+        (0..).zip(&self.slots).filter_map(|(slot, section)| {
+            self.count_visit();
+            Some((slot, section.as_ref()?))
+        })
     }
 }
 

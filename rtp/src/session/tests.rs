@@ -1,1 +1,9 @@
-
+mod association;
+mod bounds;
+mod contract;
+mod feedback;
+mod forwarding;
+mod media;
+mod pair;
+mod repair;
+mod reports;

@@ -1,0 +1,160 @@
+use super::pair::*;
+use crate::packet::{HeaderWriter, Packet};
+use crate::session::section::{Codec, Mode, Receive};
+use crate::session::{OutgoingPacket, ReceivedPacket, SendErrorReason, Session};
+use crate::{ClockRate, PayloadType, SequenceNumber, Ssrc};
+
+/// Packets with these sequence numbers, as a forwarder reads them.
+fn received(ssrc: u32, numbers: impl IntoIterator<Item = u16>) -> Vec<ReceivedPacket> {
+    let now = base();
+    let mut session =
+        Session::new(crate::session::Config::default(), now, wall_clock(), seed(Side::A, 3));
+    let mut parameters = video(Side::A);
+    parameters.receive =
+        Some(Receive { mode: Mode::Packets, ssrcs: vec![Ssrc(ssrc)], rtx: vec![] });
+    session.set_section(now, VIDEO, parameters);
+    for number in numbers {
+        let mut datagram = Vec::new();
+        let timestamp = u32::from(number) * 3000;
+        HeaderWriter::new(&mut datagram, VP8, SequenceNumber(number), timestamp, Ssrc(ssrc))
+            .extension(13, &[3])
+            .extension(4, b"v")
+            .finish();
+        datagram.extend_from_slice(&number.to_be_bytes());
+        session.handle_datagram(now, &datagram);
+    }
+    std::iter::from_fn(|| session.read_packet(VIDEO)).collect()
+}
+
+#[test]
+fn the_payload_is_shared_and_the_hop_is_rewritten() {
+    let mut pair = Pair::new();
+    let mut parameters = video(Side::A);
+    parameters.codecs =
+        vec![Codec { payload_type: PayloadType::from_low_bits(120), ..parameters.codecs[0] }];
+    parameters.mid = "other".into();
+    pair.set(Side::A, VIDEO, parameters);
+    let packets = received(77, [10, 11, 12]);
+    for packet in &packets {
+        pair.a.forward(pair.now, VIDEO, packet).unwrap();
+    }
+    pair.run(MS);
+    let mut last = None;
+    for (index, (_, datagram)) in pair.rtp(Side::A).enumerate() {
+        let packet = Packet::parse(datagram).unwrap();
+        assert_eq!(packet.ssrc(), Ssrc(200));
+        assert_eq!(packet.payload_type().number(), 120, "the one with its format");
+        assert_eq!(packet.extension(4), Some(&b"other"[..]));
+        assert_eq!(packet.extension(13), Some(&[3][..]), "from end to end");
+        assert_eq!(packet.payload(), packets[index].payload);
+        let number = packet.sequence_number();
+        assert!(last.is_none_or(|last: SequenceNumber| last.next() == number));
+        last = Some(number);
+    }
+}
+
+#[test]
+fn gaps_stay_and_late_packets_find_their_place() {
+    let mut pair = Pair::new();
+    let packets = received(77, [10, 11, 14, 13, 15]);
+    for packet in &packets {
+        pair.a.forward(pair.now, VIDEO, packet).unwrap();
+        pair.run(MS);
+    }
+    let numbers: Vec<_> = pair
+        .rtp(Side::A)
+        .map(|(_, datagram)| Packet::parse(datagram).unwrap())
+        .map(|packet| packet.sequence_number().0.wrapping_sub(packet.payload()[1].into()))
+        .collect();
+    assert_eq!(numbers.len(), 5);
+    assert!(numbers.windows(2).all(|pair| pair[0] == pair[1]), "one offset: {numbers:?}");
+    // What is asked for and never came cannot be repeated, and nothing goes wrong.
+    pair.run(200 * MS);
+    assert!(pair.b.inbound_stats(VIDEO).next().unwrap().nack_count > 1);
+    // When it comes after all, it goes out for the first time.
+    let late = received(77, [10, 12]);
+    pair.a.forward(pair.now, VIDEO, &late[1]).unwrap();
+    pair.a.forward(pair.now, VIDEO, &late[1]).unwrap();
+    pair.run(100 * MS);
+    let stats = pair.a.outbound_stats(VIDEO).unwrap();
+    assert_eq!((stats.packets_sent, stats.retransmitted_packets_sent), (6, 0));
+    let mut read: Vec<_> = std::iter::from_fn(|| pair.b.read_packet(VIDEO)).collect();
+    read.sort_by_key(|packet| packet.sequence);
+    let payloads: Vec<_> = read.iter().map(|packet| packet.payload[1]).collect();
+    assert_eq!(payloads, [10, 11, 12, 13, 14, 15]);
+}
+
+#[test]
+fn another_source_goes_on_without_a_gap() {
+    let mut pair = Pair::new();
+    for packet in received(77, [10, 11]) {
+        pair.a.forward(pair.now, VIDEO, &packet).unwrap();
+        pair.run(100 * MS);
+    }
+    for packet in received(88, [40_000, 40_001]) {
+        pair.a.forward(pair.now, VIDEO, &packet).unwrap();
+        pair.run(100 * MS);
+    }
+    let sent: Vec<_> = pair
+        .rtp(Side::A)
+        .map(|(_, datagram)| Packet::parse(datagram).unwrap())
+        .map(|packet| (packet.sequence_number(), packet.timestamp()))
+        .collect();
+    assert!(sent.windows(2).all(|pair| pair[0].0.next() == pair[1].0), "{sent:?}");
+    assert_eq!(sent[2].1, sent[1].1 + 9000, "100 ms passed");
+    assert_eq!(sent[3].1, sent[2].1 + 3000, "as the source says");
+}
+
+#[test]
+fn a_jump_of_the_source_is_no_gap() {
+    let mut pair = Pair::new();
+    for packet in received(77, [10, 11, 20_000, 20_001]) {
+        pair.a.forward(pair.now, VIDEO, &packet).unwrap();
+    }
+    pair.run(MS);
+    let sent: Vec<_> = pair
+        .rtp(Side::A)
+        .map(|(_, datagram)| Packet::parse(datagram).unwrap().sequence_number())
+        .collect();
+    assert!(sent.windows(2).all(|pair| pair[0].next() == pair[1]), "{sent:?}");
+}
+
+#[test]
+fn a_format_that_was_not_negotiated_comes_back() {
+    let mut pair = Pair::new();
+    let packets = received(77, [10]);
+    let error = pair.a.forward(pair.now, AUDIO, &packets[0]).unwrap_err();
+    assert_eq!(error.reason(), SendErrorReason::UnknownFormat(crate::payload::Format::Vp8));
+    assert_eq!(error.into_payload(), packets[0].payload);
+}
+
+#[test]
+fn audio_that_comes_late_is_forwarded_late() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    for number in [1u32, 2, 4, 3, 5] {
+        let mut datagram = Vec::new();
+        let sequence = SequenceNumber(number as u16);
+        HeaderWriter::new(&mut datagram, OPUS, sequence, number * 960, Ssrc(9)).finish();
+        datagram.push(number as u8);
+        pair.b.handle_datagram(now, &datagram);
+        let packet = pair.b.read_packet(AUDIO).unwrap();
+        pair.b.forward(now, AUDIO, &packet).unwrap();
+        pair.run(MS);
+    }
+    let sent: Vec<_> = pair
+        .rtp(Side::B)
+        .map(|(_, datagram)| Packet::parse(datagram).unwrap())
+        .map(|packet| (packet.payload()[0], packet.sequence_number().0))
+        .collect();
+    let payloads: Vec<_> = sent.iter().map(|(payload, _)| *payload).collect();
+    assert_eq!(payloads, [1, 2, 4, 3, 5]);
+    assert!(sent.windows(2).all(|pair| {
+        pair[1].1.wrapping_sub(pair[0].1) == (u16::from(pair[1].0)).wrapping_sub(pair[0].0.into())
+    }));
+    let stats = pair.b.outbound_stats(AUDIO).unwrap();
+    assert_eq!(stats.queued_packets, 0);
+    let packet = OutgoingPacket::new(OPUS, 7, b"own"[..].into());
+    pair.b.send_packet(pair.now, AUDIO, packet).unwrap();
+    let _ = ClockRate::HZ_48000;
+}
