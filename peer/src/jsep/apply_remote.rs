@@ -1,0 +1,401 @@
+//! Applying descriptions of the other side
+//! ([RFC 9429 §5.10](https://www.rfc-editor.org/rfc/rfc9429#section-5.10)).
+
+use sdp::{Direction, MediaDescription, SessionDescription, Setup};
+
+use super::answer::{has_rtcp_mux, offered_direction};
+use super::codecs::{Order, common, extensions};
+use super::plan::{DtlsRole, Plan};
+use super::section::{Slot, SlotMedia, is_data, is_rejected, rtp_kind};
+use super::transceivers::{Creator, Negotiated, TransceiverState};
+use super::verify::{Verify, fingerprints, setup};
+use super::{Described, IceRestart, Jsep, Side, TransportId};
+use crate::error::Error;
+use crate::event::{Event, TrackEvent};
+use crate::media::transceiver::{TransceiverId, TransceiverInit};
+use crate::signalling::{SdpType, SignalingState};
+
+impl Jsep {
+    pub(super) fn apply_remote_offer(&mut self, text: &str) -> Result<Plan, Error> {
+        let description = SessionDescription::parse(text)?;
+        self.verify_remote(SdpType::Offer, &description)?;
+        self.leave_stable();
+        self.learn_numbers(&description);
+        self.remote_lite = is_lite(&description);
+        // RFC 8445 §6.1.1: the one who offers first controls, unless it is lite.
+        self.controlling.get_or_insert(self.remote_lite);
+        let slots = self.offered_slots(&description)?;
+        self.verify_fingerprints(
+            &Verify { side: Side::Remote, description: &description },
+            &slots,
+        )?;
+        self.slots = slots;
+        self.use_mids();
+        let mut tracks = Tracks::default();
+        for (index, media) in description.media.iter().enumerate() {
+            let Some(slot) = self.slots.get(index) else { continue };
+            if slot.media == SlotMedia::Data {
+                self.data = !slot.rejected;
+            }
+            let SlotMedia::Rtp(id) = slot.media else { continue };
+            let (mid, rejected) = (slot.mid.clone(), slot.rejected);
+            let direction = offered_direction(&description, media).reversed();
+            let Some(transceiver) = self.transceiver_mut(id) else { continue };
+            transceiver.mid = Some(mid);
+            tracks.update(transceiver, media, direction, rejected);
+            // "If the media description is rejected, stop the RTCRtpTransceiver."
+            transceiver.stopping |= rejected;
+        }
+        let restarted = self.take_remote_transports(&description);
+        self.pending_remote = Some(Described::new(SdpType::Offer, description));
+        let mut events = self.change_state(SignalingState::HaveRemoteOffer);
+        events.extend(tracks.into_events());
+        Ok(self.plan_with(events, &restarted))
+    }
+
+    pub(super) fn apply_remote_answer(&mut self, kind: SdpType, text: &str) -> Result<Plan, Error> {
+        let description = SessionDescription::parse(text)?;
+        self.verify_remote(kind, &description)?;
+        let verify = Verify { side: Side::Remote, description: &description };
+        self.learn_numbers(&description);
+        self.remote_lite = is_lite(&description);
+        self.bundle(&verify)?;
+        let slots = self.slots.clone();
+        self.verify_fingerprints(&verify, &slots)?;
+        self.agree_on_dtls_roles(&verify)?;
+        let mut tracks = Tracks::default();
+        for (index, (slot, media)) in slots.iter().zip(&description.media).enumerate() {
+            if slot.media == SlotMedia::Data && slot.rejected {
+                self.data = false;
+            }
+            let SlotMedia::Rtp(id) = slot.media else { continue };
+            let has = |kind, extension| self.settings.has_extension(kind, extension);
+            let Some(transceiver) = self.transceiver(id) else { continue };
+            let offered = transceiver.offered.clone().unwrap_or_default();
+            let direction =
+                offered_direction(&description, media).reversed().intersect(offered.direction);
+            let mut negotiated = None;
+            if !slot.rejected {
+                let wanted: Vec<_> = offered.codecs.iter().collect();
+                // The preferred formats of the answer are those to send
+                // (RFC 9429 §5.11, RFC 3264 §7).
+                let mut codecs = common(&wanted, media, Order::Theirs);
+                if codecs.is_empty() {
+                    let reason = "the m-section is accepted without any format of the offer \
+                                  (RFC 3264 §6.1)";
+                    return Err(verify.fault(Some(index), reason));
+                }
+                // An answer may give a codec another number: that is the one to send. The number of
+                // the offer is the one that comes in.
+                for codec in &offered.codecs {
+                    let number = |own: &crate::media::codec::CodecCapability| {
+                        own.payload_type == codec.payload_type
+                    };
+                    if codecs.iter().any(|own| own.is_same_codec(codec))
+                        && !codecs.iter().any(number)
+                    {
+                        codecs.push(codec.clone());
+                    }
+                }
+                let lead = self.section_of(&description, &slots, slot.transport).unwrap_or(media);
+                if !has_rtcp_mux(media, lead) {
+                    let reason = "the m-section has no a=rtcp-mux, without which we don't go \
+                                  (RFC 8858)";
+                    return Err(verify.fault(Some(index), reason));
+                }
+                let kind = transceiver.kind;
+                let extensions = extensions(media, |extension| has(kind, extension));
+                let settled = Negotiated {
+                    codecs,
+                    extensions: extensions.into_iter().collect(),
+                    reduced_size: media.has_rtcp_rsize() || lead.has_rtcp_rsize(),
+                    ..Negotiated::default()
+                };
+                negotiated = Some(settled.with_streams(media));
+            }
+            let Some(transceiver) = self.transceiver_mut(id) else { continue };
+            tracks.update(transceiver, media, direction, slot.rejected);
+            match negotiated {
+                Some(negotiated) => {
+                    transceiver.negotiated = Some(negotiated);
+                    transceiver.set_current_direction(direction);
+                }
+                None => transceiver.stopping = true,
+            }
+        }
+        self.take_remote_transports(&description);
+        let remote = Described::new(kind, description);
+        let mut events = if kind == SdpType::Answer {
+            self.current_remote = Some(remote);
+            self.current_local = self.pending_local.take();
+            self.settle_restart(true);
+            self.become_stable();
+            vec![Event::SignalingStateChange(SignalingState::Stable)]
+        } else {
+            self.pending_remote = Some(remote);
+            self.change_state(SignalingState::HaveRemotePranswer)
+        };
+        events.extend(tracks.into_events());
+        Ok(self.plan_with(events, &[]))
+    }
+
+    /// The sections of an offer of the other side: each has a transceiver, found or made
+    /// ([RFC 9429 §5.10](https://www.rfc-editor.org/rfc/rfc9429#section-5.10)), and a transport.
+    fn offered_slots(&mut self, description: &SessionDescription) -> Result<Vec<Slot>, Error> {
+        let mut slots: Vec<Slot> = Vec::with_capacity(description.media.len());
+        for (index, media) in description.media.iter().enumerate() {
+            let before = self.slots.get(index).cloned();
+            let rejected = is_rejected(media);
+            // A section in use stays; a rejected one may be used for something new.
+            let kept = before.filter(|slot| !slot.rejected || rejected);
+            let (mid, slot_media) = match kept.as_ref() {
+                Some(slot) => (slot.mid.clone(), slot.media),
+                None => {
+                    let mid = match media.mid() {
+                        Some(mid) => mid.to_owned(),
+                        None => self.fresh_mid(&slots),
+                    };
+                    (mid, self.find_media(description, media, &slots)?)
+                }
+            };
+            let transport = self.offered_transport(description, &slots, kept.as_ref(), media);
+            slots.push(Slot { mid, media: slot_media, transport, rejected });
+        }
+        Ok(slots)
+    }
+
+    /// What a new section of an offer is about.
+    fn find_media(
+        &mut self,
+        description: &SessionDescription,
+        media: &MediaDescription,
+        slots: &[Slot],
+    ) -> Result<SlotMedia, Error> {
+        let line = media.media_line();
+        if is_rejected(media) {
+            return Ok(SlotMedia::Unknown);
+        }
+        if is_data(&line) {
+            let taken = |slot: &Slot| slot.media == SlotMedia::Data && !slot.rejected;
+            let is_second = slots.iter().any(taken) || self.slots.iter().any(taken);
+            return Ok(if is_second { SlotMedia::Unknown } else { SlotMedia::Data });
+        }
+        let Some(kind) = rtp_kind(&line) else { return Ok(SlotMedia::Unknown) };
+        let used = |id: TransceiverId| {
+            let is_it = |slot: &Slot| slot.media == SlotMedia::Rtp(id);
+            slots.iter().any(is_it) || self.slots.iter().any(is_it)
+        };
+        let wants_media = offered_direction(description, media).receives();
+        let free = self.transceivers().find(|transceiver| {
+            wants_media
+                && transceiver.kind == kind
+                && transceiver.creator == Creator::AddTrack
+                && !used(transceiver.id)
+        });
+        if let Some(transceiver) = free {
+            return Ok(SlotMedia::Rtp(transceiver.id));
+        }
+        let init = TransceiverInit::recv_only();
+        let made = self.make_transceiver(Side::Remote.operation(), kind, Creator::Remote, init)?;
+        Ok(SlotMedia::Rtp(made))
+    }
+
+    /// The transport of an offered section: its bundle's, or one of its own.
+    fn offered_transport(
+        &mut self,
+        description: &SessionDescription,
+        slots: &[Slot],
+        kept: Option<&Slot>,
+        media: &MediaDescription,
+    ) -> TransportId {
+        let mid = media.mid().filter(|_| !is_rejected(media));
+        let groups = description.groups().filter(sdp::Group::is_bundle);
+        let group = mid.and_then(|mid| groups.into_iter().find(|own| own.mids.contains(mid)));
+        if let Some(group) = group {
+            // Whoever of the group has a transport gives it to all: first one of this offer, then
+            // one of the last exchange.
+            let live = |slots: &[Slot], mid: &str| {
+                let slot = slots.iter().find(|slot| slot.mid == mid && !slot.rejected);
+                slot.map(|slot| slot.transport)
+            };
+            let own = group.mids.iter().find_map(|mid| live(slots, mid));
+            let shared = own.or_else(|| group.mids.iter().find_map(|mid| live(&self.slots, mid)));
+            return shared.unwrap_or_else(|| self.new_transport());
+        }
+        let is_shared =
+            |id: TransportId| self.slots.iter().filter(|slot| slot.transport == id).count() > 1;
+        match kept {
+            Some(slot) if slot.rejected || !is_shared(slot.transport) => slot.transport,
+            _ => self.new_transport(),
+        }
+    }
+
+    /// Puts the sections that the answer bundles on one transport: that of the first of them.
+    fn bundle(&mut self, verify: &Verify<'_>) -> Result<(), Error> {
+        let description = verify.description;
+        for (slot, media) in self.slots.iter_mut().zip(&description.media) {
+            slot.rejected |= is_rejected(media);
+        }
+        let bundles: Vec<_> = description.groups().filter(sdp::Group::is_bundle).collect();
+        let mut bundled: Vec<&str> = Vec::new();
+        for group in &bundles {
+            let live =
+                |mid: &&str| self.slots.iter().any(|slot| slot.mid == *mid && !slot.rejected);
+            let mids: Vec<&str> = group.mids.iter().filter(live).collect();
+            let first = mids.first().and_then(|mid| {
+                self.slots.iter().find(|slot| slot.mid == *mid).map(|slot| slot.transport)
+            });
+            let Some(transport) = first else { continue };
+            for slot in self.slots.iter_mut().filter(|slot| mids.contains(&slot.mid.as_str())) {
+                slot.transport = transport;
+            }
+            bundled.extend(mids);
+        }
+        for (index, slot) in self.slots.iter().enumerate().filter(|(_, slot)| !slot.rejected) {
+            let shares = |other: &Slot| {
+                other.transport == slot.transport && other.mid != slot.mid && !other.rejected
+            };
+            if !bundled.contains(&slot.mid.as_str()) && self.slots.iter().any(shares) {
+                let reason = format!(
+                    "a=mid:{} was offered for a shared transport only, and is accepted outside of \
+                     a=group:BUNDLE; a bundle_policy of MaxCompat offers both (RFC 9143 §7.3)",
+                    slot.mid
+                );
+                return Err(verify.fault(Some(index), reason));
+            }
+        }
+        Ok(())
+    }
+
+    fn agree_on_dtls_roles(&mut self, verify: &Verify<'_>) -> Result<(), Error> {
+        let slots = self.slots.clone();
+        let mut known: Vec<TransportId> = Vec::new();
+        for (index, (slot, media)) in slots.iter().zip(&verify.description.media).enumerate() {
+            if slot.rejected || known.contains(&slot.transport) {
+                continue;
+            }
+            known.push(slot.transport);
+            let lead = self.section_of(verify.description, &slots, slot.transport);
+            let said = setup(verify.description, lead.unwrap_or(media));
+            let role = match said {
+                Some(Setup::Active) => DtlsRole::Server,
+                // RFC 4145 §4.1: an answer that says nothing waits.
+                _ => DtlsRole::Client,
+            };
+            let agreed = self.transport_mut(slot.transport).dtls_role.get_or_insert(role);
+            if *agreed != role && said.is_some() {
+                let reason = "a=setup changes who began the DTLS handshake, which is long done \
+                              (RFC 8842 §5.5)";
+                return Err(verify.fault(Some(index), reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the other side's credentials and fingerprints. Returns the transports whose ICE it
+    /// restarts.
+    fn take_remote_transports(&mut self, description: &SessionDescription) -> Vec<TransportId> {
+        let mut restarted = Vec::new();
+        let mut seen: Vec<TransportId> = Vec::new();
+        for slot in self.slots.clone().iter().filter(|slot| !slot.rejected) {
+            if seen.contains(&slot.transport) {
+                continue;
+            }
+            seen.push(slot.transport);
+            let Some(media) = self.section_of(description, &self.slots, slot.transport) else {
+                continue;
+            };
+            let ufrag = media.ice_ufrag().or_else(|| description.ice_ufrag());
+            let pwd = media.ice_pwd().or_else(|| description.ice_pwd());
+            let fingerprints = fingerprints(description, media);
+            let (Some(ufrag), Some(pwd)) = (ufrag, pwd) else { continue };
+            let credentials = (ufrag.to_owned(), pwd.to_owned());
+            let transport = self.transport_mut(slot.transport);
+            if transport.remote.as_ref().is_some_and(|own| *own != credentials) {
+                restarted.push(slot.transport);
+            }
+            transport.remote = Some(credentials);
+            transport.fingerprints = fingerprints;
+        }
+        restarted
+    }
+
+    /// The section that speaks for a transport: the first of its bundle that says anything about
+    /// it, or of those that refer to it.
+    pub(super) fn section_of<'d>(
+        &self,
+        description: &'d SessionDescription,
+        slots: &[Slot],
+        transport: TransportId,
+    ) -> Option<&'d MediaDescription> {
+        let groups = description.groups().filter(sdp::Group::is_bundle);
+        let grouped = groups.into_iter().flat_map(|group| group.mids.iter());
+        let grouped = grouped.filter_map(|mid| description.media_by_mid(mid)).map(|(at, _)| at);
+        grouped.chain(0..description.media.len()).find_map(|index| {
+            let slot = slots.get(index).filter(|slot| slot.transport == transport)?;
+            let media = description.media.get(index)?;
+            let speaks = media.ice_ufrag().is_some() || description.ice_ufrag().is_some();
+            (speaks && !slot.rejected && !is_rejected(media)).then_some(media)
+        })
+    }
+
+    /// An exchange is over: has it renewed the credentials that were to be renewed?
+    pub(super) fn settle_restart(&mut self, complete: bool) {
+        self.ice_restart = match (self.ice_restart, complete) {
+            (IceRestart::Made, true) => IceRestart::No,
+            (IceRestart::Made, false) => IceRestart::Requested,
+            (other, _) => other,
+        };
+    }
+}
+
+fn is_lite(description: &SessionDescription) -> bool {
+    description.is_ice_lite() || description.media.iter().any(|media| media.is_ice_lite())
+}
+
+/// News of remote tracks, collected as the W3C orders them: those that ended before those that
+/// began ([webrtc-pc §5.1](https://www.w3.org/TR/webrtc/#process-remote-track-addition)).
+#[derive(Default)]
+struct Tracks {
+    ended: Vec<Event>,
+    added: Vec<Event>,
+}
+
+impl Tracks {
+    /// `direction` is seen from our side.
+    fn update(
+        &mut self,
+        transceiver: &mut TransceiverState,
+        media: &MediaDescription,
+        direction: Direction,
+        rejected: bool,
+    ) {
+        let receives = direction.receives() && !rejected;
+        let mut streams: Vec<String> = Vec::new();
+        let mut track_id = None;
+        for msid in media.msids().filter(|_| receives).take(16) {
+            track_id = track_id.or(msid.track);
+            if let Some(stream) = msid.stream_id()
+                && streams.iter().all(|own| own != stream)
+            {
+                streams.push(stream.to_owned());
+            }
+        }
+        transceiver.remote_streams.clone_from(&streams);
+        match (transceiver.has_remote_track, receives) {
+            (false, true) => self.added.push(Event::Track(TrackEvent {
+                transceiver: transceiver.id,
+                kind: transceiver.kind,
+                streams,
+                track_id: track_id.map(str::to_owned),
+            })),
+            (true, false) => self.ended.push(Event::TrackEnded(transceiver.id)),
+            _ => {}
+        }
+        transceiver.has_remote_track = receives;
+    }
+
+    fn into_events(self) -> impl Iterator<Item = Event> {
+        self.ended.into_iter().chain(self.added)
+    }
+}

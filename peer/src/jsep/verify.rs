@@ -1,0 +1,269 @@
+//! Is a remote description consistent, and does it fit what was said before
+//! ([RFC 9429 §5.8.3](https://www.rfc-editor.org/rfc/rfc9429#section-5.8.3))?
+
+use sdp::{MediaDescription, SessionDescription, Setup};
+
+use super::section::{Slot, is_data, is_rejected, rtp_kind};
+use super::{Jsep, Side, TransportId};
+use crate::error::Error;
+use crate::signalling::SdpType;
+
+/// A description that is being checked.
+pub(super) struct Verify<'d> {
+    pub(super) side: Side,
+    pub(super) description: &'d SessionDescription,
+}
+
+impl Verify<'_> {
+    /// The fault of a section, or of the session if there is none at `index`.
+    #[cold]
+    pub(super) fn fault(&self, index: Option<usize>, reason: impl Into<String>) -> Error {
+        let session = self.description.lines().count();
+        let line = match index {
+            None => 0,
+            Some(index) => {
+                let before = self.description.media.iter().take(index);
+                session + before.map(|media| media.lines().count()).sum::<usize>() + 1
+            }
+        };
+        Error::Description { operation: self.side.operation(), line, reason: reason.into() }
+    }
+
+    fn sections(&self) -> impl Iterator<Item = (usize, &MediaDescription)> {
+        self.description.media.iter().enumerate()
+    }
+
+    /// The names of sections, and the groups of them.
+    fn check_mids(&self) -> Result<(), Error> {
+        for (index, media) in self.sections() {
+            let Some(mid) = media.mid() else { continue };
+            let earlier = self.sections().take(index);
+            if earlier.into_iter().any(|(_, own)| own.mid() == Some(mid)) {
+                let reason = format!("two m-sections have a=mid:{mid} (RFC 5888 §4)");
+                return Err(self.fault(Some(index), reason));
+            }
+        }
+        let bundles: Vec<_> = self.description.groups().filter(sdp::Group::is_bundle).collect();
+        let mut grouped: Vec<&str> = Vec::new();
+        for mid in bundles.iter().flat_map(|group| group.mids.iter()) {
+            if self.description.media_by_mid(mid).is_none() {
+                let reason =
+                    format!("a=group:BUNDLE names {mid}, but no m-section has a=mid:{mid}");
+                return Err(self.fault(None, reason));
+            }
+            if grouped.contains(&mid) {
+                let reason = format!("a=group:BUNDLE names {mid} twice (RFC 9143 §7.1)");
+                return Err(self.fault(None, reason));
+            }
+            grouped.push(mid);
+        }
+        Ok(())
+    }
+
+    /// What a transport cannot do without.
+    fn check_transport(&self, index: usize, media: &MediaDescription) -> Result<(), Error> {
+        let session = self.description;
+        let missing = |what: &str, rule: &str| {
+            self.fault(Some(index), format!("the m-section has no {what} ({rule})"))
+        };
+        if media.ice_ufrag().or_else(|| session.ice_ufrag()).is_none() {
+            return Err(missing("a=ice-ufrag", "RFC 8839 §5.4"));
+        }
+        if media.ice_pwd().or_else(|| session.ice_pwd()).is_none() {
+            return Err(missing("a=ice-pwd", "RFC 8839 §5.4"));
+        }
+        if fingerprints(session, media).is_empty() {
+            return Err(missing("a=fingerprint of a known hash function", "RFC 8122 §5"));
+        }
+        Ok(())
+    }
+
+    fn check_simulcast(&self, index: usize, media: &MediaDescription) -> Result<(), Error> {
+        let Some(simulcast) = media.simulcast() else { return Ok(()) };
+        for direction in [sdp::RidDirection::Send, sdp::RidDirection::Recv] {
+            for stream in simulcast.streams(direction).flatten() {
+                let has = |rid: sdp::Rid<'_>| rid.id == stream.rid && rid.direction == direction;
+                if !media.rids().any(has) {
+                    let reason = format!(
+                        "a=simulcast names {}, but there is no a=rid:{} {direction} (RFC 8853 §5.1)",
+                        stream.rid, stream.rid
+                    );
+                    return Err(self.fault(Some(index), reason));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the section's transport attributes stand elsewhere: in the first section of its
+    /// bundle.
+    fn is_bundled_into_another(&self, media: &MediaDescription) -> bool {
+        let Some(mid) = media.mid() else { return false };
+        self.description.groups().filter(sdp::Group::is_bundle).any(|group| {
+            group.mids.contains(mid) && group.mids.first().is_some_and(|first| first != mid)
+        })
+    }
+}
+
+impl Jsep {
+    /// Checks a remote description of any type.
+    pub(super) fn verify_remote(
+        &self,
+        kind: SdpType,
+        description: &SessionDescription,
+    ) -> Result<(), Error> {
+        let verify = Verify { side: Side::Remote, description };
+        // Each section costs memory, and a rejected one stays for ever.
+        let limit = self.settings.max_transceivers.saturating_mul(2).saturating_add(2);
+        if description.media.len() > limit {
+            let reason = format!("there are more than {limit} m-sections (max_transceivers)");
+            return Err(verify.fault(Some(limit), reason));
+        }
+        verify.check_mids()?;
+        for (index, media) in verify.sections() {
+            if is_rejected(media) {
+                continue;
+            }
+            if !verify.is_bundled_into_another(media) {
+                verify.check_transport(index, media)?;
+            }
+            verify.check_simulcast(index, media)?;
+        }
+        match kind {
+            SdpType::Offer => self.verify_succession(&verify),
+            _ => self.verify_answer(&verify),
+        }
+    }
+
+    /// An offer keeps every section at its index
+    /// ([RFC 3264 §8](https://www.rfc-editor.org/rfc/rfc3264#section-8)).
+    fn verify_succession(&self, verify: &Verify<'_>) -> Result<(), Error> {
+        let stable = self.stable_slots();
+        if verify.description.media.len() < stable.len() {
+            let reason = format!(
+                "there are {} m-sections, and {} have been agreed on: none may be left out \
+                 (RFC 3264 §8)",
+                verify.description.media.len(),
+                stable.len()
+            );
+            return Err(verify.fault(None, reason));
+        }
+        for (index, (slot, media)) in stable.iter().zip(&verify.description.media).enumerate() {
+            if slot.rejected || is_rejected(media) {
+                continue;
+            }
+            if media.mid().is_some_and(|mid| mid != slot.mid) {
+                let reason = format!(
+                    "the m-section in this place has been a=mid:{}, and is in use (RFC 9429 §5.2.2)",
+                    slot.mid
+                );
+                return Err(verify.fault(Some(index), reason));
+            }
+            let line = media.media_line();
+            let is_same = match self.kind_of(slot.media) {
+                Some(kind) => rtp_kind(&line) == Some(kind),
+                None => is_data(&line) || slot.media == super::section::SlotMedia::Unknown,
+            };
+            if !is_same {
+                let reason = format!(
+                    "the m-section in this place cannot become \"{} {}\" while it is in use \
+                     (RFC 3264 §8.3)",
+                    line.media, line.protocol
+                );
+                return Err(verify.fault(Some(index), reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// An answer mirrors the offer ([RFC 3264 §6](https://www.rfc-editor.org/rfc/rfc3264#section-6)).
+    fn verify_answer(&self, verify: &Verify<'_>) -> Result<(), Error> {
+        let Some(offer) = &self.pending_local else { return Ok(()) };
+        let (answered, offered) = (&verify.description.media, &offer.sdp.media);
+        if answered.len() != offered.len() {
+            let reason = format!(
+                "there are {} m-sections, the offer has {} (RFC 3264 §6)",
+                answered.len(),
+                offered.len()
+            );
+            return Err(verify.fault(None, reason));
+        }
+        for (index, (answer, offer)) in answered.iter().zip(offered).enumerate() {
+            let (line, offered) = (answer.media_line(), offer.media_line());
+            // Data over SCTP was called "DTLS/SCTP" once, and some answer so.
+            let is_same = line.protocol == offered.protocol || is_data(&line) && is_data(&offered);
+            if line.media != offered.media || !is_same && !is_rejected(answer) {
+                let reason = format!(
+                    "\"{} {}\" answers \"{} {}\", which it must repeat (RFC 9429 §5.8.3)",
+                    line.media, line.protocol, offered.media, offered.protocol
+                );
+                return Err(verify.fault(Some(index), reason));
+            }
+            if answer.mid().is_some() && answer.mid() != offer.mid() {
+                let reason = format!(
+                    "a=mid:{} answers a=mid:{}, which it must repeat (RFC 5888 §9.1)",
+                    answer.mid().unwrap_or_default(),
+                    offer.mid().unwrap_or_default()
+                );
+                return Err(verify.fault(Some(index), reason));
+            }
+            if !is_rejected(answer) && is_rejected(offer) {
+                let reason = "the m-section is accepted, but the offer rejects it (RFC 3264 §6)";
+                return Err(verify.fault(Some(index), reason));
+            }
+            if !is_rejected(answer) && setup(verify.description, answer) == Some(Setup::ActPass) {
+                let reason = "a=setup:actpass answers the question with a question; active or \
+                              passive is expected (RFC 5763 §5)";
+                return Err(verify.fault(Some(index), reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// A certificate cannot change while its DTLS association lives, which is as long as its
+    /// transport.
+    pub(super) fn verify_fingerprints(
+        &self,
+        verify: &Verify<'_>,
+        slots: &[Slot],
+    ) -> Result<(), Error> {
+        let mut checked: Vec<TransportId> = Vec::new();
+        for (index, (slot, media)) in slots.iter().zip(&verify.description.media).enumerate() {
+            let known = self.transport(slot.transport).filter(|own| own.dtls_role.is_some());
+            let (Some(known), false) = (known, slot.rejected || checked.contains(&slot.transport))
+            else {
+                continue;
+            };
+            let new = fingerprints(verify.description, media);
+            if new.is_empty() {
+                continue;
+            }
+            checked.push(slot.transport);
+            let has_all = |a: &[dtls_srtp::Fingerprint], b: &[dtls_srtp::Fingerprint]| {
+                a.iter().all(|own| b.contains(own))
+            };
+            if !known.fingerprints.is_empty()
+                && !(has_all(&new, &known.fingerprints) && has_all(&known.fingerprints, &new))
+            {
+                let reason = "the fingerprint differs from that of the certificate in use; a new \
+                              certificate needs a new connection";
+                return Err(verify.fault(Some(index), reason));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The fingerprints of a section, or the session's, with hash functions that are known.
+pub(super) fn fingerprints(
+    session: &SessionDescription,
+    media: &MediaDescription,
+) -> Vec<dtls_srtp::Fingerprint> {
+    let parse = |fingerprint: sdp::Fingerprint<'_>| fingerprint.to_string().parse().ok();
+    let own: Vec<_> = media.fingerprints().filter_map(parse).collect();
+    if own.is_empty() { session.fingerprints().filter_map(parse).collect() } else { own }
+}
+
+pub(super) fn setup(session: &SessionDescription, media: &MediaDescription) -> Option<Setup> {
+    media.setup().or_else(|| session.setup())
+}
