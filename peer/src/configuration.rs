@@ -1,0 +1,86 @@
+//! What an application chooses before it connects.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use dtls_srtp::{Certificate, Crypto};
+
+use crate::media::codec::{CodecCapability, HeaderExtensionCapability};
+
+/// The settings of a [`PeerConnection`](crate::PeerConnection): the W3C's `RTCConfiguration`, and
+/// the bounds that a server wants to choose.
+///
+/// Cheap to clone when it carries its certificate: an [`Endpoint`](crate::Endpoint) with thousands
+/// of connections should make one certificate and one configuration.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Configuration {
+    /// STUN servers that tell us our public address. Names are resolved by the application.
+    pub stun_servers: Vec<SocketAddr>,
+    /// How many transports the first offer is prepared for.
+    pub bundle_policy: BundlePolicy,
+    /// The certificate to show; one is generated for the connection when there is none.
+    pub certificate: Option<Certificate>,
+    /// The cryptography to use.
+    pub crypto: Crypto,
+    /// What can be sent and received, most wanted first.
+    pub codecs: Vec<CodecCapability>,
+    /// The RTP header extensions to offer.
+    pub header_extensions: Vec<HeaderExtensionCapability>,
+    /// The largest data-channel message accepted, in bytes; told to the other side. The default is
+    /// 256 KiB, as in browsers.
+    pub max_message_size: usize,
+    /// How many bytes a data channel buffers before `send` is refused. The default is 16 MiB, as
+    /// in Chromium.
+    pub max_buffered_amount: usize,
+    /// The largest UDP payload sent, in bytes. The default of 1200 passes every path seen in
+    /// practice (IPv6's minimum of 1280, less headers and a relay's overhead).
+    pub path_mtu: usize,
+    /// The rate at which media leaves the pacer, in bits per second, before anyone knows better.
+    /// The default is 10 Mbit/s.
+    pub pacing_rate: u64,
+    /// How long the other side may stay silent before the connection counts as disconnected.
+    pub disconnected_timeout: Duration,
+    /// How long consent lasts without an answer before the connection has failed. At most 30 s by
+    /// RFC 7675 §5.1, which is the default.
+    pub failed_timeout: Duration,
+    /// How many transceivers a connection may have: the other side's offers add some, too. The
+    /// default is 128.
+    pub max_transceivers: usize,
+}
+
+impl Default for Configuration {
+    fn default() -> Self {
+        Self {
+            stun_servers: Vec::new(),
+            bundle_policy: BundlePolicy::default(),
+            certificate: None,
+            crypto: Crypto::default(),
+            codecs: CodecCapability::defaults(),
+            header_extensions: HeaderExtensionCapability::defaults(),
+            max_message_size: 256 * 1024,
+            max_buffered_amount: 16 * 1024 * 1024,
+            path_mtu: 1200,
+            pacing_rate: 10_000_000,
+            disconnected_timeout: Duration::from_secs(5),
+            failed_timeout: Duration::from_secs(30),
+            max_transceivers: 128,
+        }
+    }
+}
+
+/// How many transports are prepared before it is known whether the other side bundles
+/// ([RFC 9429 §4.1.1](https://www.rfc-editor.org/rfc/rfc9429#section-4.1.1)).
+///
+/// The W3C's default is `balanced`. Ours is [`MaxBundle`](Self::MaxBundle): every browser bundles,
+/// and a single socket is what most applications give.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum BundlePolicy {
+    /// One transport for the first section of each kind.
+    Balanced,
+    /// One transport for each section, until the answer bundles them.
+    MaxCompat,
+    /// One transport for everything; sections that the other side does not bundle are refused.
+    #[default]
+    MaxBundle,
+}

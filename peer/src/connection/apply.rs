@@ -1,0 +1,231 @@
+//! Makes true what a description says.
+
+use std::time::Instant;
+
+use super::{PeerConnection, Route, Section};
+use crate::data_channel::Data;
+use crate::jsep::{
+    DataPlan, DtlsRole, LocalTransport, LocalTransports, Plan, TransportId, TransportPlan,
+};
+use crate::origin::SeedStream;
+use crate::transport::Transport;
+
+impl PeerConnection {
+    /// Makes true what changed without a description: a transceiver was stopped.
+    pub(crate) fn refresh(&mut self, now: Instant) {
+        let plan = self.jsep.current_plan();
+        self.apply(now, plan);
+        self.settle();
+    }
+
+    /// Compares what is wanted with what there is, and makes the difference.
+    pub(super) fn apply(&mut self, now: Instant, plan: Plan) {
+        for event in plan.events {
+            self.events.push(event);
+        }
+        for wanted in plan.transports.iter() {
+            self.apply_transport(now, wanted);
+        }
+        self.apply_sections(now, plan.sections);
+        if let Some(data) = plan.data {
+            self.apply_data(now, &data);
+        }
+        self.remove_transports(now, &plan.transports);
+        if plan.start_gathering {
+            self.start_gathering(now);
+        }
+        self.fire_negotiation_needed();
+    }
+
+    fn apply_transport(&mut self, now: Instant, wanted: &TransportPlan) {
+        let index = self.transport_index(wanted.id);
+        if let Some(controlling) = wanted.controlling {
+            let role = if controlling { ice::Role::Controlling } else { ice::Role::Controlled };
+            self.ice.set_role(now, role);
+        }
+        let Some(transport) = self.transports.get_mut(index) else { return };
+        let stream = transport.component.stream;
+        if transport.dtls_role.is_none() {
+            transport.dtls_role = wanted.dtls_role;
+        }
+        if let Some(remote) = &wanted.remote {
+            if remote.is_restart {
+                self.ice.restart(now, stream);
+            }
+            if transport.remote_ufrag.as_deref() != Some(&remote.ufrag) {
+                transport.remote_ufrag = Some(remote.ufrag.clone());
+                self.ice.set_remote_lite(remote.ice_lite);
+                let (ufrag, pwd) = (remote.ufrag.clone(), remote.pwd.clone());
+                self.ice.set_remote_credentials(now, stream, ice::Credentials { ufrag, pwd });
+            }
+            for candidate in &remote.candidates {
+                self.ice.add_remote_candidate(now, stream, candidate.clone());
+            }
+            if remote.end_of_candidates {
+                self.ice.end_of_remote_candidates(now, stream);
+            }
+            if transport.remote_fingerprints != remote.fingerprints {
+                transport.remote_fingerprints.clone_from(&remote.fingerprints);
+                if let Some(dtls) = &mut transport.dtls {
+                    dtls.set_remote_fingerprints(now, remote.fingerprints.clone());
+                }
+            }
+        }
+        self.start_dtls(now, index);
+    }
+
+    fn apply_sections(&mut self, now: Instant, wanted: Vec<crate::jsep::SectionPlan>) {
+        let gone: Vec<Section> = self
+            .sections
+            .iter()
+            .filter(|section| {
+                !wanted.iter().any(|plan| {
+                    plan.transceiver == section.transceiver && plan.transport == section.transport
+                })
+            })
+            .copied()
+            .collect();
+        for section in gone {
+            if let Some(rtp) = self.rtp_mut(section.transport) {
+                rtp.remove_section(now, section.id());
+            }
+        }
+        self.sections.clear();
+        for plan in wanted {
+            let section = Section { transceiver: plan.transceiver, transport: plan.transport };
+            let index = self.transport_index(plan.transport);
+            self.ensure_rtp(index);
+            if let Some(rtp) = self.rtp_mut(plan.transport) {
+                rtp.set_section(now, section.id(), plan.parameters);
+            }
+            self.sections.push(section);
+        }
+        self.sections.sort_unstable();
+        // SRTP that came before its section can be read now.
+        for index in 0..self.transports.len() {
+            self.replay_early(now, index);
+        }
+    }
+
+    fn ensure_rtp(&mut self, index: usize) {
+        let Some(transport) = self.transports.get_mut(index) else { return };
+        if transport.rtp.is_some() {
+            return;
+        }
+        let config = rtp::session::Config {
+            mtu: self.configuration.path_mtu - crate::transport::security::SRTP_OVERHEAD,
+            ..rtp::session::Config::default()
+        };
+        let seed = self.origin.child_seed(SeedStream::Rtp(transport.id.0));
+        let wall_clock = self.origin.wall_clock_at(self.now);
+        let mut rtp = rtp::Session::new(config, self.now, wall_clock, seed);
+        rtp.set_pacing_rate(Some(rtp::Bitrate::from_bits_per_second(
+            self.configuration.pacing_rate,
+        )));
+        transport.rtp = Some(Box::new(rtp));
+    }
+
+    fn apply_data(&mut self, now: Instant, plan: &DataPlan) {
+        let role = self
+            .transports
+            .iter()
+            .find(|transport| transport.id == plan.transport)
+            .and_then(|transport| transport.dtls_role);
+        let data = self.data_mut();
+        data.transport = Some(plan.transport);
+        data.channels.set_remote_max_message_size(plan.remote_max_message_size);
+        if let Some(role) = role {
+            data.start(now, role);
+        }
+        for index in 0..self.transports.len() {
+            self.replay_early(now, index);
+        }
+    }
+
+    /// The SCTP association and its channels, made when first needed.
+    pub(crate) fn data_mut(&mut self) -> &mut Data {
+        let (origin, configuration, now) = (&self.origin, &self.configuration, self.now);
+        self.data.get_or_insert_with(|| {
+            Box::new(Data::new(configuration, now, origin.child_seed(SeedStream::Sctp)))
+        })
+    }
+
+    fn remove_transports(&mut self, now: Instant, wanted: &[TransportPlan]) {
+        for transport in &self.transports {
+            if !wanted.iter().any(|plan| plan.id == transport.id) {
+                self.ice.remove_stream(now, transport.component.stream);
+            }
+        }
+        self.transports.retain(|transport| wanted.iter().any(|plan| plan.id == transport.id));
+        self.announce_ufrags();
+    }
+
+    /// Where this transport stands in the list; made if it is new.
+    fn transport_index(&mut self, id: TransportId) -> usize {
+        if let Some(index) = self.transports.iter().position(|transport| transport.id == id) {
+            return index;
+        }
+        let stream = self.ice.add_stream(self.now, 1);
+        self.transports.push(Transport::new(id, ice::ComponentId { stream, component: 1 }));
+        self.announce_ufrags();
+        self.transports.len() - 1
+    }
+
+    /// Tells an endpoint which fragments lead here: after a restart the old one still does, until
+    /// the next.
+    pub(super) fn announce_ufrags(&mut self) {
+        let current: Vec<String> = self.ice.local_ufrags().map(str::to_owned).collect();
+        for gone in self.announced_ufrags.iter().filter(|ufrag| !current.contains(ufrag)) {
+            self.routes.push_back(Route::UfragGone(gone.clone()));
+        }
+        for new in current.iter().filter(|ufrag| !self.announced_ufrags.contains(ufrag)) {
+            self.routes.push_back(Route::Ufrag(new.clone()));
+        }
+        self.announced_ufrags = current;
+    }
+
+    pub(crate) fn rtp_mut(&mut self, id: TransportId) -> Option<&mut rtp::Session> {
+        self.transports.iter_mut().find(|transport| transport.id == id)?.rtp.as_deref_mut()
+    }
+}
+
+/// What JSEP asks while it writes a description.
+impl LocalTransports for PeerConnection {
+    fn local_transport(&mut self, id: TransportId, ice_restart: bool) -> LocalTransport {
+        let index = self.transport_index(id);
+        let Some(transport) = self.transports.get(index) else {
+            unreachable!("transport_index makes the transport");
+        };
+        let (stream, gathering) = (transport.component.stream, transport.gathering);
+        if ice_restart {
+            self.ice.restart(self.now, stream);
+            self.announce_ufrags();
+        }
+        let credentials = self.ice.local_credentials(stream);
+        LocalTransport {
+            ufrag: credentials.map(|own| own.ufrag.clone()).unwrap_or_default(),
+            pwd: credentials.map(|own| own.pwd.clone()).unwrap_or_default(),
+            candidates: self.ice.local_candidates(stream).map(ToString::to_string).collect(),
+            end_of_candidates: gathering && self.ice.is_gathering_complete(),
+        }
+    }
+
+    fn fingerprints(&self) -> Vec<dtls_srtp::Fingerprint> {
+        let sha256 = dtls_srtp::HashAlgorithm::Sha256;
+        self.dtls.iter().map(|config| config.certificate().fingerprint(sha256)).collect()
+    }
+}
+
+impl Data {
+    /// Tells the channels which ids are theirs to give
+    /// ([RFC 8832 §6](https://www.rfc-editor.org/rfc/rfc8832#section-6)).
+    fn start(&mut self, now: Instant, role: DtlsRole) {
+        self.channels.start(
+            now,
+            match role {
+                DtlsRole::Client => sctp::data_channel::Role::Client,
+                DtlsRole::Server => sctp::data_channel::Role::Server,
+            },
+        );
+    }
+}

@@ -1,0 +1,73 @@
+//! The data channels of a connection.
+
+use std::time::Instant;
+
+use super::PeerConnection;
+use crate::data_channel::{DataChannel, DataChannelId, DataChannelInit};
+use crate::error::Error;
+use crate::event::{Event, Readable};
+
+impl PeerConnection {
+    /// Creates a data channel. It opens when the connection does.
+    ///
+    /// The first one makes an offer necessary.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is closed, the settings contradict each other, the label or protocol is
+    /// longer than 65 535 bytes, or there is no stream left.
+    pub fn create_data_channel(
+        &mut self,
+        now: Instant,
+        label: &str,
+        init: DataChannelInit,
+    ) -> Result<DataChannelId, Error> {
+        const OPERATION: &str = "create_data_channel";
+        let now = self.advance(now);
+        if self.is_closed() {
+            return Err(Error::Closed { operation: OPERATION });
+        }
+        let refused = |reason: String| Error::Argument { operation: OPERATION, reason };
+        let init = init.into_init(label).map_err(|reason| refused(reason.to_owned()))?;
+        let id =
+            self.data_mut().channels.open(now, init).map_err(|error| refused(error.to_string()))?;
+        self.jsep.add_data();
+        self.fire_negotiation_needed();
+        self.settle();
+        Ok(DataChannelId(id))
+    }
+
+    /// Lends a data channel; `None` when it is closed, or there never was one.
+    pub fn data_channel(&mut self, id: DataChannelId) -> Option<DataChannel<'_>> {
+        DataChannel::lend(self, id)
+    }
+
+    /// Tells the application what the channels have to say. Returns whether there was nothing.
+    pub(super) fn settle_data(&mut self) -> bool {
+        use sctp::data_channel::Event as Channel;
+        let Some(data) = &mut self.data else { return true };
+        let mut settled = true;
+        while let Some(event) = data.channels.poll_event() {
+            settled = false;
+            let event = match event {
+                Channel::ChannelIncoming(id) => Event::DataChannel(DataChannelId(id)),
+                Channel::ChannelOpen(id) => Event::DataChannelOpen(DataChannelId(id)),
+                Channel::Readable(id) => Event::Readable(Readable::Channel(DataChannelId(id))),
+                Channel::BufferedAmountLow(id) => Event::BufferedAmountLow(DataChannelId(id)),
+                Channel::ChannelClosing(id) => Event::DataChannelClosing(DataChannelId(id)),
+                Channel::ChannelClosed(id) => Event::DataChannelClose(DataChannelId(id)),
+                _ => continue,
+            };
+            self.events.push(event);
+        }
+        settled
+    }
+
+    /// Tells that every channel ends with the connection.
+    pub(super) fn end_channels(&mut self) {
+        let Some(data) = self.data.take() else { return };
+        for id in data.channels.channels() {
+            self.events.push(Event::DataChannelClose(DataChannelId(id)));
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The end of a connection.
+
+use std::time::Instant;
+
+use dtls_srtp::dtls;
+use thiserror::Error as ThisError;
+
+use super::{PeerConnection, Route};
+use crate::event::Event;
+use crate::signalling::{ConnectionState, IceConnectionState};
+
+/// Why a connection failed, in words that help.
+#[derive(Clone, Debug, ThisError)]
+#[non_exhaustive]
+pub enum FailureReason {
+    /// No candidate pair worked.
+    #[error(
+        "no connection: {local} local and {remote} remote candidates, {pairs} pairs tried, no \
+         answer on any{hint}"
+    )]
+    NoPath {
+        /// How many local candidates there were.
+        local: usize,
+        /// How many remote candidates there were.
+        remote: usize,
+        /// How many pairs were checked.
+        pairs: usize,
+        /// What may be the matter.
+        hint: &'static str,
+    },
+    /// The other side stopped answering.
+    #[error("no connection any more: the other side has not answered for {seconds} s (RFC 7675)")]
+    ConsentExpired {
+        /// How long it has been silent.
+        seconds: u64,
+    },
+    /// DTLS ended.
+    #[error("no secure connection: {0}")]
+    Dtls(dtls::CloseReason),
+}
+
+impl PeerConnection {
+    /// Closes the connection and says goodbye. What is owed to the other side can still be polled;
+    /// after that every call does nothing.
+    pub fn close(&mut self, now: Instant) {
+        let now = self.advance(now);
+        if self.is_closed() {
+            return;
+        }
+        for transport in &mut self.transports {
+            if let Some(dtls) = &mut transport.dtls {
+                dtls.close(now);
+            }
+        }
+        self.end(now);
+    }
+
+    /// The other side has said goodbye.
+    ///
+    /// The W3C leaves it to consent freshness to notice, half a minute later. Here the connection
+    /// is closed at once: there is nobody at the other end.
+    pub(super) fn close_by_peer(&mut self, now: Instant) {
+        if self.is_closed() {
+            return;
+        }
+        self.end(now);
+        self.events.push(Event::ConnectionStateChange(ConnectionState::Closed));
+    }
+
+    fn end(&mut self, now: Instant) {
+        for ufrag in self.announced_ufrags.drain(..) {
+            self.routes.push_back(Route::UfragGone(ufrag));
+        }
+        for transport in &mut self.transports {
+            transport.rtp = None;
+        }
+        self.end_channels();
+        self.sections.clear();
+        self.jsep.close();
+        self.connection_state = ConnectionState::Closed;
+        self.ice_connection_state = IceConnectionState::Closed;
+        self.farewell(now);
+    }
+
+    /// Lets every layer go but DTLS, which still owes the other side its goodbye.
+    fn farewell(&mut self, now: Instant) {
+        for transport in &mut self.transports {
+            transport.farewell = self.ice.send_path(transport.component);
+            transport.srtp = None;
+            transport.early.take();
+        }
+        self.ice.close(now);
+        // What ICE says about it is of no use to anyone.
+        while self.ice.poll_event().is_some() {}
+    }
+
+    /// The last datagram of a closed connection: the alert that says so.
+    pub(super) fn transmit_farewell(
+        &mut self,
+        now: Instant,
+        buf: &mut Vec<u8>,
+    ) -> Option<stun::FiveTuple> {
+        self.transports.iter_mut().find_map(|transport| {
+            let path = transport.farewell?;
+            let sent =
+                transport.dtls.as_mut().is_some_and(|dtls| dtls.poll_transmit(now, buf).is_some());
+            if !sent {
+                (transport.farewell, transport.dtls) = (None, None);
+            }
+            sent.then_some(path)
+        })
+    }
+
+    /// When a closed connection has something left to send: now, or never.
+    pub(super) fn farewell_timeout(&self) -> Option<Instant> {
+        let owed = |transport: &crate::transport::Transport| {
+            transport.farewell.is_some()
+                && transport
+                    .dtls
+                    .as_ref()
+                    .and_then(|dtls| dtls.poll_timeout())
+                    .is_some_and(|at| at <= self.now)
+        };
+        self.transports.iter().any(owed).then_some(self.now)
+    }
+
+    /// Why the connection failed; `None` while it has not.
+    pub const fn failure_reason(&self) -> Option<&FailureReason> {
+        self.failure.as_ref()
+    }
+
+    pub(super) fn no_path(&self) -> FailureReason {
+        if self.transports.iter().any(|transport| transport.dtls.is_some()) {
+            let seconds = self.configuration.failed_timeout.as_secs();
+            return FailureReason::ConsentExpired { seconds };
+        }
+        let streams = || self.transports.iter().map(|transport| transport.component.stream);
+        let local = streams().map(|stream| self.ice.local_candidates(stream).count()).sum();
+        let remote = streams().map(|stream| self.ice.remote_candidates(stream).count()).sum();
+        let private =
+            streams().flat_map(|stream| self.ice.remote_candidates(stream)).all(|candidate| {
+                candidate.socket_addr().is_none_or(|address| is_private(address.ip()))
+            });
+        let hint = match (remote, private) {
+            (0, _) => "; no remote candidate was ever added",
+            (_, true) => {
+                "; all remote candidates are private addresses and no TURN server was given"
+            }
+            _ => "",
+        };
+        FailureReason::NoPath { local, remote, pairs: self.ice.pairs().count(), hint }
+    }
+}
+
+/// Whether an address means something in its own network only (RFC 1918, RFC 3927, RFC 4193).
+const fn is_private(address: std::net::IpAddr) -> bool {
+    match address {
+        std::net::IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || v4.is_loopback(),
+        std::net::IpAddr::V6(v6) => {
+            v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback()
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Where an incoming datagram goes.
+
+use std::time::Instant;
+
+use stun::{Datagram, FiveTuple};
+
+use super::PeerConnection;
+
+/// What an [`Endpoint`](crate::Endpoint) must know to find this connection.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Route {
+    /// Binding requests to this local ICE user fragment are ours.
+    Ufrag(String),
+    /// No longer.
+    UfragGone(String),
+    /// An authenticated check proved this path.
+    Path(FiveTuple),
+    /// No longer.
+    PathGone(FiveTuple),
+}
+
+/// What the first byte of a datagram says
+/// ([RFC 7983 §7](https://www.rfc-editor.org/rfc/rfc7983#section-7), as updated by
+/// [RFC 9443](https://www.rfc-editor.org/rfc/rfc9443)). STUN and TURN never get here.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    Dtls,
+    Rtp,
+    Rtcp,
+    Unknown,
+}
+
+impl Kind {
+    fn of(contents: &[u8]) -> Self {
+        match contents {
+            [20..=63, ..] => Self::Dtls,
+            // RFC 5761 §4: with the marker bit, RTCP packet types are payload types 64 to 95,
+            // which RTP does not use where the two are multiplexed.
+            [128..=191, 192..=223, ..] => Self::Rtcp,
+            [128..=191, _, ..] => Self::Rtp,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl PeerConnection {
+    /// Gives a datagram to the layer that it is for.
+    pub(super) fn route(&mut self, now: Instant, datagram: Datagram<'_>) {
+        let Some((component, datagram)) = self.ice.handle_datagram(now, datagram) else { return };
+        let Some(index) = self.transports.iter().position(|t| t.component == component) else {
+            self.counters.datagrams_dropped += 1;
+            return;
+        };
+        self.receive(now, index, datagram.contents);
+    }
+
+    /// Takes what ICE has passed on. What cannot be opened yet waits until it can.
+    pub(super) fn receive(&mut self, now: Instant, index: usize, contents: &mut [u8]) {
+        match Kind::of(contents) {
+            Kind::Dtls => self.receive_dtls(now, index, contents),
+            kind @ (Kind::Rtp | Kind::Rtcp) => self.receive_srtp(now, index, kind, contents),
+            Kind::Unknown => self.counters.datagrams_dropped += 1,
+        }
+    }
+
+    fn receive_dtls(&mut self, now: Instant, index: usize, contents: &mut [u8]) {
+        self.start_dtls(now, index);
+        let Some(transport) = self.transports.get_mut(index) else { return };
+        let Some(dtls) = &mut transport.dtls else {
+            // The answer that tells the roles is still on its way.
+            transport.early.keep(contents);
+            return;
+        };
+        let records = dtls.handle_datagram(now, contents);
+        if let Some(data) = self.data.as_mut().filter(|data| data.transport == Some(transport.id)) {
+            for plaintext in records {
+                data.channels.handle_datagram(now, plaintext);
+            }
+        }
+    }
+
+    fn receive_srtp(&mut self, now: Instant, index: usize, kind: Kind, contents: &mut [u8]) {
+        let Some(transport) = self.transports.get_mut(index) else { return };
+        let Some(srtp) = &mut transport.srtp else {
+            transport.early.keep(contents);
+            return;
+        };
+        let opened = match kind {
+            Kind::Rtcp => srtp.inbound.unprotect_rtcp(contents),
+            _ => srtp.inbound.unprotect_rtp(contents),
+        };
+        match (opened, &mut transport.rtp) {
+            (Ok(packet), Some(rtp)) => rtp.handle_datagram(now, packet),
+            _ => self.counters.datagrams_dropped += 1,
+        }
+    }
+
+    /// Gives what waited to the layers that can open it now.
+    pub(super) fn replay_early(&mut self, now: Instant, index: usize) {
+        let Some(transport) = self.transports.get_mut(index) else { return };
+        for mut contents in transport.early.take() {
+            // What still cannot be opened goes back to waiting.
+            self.receive(now, index, &mut contents);
+        }
+    }
+
+    /// The next thing that an endpoint must know to find this connection.
+    pub(crate) fn poll_route(&mut self) -> Option<Route> {
+        self.routes.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_protocols_apart_by_their_first_bytes() {
+        assert_eq!(Kind::of(&[22, 254, 253]), Kind::Dtls);
+        assert_eq!(Kind::of(&[128, 96, 0]), Kind::Rtp);
+        assert_eq!(Kind::of(&[128, 224, 0]), Kind::Rtp);
+        assert_eq!(Kind::of(&[128, 200, 0]), Kind::Rtcp);
+        assert_eq!(Kind::of(&[191, 223]), Kind::Rtcp);
+        for first in (0..20).chain(64..128).chain(192..=255) {
+            assert_eq!(Kind::of(&[first, 0, 0, 0]), Kind::Unknown, "{first}");
+        }
+        assert_eq!(Kind::of(&[]), Kind::Unknown);
+    }
+}

@@ -1,0 +1,236 @@
+//! One place where the layers' news become one another's, and the application's.
+
+use std::time::Instant;
+
+use dtls_srtp::{dtls, srtp};
+
+use super::{FailureReason, PeerConnection, Route};
+use crate::event::{Event, Readable};
+use crate::jsep::DtlsRole;
+use crate::signalling::{ConnectionState, IceConnectionState, IceGatheringState};
+use crate::transport::{DtlsTransportState, SrtpContexts};
+
+impl PeerConnection {
+    /// Drains the events of every layer until none has more to say.
+    ///
+    /// It ends every `handle_*`, every command and every method of a lent view, so that state
+    /// never moves while somebody polls.
+    pub(crate) fn settle(&mut self) {
+        let now = self.now;
+        loop {
+            let mut settled = true;
+            while let Some(event) = self.ice.poll_event() {
+                self.on_ice(now, event);
+                settled = false;
+            }
+            for index in 0..self.transports.len() {
+                settled &= self.settle_transport(now, index);
+            }
+            settled &= self.settle_data();
+            if settled {
+                break;
+            }
+            self.update_connection_state();
+        }
+    }
+
+    fn on_ice(&mut self, now: Instant, event: ice::Event) {
+        match event {
+            ice::Event::LocalCandidate(stream, candidate) => {
+                let Some(transport) = self.transports.iter().find(|t| t.component.stream == stream)
+                else {
+                    return;
+                };
+                let candidate = self.jsep.add_local_candidate(transport.id, &candidate.to_string());
+                self.events.push(Event::IceCandidate(candidate));
+            }
+            ice::Event::GatheringComplete => {
+                for transport in self.transports.iter().filter(|t| t.gathering) {
+                    let end = self.jsep.add_local_candidate(transport.id, "");
+                    self.events.push(Event::IceCandidate(end));
+                }
+                self.set_ice_gathering_state(IceGatheringState::Complete);
+            }
+            ice::Event::StateChange(state) => {
+                let state = ice_connection_state(state);
+                if state != self.ice_connection_state {
+                    self.ice_connection_state = state;
+                    self.events.push(Event::IceConnectionStateChange(state));
+                }
+            }
+            ice::Event::Writable(component) | ice::Event::SelectedPair(component) => {
+                let Some(index) = self.transports.iter().position(|t| t.component == component)
+                else {
+                    return;
+                };
+                self.start_dtls(now, index);
+                self.tell_round_trip_time(index);
+            }
+            ice::Event::PathValidated(path, _) => self.routes.push_back(Route::Path(path)),
+            _ => {}
+        }
+    }
+
+    /// Makes the DTLS connection, once its role is known and there is a path for it.
+    pub(super) fn start_dtls(&mut self, now: Instant, index: usize) {
+        let Some(transport) = self.transports.get_mut(index) else { return };
+        let (None, Some(role), Ok(config)) = (&transport.dtls, transport.dtls_role, &self.dtls)
+        else {
+            return;
+        };
+        if role == DtlsRole::Client && self.ice.send_path(transport.component).is_none() {
+            return;
+        }
+        let mut config = config.clone();
+        if !transport.remote_fingerprints.is_empty() {
+            config = config.with_remote_fingerprints(transport.remote_fingerprints.clone());
+        }
+        let seed = self.origin.child_seed(crate::origin::SeedStream::Dtls(transport.id.0));
+        let connection = match role {
+            DtlsRole::Client => dtls::Connection::client(config, now, seed),
+            DtlsRole::Server => dtls::Connection::server(config, now, seed),
+        };
+        transport.dtls = Some(Box::new(connection));
+        transport.dtls_state = DtlsTransportState::Connecting;
+        self.tell_round_trip_time(index);
+        self.replay_early(now, index);
+    }
+
+    /// Tells the layers above ICE how long the path is: their first timers follow it.
+    fn tell_round_trip_time(&mut self, index: usize) {
+        let Some(transport) = self.transports.get_mut(index) else { return };
+        let Some(round_trip) = self.ice.round_trip_time(transport.component) else { return };
+        if let Some(dtls) = &mut transport.dtls {
+            dtls.set_round_trip_time(round_trip);
+        }
+        if let Some(rtp) = &mut transport.rtp {
+            rtp.set_round_trip_time(round_trip);
+        }
+        if let Some(data) = self.data.as_mut().filter(|data| data.transport == Some(transport.id)) {
+            data.channels.set_round_trip_time(round_trip);
+        }
+    }
+
+    /// Returns whether there was nothing to do.
+    fn settle_transport(&mut self, now: Instant, index: usize) -> bool {
+        let mut settled = true;
+        while let Some(event) =
+            self.transports.get_mut(index).and_then(|t| t.dtls.as_mut()?.poll_event())
+        {
+            settled = false;
+            match event {
+                dtls::Event::Connected => self.on_dtls_connected(now, index),
+                dtls::Event::Closed(reason) => self.on_dtls_closed(now, index, reason),
+                _ => {}
+            }
+        }
+        while let Some(event) =
+            self.transports.get_mut(index).and_then(|t| t.rtp.as_mut()?.poll_event())
+        {
+            settled = false;
+            match event {
+                rtp::session::Event::Readable(section) => {
+                    let id = crate::TransceiverId(section.0);
+                    self.events.push(Event::Readable(Readable::Receiver(id)));
+                }
+                rtp::session::Event::KeyFrameRequested(section) => {
+                    let id = crate::TransceiverId(section.0);
+                    self.events.push(Event::KeyFrameRequested(id));
+                }
+                _ => {}
+            }
+        }
+        settled
+    }
+
+    fn on_dtls_connected(&mut self, now: Instant, index: usize) {
+        let Some(transport) = self.transports.get_mut(index) else { return };
+        transport.dtls_state = DtlsTransportState::Connected;
+        let keys = transport.dtls.as_ref().and_then(|dtls| dtls.srtp_keys());
+        if let Some(keys) = keys {
+            let crypto = &self.configuration.crypto;
+            let outbound = srtp::Context::new(keys.profile, &keys.local, crypto);
+            let inbound = srtp::Context::new(keys.profile, &keys.remote, crypto);
+            if let (Ok(outbound), Ok(inbound)) = (outbound, inbound) {
+                let contexts = SrtpContexts { profile: keys.profile, outbound, inbound };
+                transport.srtp = Some(Box::new(contexts));
+            }
+        }
+        // Application data that overtook the handshake's end waits inside DTLS.
+        while let Some(plaintext) = self
+            .transports
+            .get_mut(index)
+            .and_then(|transport| transport.dtls.as_mut()?.take_early())
+        {
+            let transport = self.transports.get(index).map(|transport| transport.id);
+            if let Some(data) = self.data.as_mut().filter(|data| data.transport == transport) {
+                data.channels.handle_datagram(now, &plaintext);
+            }
+        }
+        self.replay_early(now, index);
+    }
+
+    fn on_dtls_closed(&mut self, now: Instant, index: usize, reason: dtls::CloseReason) {
+        let Some(transport) = self.transports.get_mut(index) else { return };
+        if reason == dtls::CloseReason::Remote {
+            transport.dtls_state = DtlsTransportState::Closed;
+            self.close_by_peer(now);
+        } else {
+            transport.dtls_state = DtlsTransportState::Failed;
+            self.failure.get_or_insert(FailureReason::Dtls(reason));
+        }
+    }
+
+    pub(super) fn set_ice_gathering_state(&mut self, state: IceGatheringState) {
+        if state != self.ice_gathering_state {
+            self.ice_gathering_state = state;
+            self.events.push(Event::IceGatheringStateChange(state));
+        }
+    }
+
+    /// The W3C's `RTCPeerConnectionState`, from those of ICE and DTLS.
+    pub(super) fn update_connection_state(&mut self) {
+        if self.is_closed() {
+            return;
+        }
+        let dtls = |state| self.transports.iter().any(|t| t.dtls_state == state);
+        let state = if self.ice_connection_state == IceConnectionState::Failed
+            || dtls(DtlsTransportState::Failed)
+        {
+            ConnectionState::Failed
+        } else {
+            match self.ice_connection_state {
+                IceConnectionState::Disconnected => ConnectionState::Disconnected,
+                IceConnectionState::Connected | IceConnectionState::Completed => {
+                    if dtls(DtlsTransportState::New) || dtls(DtlsTransportState::Connecting) {
+                        ConnectionState::Connecting
+                    } else {
+                        ConnectionState::Connected
+                    }
+                }
+                IceConnectionState::New => ConnectionState::New,
+                _ => ConnectionState::Connecting,
+            }
+        };
+        if state == self.connection_state {
+            return;
+        }
+        if state == ConnectionState::Failed && self.failure.is_none() {
+            self.failure = Some(self.no_path());
+        }
+        self.connection_state = state;
+        self.events.push(Event::ConnectionStateChange(state));
+    }
+}
+
+const fn ice_connection_state(state: ice::ConnectionState) -> IceConnectionState {
+    match state {
+        ice::ConnectionState::New => IceConnectionState::New,
+        ice::ConnectionState::Checking => IceConnectionState::Checking,
+        ice::ConnectionState::Connected => IceConnectionState::Connected,
+        ice::ConnectionState::Completed => IceConnectionState::Completed,
+        ice::ConnectionState::Disconnected => IceConnectionState::Disconnected,
+        ice::ConnectionState::Failed => IceConnectionState::Failed,
+        ice::ConnectionState::Closed => IceConnectionState::Closed,
+    }
+}

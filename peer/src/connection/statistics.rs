@@ -1,0 +1,118 @@
+//! The figures of a connection.
+
+use std::time::Instant;
+
+use super::PeerConnection;
+use crate::data_channel::DataChannelId;
+use crate::stats::{
+    CandidatePairStats, DataChannelStats, InboundRtpStats, OutboundRtpStats, StatsReport,
+    TransportStats,
+};
+
+impl PeerConnection {
+    /// Everything that is counted, as of now: the W3C's `getStats()`.
+    pub fn stats(&mut self, now: Instant) -> StatsReport {
+        let now = self.advance(now);
+        let mut report = StatsReport {
+            timestamp: now,
+            transports: self.transport_stats(),
+            candidate_pairs: self.candidate_pair_stats(),
+            inbound_rtp: Vec::new(),
+            outbound_rtp: Vec::new(),
+            data_channels: self.data_channel_stats(),
+        };
+        self.add_rtp_stats(&mut report);
+        report
+    }
+
+    fn transport_stats(&self) -> Vec<TransportStats> {
+        let stats = self.transports.iter().map(|transport| {
+            let dtls = transport.dtls.as_ref();
+            let version = dtls.and_then(|dtls| dtls.version());
+            let suite = dtls.and_then(|dtls| dtls.cipher_suite());
+            TransportStats {
+                packets_received: self.counters.datagrams_received,
+                packets_sent: self.counters.datagrams_sent,
+                bytes_received: self.counters.bytes_received,
+                bytes_sent: self.counters.bytes_sent,
+                packets_dropped: self.counters.datagrams_dropped + transport.early.dropped(),
+                path: self.ice.send_path(transport.component),
+                round_trip_time: self.ice.round_trip_time(transport.component),
+                dtls_state: transport.dtls_state,
+                dtls_cipher: version
+                    .zip(suite)
+                    .map(|(version, suite)| format!("{version} {suite:?}")),
+                srtp_profile: transport.srtp.as_ref().map(|srtp| srtp.profile),
+            }
+        });
+        stats.collect()
+    }
+
+    fn candidate_pair_stats(&self) -> Vec<CandidatePairStats> {
+        let stats = self.ice.pairs().map(|pair| CandidatePairStats {
+            path: pair.path,
+            local_candidate_type: pair.local.kind,
+            remote_candidate_type: pair.remote.kind,
+            state: pair.state,
+            nominated: pair.nominated,
+            in_use: pair.in_use,
+            current_round_trip_time: pair.current_round_trip_time,
+            total_round_trip_time: pair.total_round_trip_time,
+            requests_sent: pair.requests_sent,
+            requests_received: pair.requests_received,
+            responses_sent: pair.responses_sent,
+            responses_received: pair.responses_received,
+            consent_requests_sent: pair.consent_requests_sent,
+        });
+        stats.collect()
+    }
+
+    fn add_rtp_stats(&self, report: &mut StatsReport) {
+        for section in &self.sections {
+            let rtp = self.transports.iter().find(|transport| transport.id == section.transport);
+            let Some(rtp) = rtp.and_then(|transport| transport.rtp.as_ref()) else { continue };
+            let Some(transceiver) = self.jsep.transceiver(section.transceiver) else { continue };
+            let (kind, mid) = (transceiver.kind, transceiver.mid.as_deref().map(str::to_owned));
+            let remotes: Vec<_> = rtp.remote_outbound_stats(section.id()).collect();
+            for local in rtp.inbound_stats(section.id()) {
+                report.inbound_rtp.push(InboundRtpStats {
+                    transceiver: section.transceiver,
+                    kind,
+                    mid: mid.clone(),
+                    remote: remotes.iter().find(|remote| remote.ssrc == local.ssrc).copied(),
+                    local,
+                });
+            }
+            if let Some(local) = rtp.outbound_stats(section.id()) {
+                let remote = rtp.remote_inbound_stats(section.id());
+                let transceiver = section.transceiver;
+                report.outbound_rtp.push(OutboundRtpStats {
+                    transceiver,
+                    kind,
+                    mid,
+                    local,
+                    remote,
+                });
+            }
+        }
+    }
+
+    fn data_channel_stats(&self) -> Vec<DataChannelStats> {
+        let Some(data) = &self.data else { return Vec::new() };
+        let stats = data.channels.channels().filter_map(|id| {
+            let stats = data.channels.channel_stats(id)?;
+            Some(DataChannelStats {
+                id: DataChannelId(id),
+                label: data.channels.label(id)?.to_owned(),
+                protocol: data.channels.protocol(id)?.to_owned(),
+                data_channel_identifier: data.channels.stream_id(id),
+                state: data.channels.state(id),
+                messages_sent: stats.messages_sent,
+                bytes_sent: stats.bytes_sent,
+                messages_received: stats.messages_received,
+                bytes_received: stats.bytes_received,
+            })
+        });
+        stats.collect()
+    }
+}

@@ -1,0 +1,96 @@
+//! What is sent next.
+
+use std::time::Instant;
+
+use stun::{FiveTuple, Transmit};
+
+use super::PeerConnection;
+use super::batch::Batch;
+
+impl PeerConnection {
+    /// Asks the layers in the order of sending: checks and consent, DTLS flights, RTCP and paced
+    /// RTP, SCTP.
+    pub(super) fn transmit<'b>(
+        &mut self,
+        now: Instant,
+        buf: &'b mut Vec<u8>,
+    ) -> Option<Transmit<'b>> {
+        let start = buf.len();
+        if self.is_closed() {
+            let path = self.transmit_farewell(now, buf)?;
+            return Some(Transmit::new(path, buf.get(start..)?));
+        }
+        // What a layer wrote is taken again from `buf` below: a borrow that is returned on one
+        // path only would last over the others.
+        if let Some(transmit) = self.ice.poll_transmit(now, buf) {
+            let (path, ecn, dscp) = (transmit.path, transmit.ecn, transmit.dscp);
+            let mut transmit = Transmit::new(path, buf.get(start..)?);
+            (transmit.ecn, transmit.dscp) = (ecn, dscp);
+            return Some(transmit);
+        }
+        for index in 0..self.transports.len() {
+            let Some(path) = self.transmit_transport(now, index, buf, start) else { continue };
+            let (path, segment_size) = path;
+            return Some(Transmit::new(path, buf.get(start..)?).with_segment_size(segment_size));
+        }
+        None
+    }
+
+    fn transmit_transport(
+        &mut self,
+        now: Instant,
+        index: usize,
+        buf: &mut Vec<u8>,
+        start: usize,
+    ) -> Option<(FiveTuple, Option<usize>)> {
+        let transport = self.transports.get_mut(index)?;
+        let path = self.ice.send_path(transport.component)?;
+        let dtls = transport.dtls.as_mut()?;
+        if dtls.poll_transmit(now, buf).is_some() {
+            return Some((path, None));
+        }
+        if let (Some(srtp), Some(rtp)) = (&mut transport.srtp, &mut transport.rtp)
+            && let Some(range) = rtp.poll_transmit(now, buf)
+        {
+            let sealed = match buf.get(range) {
+                Some([_, 192..=223, ..]) => srtp.outbound.protect_rtcp(buf, start),
+                _ => srtp.outbound.protect_rtp(buf, start),
+            };
+            if sealed.is_ok() {
+                return Some((path, None));
+            }
+            // The key is worn out (RFC 3711 §9.2): nothing may leave under it.
+            buf.truncate(start);
+            self.counters.datagrams_dropped += 1;
+        }
+        let data = self.data.as_mut().filter(|data| data.transport == Some(transport.id))?;
+        if !dtls.may_send() {
+            return None;
+        }
+        let limit = data.channels.association().mtu() + dtls.record_overhead();
+        let mut batch = Batch::new(start, limit, self.max_segments);
+        while batch.wants_more() {
+            let datagram = buf.len();
+            let Some(record) = dtls.begin(buf) else { break };
+            if data.channels.poll_transmit(now, buf).is_none() {
+                buf.truncate(datagram);
+                break;
+            }
+            if dtls.seal(buf, record).is_err() {
+                break;
+            }
+            batch.push(buf.len());
+        }
+        if batch.is_empty() { None } else { Some((path, batch.segment_size())) }
+    }
+
+    /// The deadline of SCTP, which counts while DTLS lets it send.
+    pub(super) fn data_timeout(&self) -> Option<Instant> {
+        let data = self.data.as_ref()?;
+        let at = data.channels.poll_timeout()?;
+        let transport = self.transports.iter().find(|t| Some(t.id) == data.transport)?;
+        let writable = self.ice.send_path(transport.component).is_some()
+            && transport.dtls.as_ref().is_some_and(|dtls| dtls.may_send());
+        (writable || at > self.now).then_some(at)
+    }
+}

@@ -1,0 +1,170 @@
+//! Data channels: the W3C's `RTCDataChannel`.
+
+use std::time::{Duration, Instant};
+
+use sctp::data_channel::{ChannelId, ChannelInit, ChannelState, Session};
+use sctp::{Order, Reliability};
+
+use crate::configuration::Configuration;
+use crate::connection::PeerConnection;
+use crate::jsep::TransportId;
+use crate::transport::security::DTLS_OVERHEAD;
+
+pub use sctp::data_channel::{ChannelState as DataChannelState, Message, SendError};
+
+/// SCTP with the channels on it, and the transport that carries it.
+pub(crate) struct Data {
+    pub(crate) channels: Session,
+    /// Known once an m-section for data has been negotiated.
+    pub(crate) transport: Option<TransportId>,
+}
+
+impl Data {
+    pub(crate) fn new(configuration: &Configuration, now: Instant, seed: [u8; 32]) -> Self {
+        let mut config = sctp::data_channel::Config::default();
+        config.association.max_receive_message_size = configuration.max_message_size;
+        config.association.send_buffer = configuration.max_buffered_amount;
+        config.association.mtu = configuration.path_mtu - DTLS_OVERHEAD;
+        Self { channels: Session::new(config, now, seed), transport: None }
+    }
+}
+
+/// Names a data channel of a connection; never reused there.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct DataChannelId(pub(crate) ChannelId);
+
+/// How a data channel is to behave: the W3C's `RTCDataChannelInit`.
+///
+/// The default is ordered and reliable.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DataChannelInit {
+    /// Whether messages arrive in the order in which they were sent.
+    pub ordered: bool,
+    /// Give up a message that was not delivered this long after `send`. Excludes
+    /// `max_retransmits`.
+    pub max_packet_life_time: Option<Duration>,
+    /// Give up a message after this many retransmissions.
+    pub max_retransmits: Option<u16>,
+    /// The application's name for what is spoken on the channel.
+    pub protocol: String,
+    /// The stream id both sides have agreed on, when neither shall announce the channel.
+    pub negotiated: Option<u16>,
+    /// How urgent it is: 128 below normal, 256 normal, 512 high, 1024 extra high
+    /// ([RFC 8831 §6.4](https://www.rfc-editor.org/rfc/rfc8831#section-6.4)).
+    pub priority: u16,
+}
+
+impl Default for DataChannelInit {
+    fn default() -> Self {
+        Self {
+            ordered: true,
+            max_packet_life_time: None,
+            max_retransmits: None,
+            protocol: String::new(),
+            negotiated: None,
+            priority: 256,
+        }
+    }
+}
+
+impl DataChannelInit {
+    /// Unordered, and every message is sent once: for what is old when it comes late.
+    pub fn unreliable() -> Self {
+        Self { ordered: false, max_retransmits: Some(0), ..Self::default() }
+    }
+
+    pub(crate) fn into_init(self, label: &str) -> Result<ChannelInit, &'static str> {
+        let reliability = match (self.max_retransmits, self.max_packet_life_time) {
+            (None, None) => Reliability::Reliable,
+            (Some(times), None) => Reliability::MaxRetransmits(times),
+            (None, Some(time)) => Reliability::MaxPacketLifeTime(time),
+            (Some(_), Some(_)) => {
+                return Err("max_retransmits and max_packet_life_time exclude each other");
+            }
+        };
+        Ok(ChannelInit {
+            label: label.into(),
+            protocol: self.protocol.into(),
+            order: if self.ordered { Order::Ordered } else { Order::Unordered },
+            reliability,
+            priority: self.priority,
+            negotiated: self.negotiated,
+        })
+    }
+}
+
+/// A data channel, lent by [`PeerConnection::data_channel`].
+pub struct DataChannel<'c> {
+    connection: &'c mut PeerConnection,
+    id: ChannelId,
+}
+
+impl<'c> DataChannel<'c> {
+    pub(crate) fn lend(connection: &'c mut PeerConnection, id: DataChannelId) -> Option<Self> {
+        connection.data.as_ref()?.channels.channel_init(id.0)?;
+        Some(Self { connection, id: id.0 })
+    }
+
+    /// Sends a message: a `&'static str` or `String` as text, [`Bytes`](bytes::Bytes) or `Vec<u8>` as binary.
+    ///
+    /// # Errors
+    ///
+    /// When the channel is not open, the message is larger than the other side accepts, or the
+    /// buffer is full. The message comes back in the error; nothing is ever dropped silently.
+    pub fn send(&mut self, now: Instant, message: impl Into<Message>) -> Result<(), SendError> {
+        let now = self.connection.advance(now);
+        let sent = self.connection.data_mut().channels.send(now, self.id, message.into());
+        self.connection.settle();
+        sent
+    }
+
+    /// Takes the next message; `None` when there is none.
+    pub fn read(&mut self) -> Option<Message> {
+        let message = self.connection.data_mut().channels.read(self.id);
+        self.connection.settle();
+        message
+    }
+
+    /// How many bytes of messages wait to be sent or acknowledged.
+    pub fn buffered_amount(&self) -> usize {
+        self.session().map_or(0, |channels| channels.buffered_amount(self.id))
+    }
+
+    /// Asks for [`Event::BufferedAmountLow`](crate::Event::BufferedAmountLow) when the buffered
+    /// amount falls to `bytes`.
+    pub fn set_buffered_amount_low_threshold(&mut self, bytes: usize) {
+        self.connection.data_mut().channels.set_buffered_amount_low_threshold(self.id, bytes);
+    }
+
+    /// Closes the channel, after what was accepted has been delivered.
+    pub fn close(&mut self, now: Instant) {
+        let now = self.connection.advance(now);
+        self.connection.data_mut().channels.close(now, self.id);
+        self.connection.settle();
+    }
+
+    /// The name that the opener gave it.
+    pub fn label(&self) -> &str {
+        self.session().and_then(|channels| channels.label(self.id)).unwrap_or_default()
+    }
+
+    /// What is spoken on it.
+    pub fn protocol(&self) -> &str {
+        self.session().and_then(|channels| channels.protocol(self.id)).unwrap_or_default()
+    }
+
+    /// Its state.
+    pub fn ready_state(&self) -> DataChannelState {
+        self.session().map_or(ChannelState::Closed, |channels| channels.state(self.id))
+    }
+
+    /// Its SCTP stream identifier, once it has one.
+    pub fn id(&self) -> Option<u16> {
+        self.session()?.stream_id(self.id)
+    }
+
+    fn session(&self) -> Option<&Session> {
+        self.connection.data.as_ref().map(|data| &data.channels)
+    }
+}

@@ -1,0 +1,148 @@
+//! Figures of a connection: the W3C's `getStats()`, as typed structs.
+//!
+//! Names are those of [webrtc-stats](https://www.w3.org/TR/webrtc-stats/), in Rust's spelling.
+//! Every figure counts from the beginning of the connection; a rate is the difference of two
+//! reports, divided by the difference of their times.
+
+use std::time::{Duration, Instant};
+
+use dtls_srtp::srtp;
+use rtp::session::{InboundStats, OutboundStats, RemoteInboundStats, RemoteOutboundStats};
+use stun::FiveTuple;
+
+use crate::data_channel::{DataChannelId, DataChannelState};
+use crate::media::MediaKind;
+use crate::media::transceiver::TransceiverId;
+use crate::transport::DtlsTransportState;
+
+/// Everything that [`PeerConnection::stats`](crate::PeerConnection::stats) knows.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StatsReport {
+    /// When the report was made.
+    pub timestamp: Instant,
+    /// `transport`: ICE, DTLS and SRTP.
+    pub transports: Vec<TransportStats>,
+    /// `candidate-pair`: all pairs of all transports.
+    pub candidate_pairs: Vec<CandidatePairStats>,
+    /// `inbound-rtp`: what arrives, by source.
+    pub inbound_rtp: Vec<InboundRtpStats>,
+    /// `outbound-rtp`: what is sent, by source.
+    pub outbound_rtp: Vec<OutboundRtpStats>,
+    /// `data-channel`.
+    pub data_channels: Vec<DataChannelStats>,
+}
+
+/// `RTCTransportStats`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TransportStats {
+    /// `packetsReceived`: datagrams, of every protocol.
+    pub packets_received: u64,
+    /// `packetsSent`.
+    pub packets_sent: u64,
+    /// `bytesReceived`: UDP payload.
+    pub bytes_received: u64,
+    /// `bytesSent`.
+    pub bytes_sent: u64,
+    /// Datagrams that were damaged, forged, or for nobody.
+    pub packets_dropped: u64,
+    /// Where datagrams are sent, while there is a path.
+    pub path: Option<FiveTuple>,
+    /// The newest round-trip time of ICE's checks on that path.
+    pub round_trip_time: Option<Duration>,
+    /// `dtlsState`.
+    pub dtls_state: DtlsTransportState,
+    /// `tlsVersion` and `dtlsCipher`, for people: `DTLS 1.2 TLS_ECDHE_ECDSA_…`.
+    pub dtls_cipher: Option<String>,
+    /// `srtpCipher`: the SRTP profile.
+    pub srtp_profile: Option<srtp::Profile>,
+}
+
+/// `RTCIceCandidatePairStats`, with the kinds of both candidates.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CandidatePairStats {
+    /// The path between the two.
+    pub path: FiveTuple,
+    /// Our candidate's type: host, server-reflexive, …
+    pub local_candidate_type: ice::CandidateKind,
+    /// Theirs.
+    pub remote_candidate_type: ice::CandidateKind,
+    /// `state`.
+    pub state: ice::PairState,
+    /// `nominated`.
+    pub nominated: bool,
+    /// Whether data is sent on it.
+    pub in_use: bool,
+    /// `currentRoundTripTime`.
+    pub current_round_trip_time: Option<Duration>,
+    /// `totalRoundTripTime`.
+    pub total_round_trip_time: Duration,
+    /// `requestsSent`.
+    pub requests_sent: u64,
+    /// `requestsReceived`.
+    pub requests_received: u64,
+    /// `responsesSent`.
+    pub responses_sent: u64,
+    /// `responsesReceived`.
+    pub responses_received: u64,
+    /// `consentRequestsSent`.
+    pub consent_requests_sent: u64,
+}
+
+/// `RTCInboundRtpStreamStats`, and what the other side reports of the same source.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct InboundRtpStats {
+    /// The transceiver whose receiver reads it.
+    pub transceiver: TransceiverId,
+    /// `kind`.
+    pub kind: MediaKind,
+    /// `mid`.
+    pub mid: Option<String>,
+    /// What we counted.
+    pub local: InboundStats,
+    /// `remote-outbound-rtp`: what the sender counted.
+    pub remote: Option<RemoteOutboundStats>,
+}
+
+/// `RTCOutboundRtpStreamStats`, and what the other side reports of the same source.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OutboundRtpStats {
+    /// The transceiver whose sender sends it.
+    pub transceiver: TransceiverId,
+    /// `kind`.
+    pub kind: MediaKind,
+    /// `mid`.
+    pub mid: Option<String>,
+    /// What we counted.
+    pub local: OutboundStats,
+    /// `remote-inbound-rtp`: what the receiver counted.
+    pub remote: Option<RemoteInboundStats>,
+}
+
+/// `RTCDataChannelStats`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DataChannelStats {
+    /// Its handle.
+    pub id: DataChannelId,
+    /// `label`.
+    pub label: String,
+    /// `protocol`.
+    pub protocol: String,
+    /// `dataChannelIdentifier`: the SCTP stream.
+    pub data_channel_identifier: Option<u16>,
+    /// `state`.
+    pub state: DataChannelState,
+    /// `messagesSent`.
+    pub messages_sent: u64,
+    /// `bytesSent`.
+    pub bytes_sent: u64,
+    /// `messagesReceived`.
+    pub messages_received: u64,
+    /// `bytesReceived`.
+    pub bytes_received: u64,
+}

@@ -1,0 +1,99 @@
+//! One transport: an ICE stream, the DTLS association on it, and what travels inside.
+//!
+//! m-sections refer to transports by [`TransportId`]. BUNDLE usually makes the list of transports
+//! a list of one.
+
+use std::time::Instant;
+
+use dtls_srtp::{dtls, srtp};
+use stun::FiveTuple;
+
+use crate::jsep::{DtlsRole, TransportId};
+
+pub(crate) mod early;
+pub(crate) mod security;
+
+/// One ICE component with everything that is carried over it.
+pub(crate) struct Transport {
+    pub(crate) id: TransportId,
+    /// Its stream in the ICE agent; with RTCP always multiplexed it has one component.
+    pub(crate) component: ice::ComponentId,
+    /// The other side's ICE user fragment that was applied last, to notice a restart.
+    pub(crate) remote_ufrag: Option<String>,
+    pub(crate) dtls_role: Option<DtlsRole>,
+    /// Made when ICE has a path and the role is known.
+    pub(crate) dtls: Option<Box<dtls::Connection>>,
+    pub(crate) dtls_state: DtlsTransportState,
+    pub(crate) remote_fingerprints: Vec<dtls_srtp::Fingerprint>,
+    /// Made when DTLS has given the keys.
+    pub(crate) srtp: Option<Box<SrtpContexts>>,
+    /// Made when the first m-section with RTP refers to this transport.
+    pub(crate) rtp: Option<Box<rtp::Session>>,
+    pub(crate) early: early::Early,
+    /// Whether a local address has been given to the ICE component.
+    pub(crate) gathering: bool,
+    /// Where the goodbye of a closed connection goes.
+    pub(crate) farewell: Option<FiveTuple>,
+}
+
+/// SRTP both ways.
+pub(crate) struct SrtpContexts {
+    pub(crate) profile: srtp::Profile,
+    pub(crate) outbound: srtp::Context,
+    pub(crate) inbound: srtp::Context,
+}
+
+/// Where the DTLS association stands: the W3C's `RTCDtlsTransportState`.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum DtlsTransportState {
+    /// Not begun.
+    #[default]
+    New,
+    /// The handshake is under way.
+    Connecting,
+    /// The handshake is done and the other side's certificate is the one it announced.
+    Connected,
+    /// Ended in order.
+    Closed,
+    /// Ended by an error.
+    Failed,
+}
+
+impl Transport {
+    pub(crate) fn new(id: TransportId, component: ice::ComponentId) -> Self {
+        Self {
+            id,
+            component,
+            remote_ufrag: None,
+            dtls_role: None,
+            dtls: None,
+            dtls_state: DtlsTransportState::New,
+            remote_fingerprints: Vec::new(),
+            srtp: None,
+            rtp: None,
+            early: early::Early::default(),
+            gathering: false,
+            farewell: None,
+        }
+    }
+
+    /// The earliest deadline of what this transport carries. While it is not `writable`, what is
+    /// ready to be sent does not count: only timers do.
+    pub(crate) fn poll_timeout(&self, now: Instant, writable: bool) -> Option<Instant> {
+        let counts = |at: &Instant| writable || *at > now;
+        let dtls = self.dtls.as_ref().and_then(|dtls| dtls.poll_timeout()).filter(counts);
+        // RTP cannot leave before there are keys.
+        let keyed = writable && self.srtp.is_some();
+        let rtp = self.rtp.as_ref().and_then(|rtp| rtp.poll_timeout());
+        let rtp = rtp.filter(|at| keyed || *at > now);
+        earliest(dtls, rtp)
+    }
+}
+
+/// The earlier of two deadlines.
+pub(crate) fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

@@ -1,0 +1,237 @@
+//! Two connections find each other, agree on keys and open channels.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{A, B, Fate, Pair};
+use peerless::{
+    BundlePolicy, Configuration, ConnectionState, DataChannelInit, Event, IceGatheringState,
+    Message, Readable, SessionDescription, SignalingState,
+};
+
+fn connected(pair: &mut Pair) -> bool {
+    pair.peers.iter().all(|peer| peer.connection_state() == ConnectionState::Connected)
+}
+
+#[test]
+fn connects_and_says_hello() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    let chat = pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    pair.negotiate(A);
+    assert_eq!(pair.peers[A].signaling_state(), SignalingState::Stable);
+    assert!(
+        pair.run_until(Duration::from_secs(5), |pair| pair.saw(A, &Event::DataChannelOpen(chat)))
+    );
+    pair.run_for(Duration::from_millis(100));
+    assert!(connected(&mut pair));
+    assert_eq!(pair.peers[A].ice_gathering_state(), IceGatheringState::Complete);
+
+    let theirs = pair.events[B]
+        .iter()
+        .find_map(|event| match event {
+            Event::DataChannel(id) => Some(*id),
+            _ => None,
+        })
+        .expect("B was told of the channel");
+    let now = pair.now;
+    pair.peers[A].data_channel(chat).unwrap().send(now, "hello").unwrap();
+    assert!(pair.run_until(Duration::from_secs(1), |pair| {
+        pair.saw(B, &Event::Readable(Readable::Channel(theirs)))
+    }));
+    let mut channel = pair.peers[B].data_channel(theirs).unwrap();
+    assert_eq!(channel.label(), "chat");
+    assert_eq!(channel.read(), Some(Message::from("hello")));
+    assert_eq!(channel.read(), None);
+}
+
+#[test]
+fn opens_a_channel_on_both_sides_within_four_round_trips() {
+    let mut pair = Pair::new();
+    pair.delay = Duration::from_millis(50);
+    let now = pair.now;
+    let ours = pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    pair.negotiate(A);
+    assert!(pair.run_until(Duration::from_secs(5), |pair| {
+        pair.saw(A, &Event::DataChannelOpen(ours))
+            && pair.events[B].iter().any(|event| matches!(event, Event::DataChannel(_)))
+    }));
+    // 1 for ICE, 2 for DTLS 1.2, and SCTP's two less the one that rides on DTLS's last flight.
+    assert_eq!(pair.elapsed(), Duration::from_millis(400));
+}
+
+#[test]
+fn whichever_side_opens_the_channel_it_takes_four_round_trips() {
+    let mut pair = Pair::new();
+    pair.delay = Duration::from_millis(50);
+    let now = pair.now;
+    pair.peers[A].create_data_channel(now, "a", DataChannelInit::default()).unwrap();
+    pair.negotiate(A);
+    let ours = pair.peers[B].create_data_channel(now, "b", DataChannelInit::default()).unwrap();
+    assert!(pair.run_until(Duration::from_secs(5), |pair| {
+        pair.saw(B, &Event::DataChannelOpen(ours))
+            && pair.events[A].iter().any(|event| matches!(event, Event::DataChannel(_)))
+    }));
+    assert_eq!(pair.elapsed(), Duration::from_millis(400));
+}
+
+#[test]
+fn connects_through_loss_duplication_and_reordering() {
+    for seed in 0..common::seeds() {
+        let mut pair = Pair::with(Configuration::default(), Configuration::default(), seed as u8);
+        let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        pair.fate = Box::new(move |_, _| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            match random % 100 {
+                0..10 => Fate::Drop,
+                10..15 => Fate::Duplicate,
+                15..25 => Fate::Delay(Duration::from_millis(random % 40)),
+                _ => Fate::Deliver,
+            }
+        });
+        let now = pair.now;
+        let chat =
+            pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+        pair.negotiate(A);
+        let open = pair.run_until(Duration::from_secs(30), |pair| {
+            pair.saw(A, &Event::DataChannelOpen(chat))
+                && pair.events[B].iter().any(|event| matches!(event, Event::DataChannel(_)))
+        });
+        assert!(open, "seed {seed}: not open after {:?}", pair.elapsed());
+    }
+}
+
+#[test]
+fn a_wrong_description_leaves_the_connection_as_it_was() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    let offer = pair.peers[A].create_offer(now, Default::default()).unwrap();
+    let broken = offer.sdp.replace("a=setup:actpass", "a=setup:sideways");
+    let error =
+        pair.peers[B].set_remote_description(now, SessionDescription::offer(broken)).unwrap_err();
+    assert!(error.to_string().contains("line"), "{error}");
+    assert_eq!(pair.peers[B].signaling_state(), SignalingState::Stable);
+    assert_eq!(pair.peers[B].remote_description(), None);
+    let error = pair.peers[B]
+        .set_remote_description(now, SessionDescription::answer(offer.sdp))
+        .unwrap_err();
+    assert_eq!(error.kind(), peerless::ErrorKind::InvalidStateError);
+    pair.negotiate(A);
+    assert!(pair.run_until(Duration::from_secs(5), connected));
+}
+
+#[test]
+fn a_wrong_fingerprint_ends_in_failure_and_says_why() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    pair.negotiate_munged(A, |sdp| {
+        let mut lines: Vec<String> = sdp.lines().map(str::to_owned).collect();
+        for line in &mut lines {
+            if line.starts_with("a=fingerprint:") {
+                let last = line.pop().expect("hexadecimal digits");
+                line.push(if last == '0' { '1' } else { '0' });
+            }
+        }
+        lines.join("\r\n") + "\r\n"
+    });
+    pair.run_until(Duration::from_secs(5), |pair| {
+        pair.peers[A].connection_state() == ConnectionState::Failed
+    });
+    assert_eq!(pair.peers[A].connection_state(), ConnectionState::Failed);
+    // One side finds out, and tells the other by an alert.
+    let reasons = pair.peers.each_ref().map(|peer| peer.failure_reason().unwrap().to_string());
+    assert!(reasons.iter().any(|reason| reason.contains("fingerprint")), "{reasons:?}");
+}
+
+#[test]
+fn a_silent_peer_is_disconnected_then_failed() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    pair.negotiate(A);
+    assert!(pair.run_until(Duration::from_secs(5), connected));
+    pair.fate = Box::new(|_, _| Fate::Drop);
+    assert!(pair.run_until(Duration::from_secs(20), |pair| {
+        pair.peers[A].connection_state() == ConnectionState::Disconnected
+    }));
+    assert!(pair.run_until(Duration::from_secs(40), |pair| {
+        pair.peers[A].connection_state() == ConnectionState::Failed
+    }));
+    assert!(pair.peers[A].failure_reason().is_some());
+}
+
+#[test]
+fn goodbye_reaches_the_other_side_and_leaves_nothing_to_do() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    let chat = pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    pair.negotiate(A);
+    assert!(
+        pair.run_until(Duration::from_secs(5), |pair| pair.saw(A, &Event::DataChannelOpen(chat)))
+    );
+    let now = pair.now;
+    pair.peers[A].close(now);
+    assert!(pair.run_until(Duration::from_secs(1), |pair| {
+        pair.peers[B].connection_state() == ConnectionState::Closed
+    }));
+    pair.run_for(Duration::from_millis(100));
+    assert_eq!(pair.peers[A].poll_timeout(), None);
+    assert_eq!(pair.peers[B].poll_timeout(), None);
+}
+
+#[test]
+fn an_ice_restart_by_either_side_keeps_the_connection() {
+    for side in [A, B] {
+        let mut pair = Pair::new();
+        let now = pair.now;
+        let chat =
+            pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+        pair.negotiate(A);
+        assert!(
+            pair.run_until(Duration::from_secs(5), |pair| pair
+                .saw(A, &Event::DataChannelOpen(chat)))
+        );
+        pair.run_for(Duration::from_secs(1));
+        let before = pair.peers[side].local_description().unwrap().sdp;
+        let now = pair.now;
+        pair.peers[side].restart_ice(now);
+        pair.drain_events();
+        assert!(pair.saw(side, &Event::NegotiationNeeded));
+        pair.negotiate(side);
+        let after = pair.peers[side].local_description().unwrap().sdp;
+        let ufrag = |sdp: &str| {
+            sdp.lines().find(|line| line.starts_with("a=ice-ufrag:")).map(str::to_owned)
+        };
+        assert_ne!(ufrag(&before), ufrag(&after));
+        pair.run_for(Duration::from_secs(40));
+        assert!(connected(&mut pair), "side {side}");
+    }
+}
+
+#[test]
+fn two_transports_where_the_other_side_does_not_bundle() {
+    let mut configuration = Configuration::default();
+    configuration.bundle_policy = BundlePolicy::MaxCompat;
+    let mut pair = Pair::with(configuration.clone(), configuration, 1);
+    let now = pair.now;
+    let chat = pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    let audio =
+        pair.peers[A].add_transceiver(now, peerless::MediaKind::Audio, Default::default()).unwrap();
+    pair.negotiate_munged(A, |sdp| {
+        sdp.split_inclusive("\r\n").filter(|line| !line.starts_with("a=group:BUNDLE")).collect()
+    });
+    assert!(pair.run_until(Duration::from_secs(5), |pair| {
+        pair.saw(A, &Event::DataChannelOpen(chat)) && connected(pair)
+    }));
+    let now = pair.now;
+    let frame = peerless::Frame::new(bytes::Bytes::from_static(b"opus"), 960);
+    pair.peers[A].sender(audio).unwrap().send_frame(now, frame).unwrap();
+    assert!(pair.run_until(Duration::from_secs(1), |pair| {
+        pair.events[B].iter().any(|event| matches!(event, Event::Readable(Readable::Receiver(_))))
+    }));
+}

@@ -1,0 +1,182 @@
+//! Media both ways: frames and packets, renegotiation, key frame requests.
+
+mod common;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::{A, B, Fate, Pair};
+use peerless::media::transceiver::{RtpTransceiverDirection, TransceiverInit};
+use peerless::{ConnectionState, Event, Frame, MediaKind, Readable, ReceiveMode, TransceiverId};
+
+fn connected(pair: &mut Pair) -> bool {
+    pair.peers.iter().all(|peer| peer.connection_state() == ConnectionState::Connected)
+}
+
+/// A frame that looks like VP8 (RFC 6386 §9.1): a key frame, or one between.
+fn vp8(n: u32, keyframe: bool, len: usize) -> Bytes {
+    let mut frame = vec![n as u8; len];
+    frame[0] = if keyframe { 0x10 } else { 0x11 };
+    if keyframe {
+        frame[3..10].copy_from_slice(&[0x9d, 0x01, 0x2a, 64, 0, 64, 0]);
+    }
+    Bytes::from(frame)
+}
+
+fn track(pair: &Pair, peer: usize) -> TransceiverId {
+    pair.events[peer]
+        .iter()
+        .find_map(|event| match event {
+            Event::Track(track) => Some(track.transceiver),
+            _ => None,
+        })
+        .expect("a track event")
+}
+
+#[test]
+fn frames_arrive_whole_and_in_order_through_loss() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    let video =
+        pair.peers[A].add_transceiver(now, MediaKind::Video, TransceiverInit::send_only()).unwrap();
+    pair.negotiate(A);
+    assert!(pair.run_until(Duration::from_secs(5), connected));
+    let theirs = track(&pair, B);
+    let mut count = 0_u32;
+    pair.fate = Box::new(move |from, contents| {
+        count += 1;
+        // Media only: RTP's first byte; every 20th packet of A's.
+        if from == A && contents[0] & 0xc0 == 0x80 && count % 20 == 7 {
+            Fate::Drop
+        } else {
+            Fate::Deliver
+        }
+    });
+    let mut received = Vec::new();
+    for n in 0..60_u32 {
+        let frame = Frame::new(vp8(n, n == 0, 3000 + n as usize), n * 3000);
+        let now = pair.now;
+        pair.peers[A].sender(video).unwrap().send_frame(now, frame).unwrap();
+        pair.run_for(Duration::from_millis(33));
+        let now = pair.now;
+        while let Some(frame) = pair.peers[B].receiver(theirs).unwrap().read_frame(now) {
+            received.push(frame);
+        }
+    }
+    pair.run_for(Duration::from_millis(500));
+    let now = pair.now;
+    while let Some(frame) = pair.peers[B].receiver(theirs).unwrap().read_frame(now) {
+        received.push(frame);
+    }
+    assert_eq!(received.len(), 60);
+    for (n, frame) in received.iter().enumerate() {
+        assert_eq!(frame.data, vp8(n as u32, n == 0, 3000 + n), "frame {n}");
+    }
+}
+
+#[test]
+fn forwards_packets_with_their_payload_untouched() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    let video =
+        pair.peers[A].add_transceiver(now, MediaKind::Video, TransceiverInit::default()).unwrap();
+    pair.peers[B].add_track(now, MediaKind::Video, &[]).unwrap();
+    pair.negotiate(A);
+    assert!(pair.run_until(Duration::from_secs(5), connected));
+    let theirs = track(&pair, B);
+    let now = pair.now;
+    pair.peers[B].receiver(theirs).unwrap().set_mode(now, ReceiveMode::Packets);
+    let frame = Frame::new(vp8(1, true, 5000), 3000);
+    pair.peers[A].sender(video).unwrap().send_frame(now, frame.clone()).unwrap();
+    assert!(pair.run_until(Duration::from_secs(1), |pair| {
+        // B sends back what it gets.
+        let now = pair.now;
+        while let Some(packet) = pair.peers[B].receiver(theirs).unwrap().read_packet() {
+            pair.peers[B].sender(theirs).unwrap().forward(now, &packet).unwrap();
+        }
+        pair.saw(A, &Event::Readable(Readable::Receiver(video)))
+    }));
+    let now = pair.now;
+    let echoed = pair.peers[A].receiver(video).unwrap().read_frame(now).expect("a frame");
+    assert_eq!(echoed.data, frame.data);
+}
+
+#[test]
+fn turning_a_track_off_and_on_renegotiates() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    let video =
+        pair.peers[A].add_transceiver(now, MediaKind::Video, TransceiverInit::default()).unwrap();
+    pair.negotiate(A);
+    assert!(pair.run_until(Duration::from_secs(5), connected));
+    let theirs = track(&pair, B);
+    let mut now = pair.now;
+    pair.peers[A].remove_track(now, video).unwrap();
+    pair.drain_events();
+    assert!(pair.saw(A, &Event::NegotiationNeeded));
+    pair.negotiate(A);
+    assert!(pair.saw(B, &Event::TrackEnded(theirs)));
+    let frame = || Frame::new(vp8(1, true, 500), 0);
+    now = pair.now;
+    assert!(pair.peers[A].sender(video).unwrap().send_frame(now, frame()).is_err());
+    pair.peers[A]
+        .transceiver(video)
+        .unwrap()
+        .set_direction(now, RtpTransceiverDirection::SendRecv)
+        .unwrap();
+    pair.negotiate(A);
+    now = pair.now;
+    pair.peers[A].sender(video).unwrap().send_frame(now, frame()).unwrap();
+    assert!(pair.run_until(Duration::from_secs(1), |pair| {
+        pair.saw(B, &Event::Readable(Readable::Receiver(theirs)))
+    }));
+}
+
+#[test]
+fn a_key_frame_request_reaches_the_sender() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    let video =
+        pair.peers[A].add_transceiver(now, MediaKind::Video, TransceiverInit::send_only()).unwrap();
+    pair.negotiate(A);
+    assert!(pair.run_until(Duration::from_secs(5), connected));
+    let theirs = track(&pair, B);
+    let now = pair.now;
+    let frame = Frame::new(vp8(1, true, 500), 0);
+    pair.peers[A].sender(video).unwrap().send_frame(now, frame).unwrap();
+    pair.run_for(Duration::from_millis(100));
+    let now = pair.now;
+    pair.peers[B].receiver(theirs).unwrap().request_key_frame(now);
+    assert!(pair.run_until(Duration::from_secs(1), |pair| {
+        pair.saw(A, &Event::KeyFrameRequested(video))
+    }));
+}
+
+#[test]
+fn media_that_overtakes_the_handshake_is_not_lost() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    let audio = pair.peers[B].add_track(now, MediaKind::Audio, &[]).unwrap();
+    pair.peers[A].add_transceiver(now, MediaKind::Audio, TransceiverInit::default()).unwrap();
+    pair.negotiate(A);
+    // What DTLS says last is late; media is not.
+    let mut handshake = 0;
+    pair.fate = Box::new(move |from, contents| {
+        if from == B && (20..64).contains(&contents[0]) {
+            handshake += 1;
+            if handshake > 2 {
+                return Fate::Delay(Duration::from_millis(30));
+            }
+        }
+        Fate::Deliver
+    });
+    assert!(pair.run_until(Duration::from_secs(5), |pair| {
+        pair.peers[B].connection_state() == ConnectionState::Connected
+    }));
+    let now = pair.now;
+    let frame = Frame::new(Bytes::from_static(b"opus"), 960);
+    pair.peers[B].sender(audio).unwrap().send_frame(now, frame).unwrap();
+    assert!(pair.run_until(Duration::from_secs(2), |pair| {
+        pair.events[A].iter().any(|event| matches!(event, Event::Readable(_)))
+    }));
+}
