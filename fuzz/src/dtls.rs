@@ -1,0 +1,154 @@
+use std::sync::OnceLock;
+use std::time::{Duration, UNIX_EPOCH};
+
+use dtls_srtp::certificate::{Certificate, CertificateParameters};
+use dtls_srtp::crypto::Crypto;
+use dtls_srtp::dtls::{Config, Connection};
+use dtls_srtp::fingerprint::HashAlgorithm;
+
+use crate::choices::Choices;
+use crate::clock::{Clock, assert_does_not_spin};
+use crate::wire::Wire;
+
+/// A client whose server's datagrams, some of them made up, arrive as the input says.
+pub fn dtls_client(bytes: &[u8]) {
+    exercise(bytes, 0);
+}
+
+/// A server whose client's datagrams, some of them made up, arrive as the input says.
+pub fn dtls_server(bytes: &[u8]) {
+    exercise(bytes, 1);
+}
+
+struct Side {
+    connection: Connection,
+    wire: Wire,
+}
+
+fn exercise(bytes: &[u8], target: usize) {
+    let mut choices = Choices::new(bytes);
+    let mut clock = Clock::new();
+    let now = clock.now();
+    let [own, other] = certificates();
+    let settings = choices.byte();
+    let config = |certificate: &Certificate, remote: &Certificate| {
+        let mut config = Config::new(certificate.clone(), Crypto::default())
+            .expect("the default provider has what is needed");
+        if settings & 1 == 0 {
+            let fingerprint = remote.fingerprint(HashAlgorithm::Sha256);
+            config = config.with_remote_fingerprints(vec![fingerprint]);
+        }
+        if settings & 2 != 0 {
+            config = config.with_cookies();
+        }
+        if settings & 4 != 0 {
+            config = config.with_mtu(256);
+        }
+        config
+    };
+    let client = Connection::client(config(own, other), now, [1; 32]);
+    let server = Connection::server(config(other, own), now, [2; 32]);
+    let mut sides = [client, server].map(|connection| Side { connection, wire: Wire::default() });
+    settle(&mut sides, &clock);
+    for _ in 0..MAX_STEPS {
+        if choices.is_empty() {
+            break;
+        }
+        let what = choices.byte();
+        let now = clock.now();
+        let [a, b] = &mut sides;
+        // What is hostile happens to the target only: the other side is the way to the deep states.
+        let (side, peer) = if target == 0 { (a, b) } else { (b, a) };
+        match what {
+            0..=0x7f => {
+                let mut none = Choices::new(&[]);
+                if let Some(mut datagram) = peer.wire.next(&mut none) {
+                    drop(peer.connection.handle_datagram(now, &mut datagram));
+                }
+                if let Some(mut datagram) = side.wire.next(&mut choices) {
+                    let records = side.connection.handle_datagram(now, &mut datagram);
+                    if what & 1 == 0 {
+                        records.for_each(|record| record.fill(0));
+                    }
+                }
+            }
+            0x80..=0x8f => {
+                clock.advance(&mut choices);
+            }
+            0x90..=0x9f => {
+                let timeouts = [side.connection.poll_timeout(), peer.connection.poll_timeout()];
+                clock.advance_to(timeouts.into_iter().flatten().min());
+            }
+            0xa0..=0xa3 => {
+                side.connection.handle_timeout(clock.earlier(&mut choices));
+            }
+            0xa4..=0xbf => {
+                let mut datagram = choices.long_bytes().to_vec();
+                let records = side.connection.handle_datagram(now, &mut datagram);
+                assert_eq!(records.count(), 0, "what is made up is no application data");
+            }
+            0xc0..=0xc7 => {
+                let remote = if target == 0 { other } else { own };
+                let algorithm = match what & 3 {
+                    0 => HashAlgorithm::Sha1,
+                    1 => HashAlgorithm::Sha512,
+                    _ => HashAlgorithm::Sha256,
+                };
+                let fingerprint = remote.fingerprint(algorithm);
+                side.connection.set_remote_fingerprints(now, vec![fingerprint]);
+            }
+            0xc8..=0xcb => side.connection.set_round_trip_time(choices.duration()),
+            0xcc..=0xcf => side.connection.set_mtu(usize::from(choices.u16())),
+            0xd0..=0xdf => {
+                let mut buf = Vec::new();
+                if let Some(start) = side.connection.begin(&mut buf) {
+                    assert!(side.connection.may_send());
+                    buf.extend_from_slice(choices.bytes());
+                    if side.connection.seal(&mut buf, start).is_ok() {
+                        peer.wire.push(&buf);
+                    }
+                }
+            }
+            0xe0..=0xe3 if choices.byte() == 0 => side.connection.close(now),
+            0xe4..=0xe7 if choices.byte() == 0 => peer.connection.close(now),
+            _ => {
+                let connection = &mut side.connection;
+                let _ = (connection.srtp_keys().is_some(), connection.peer_certificate().is_some());
+                let _ = (connection.take_early(), connection.stats(), connection.cipher_suite());
+            }
+        }
+        settle(&mut sides, &clock);
+    }
+}
+
+/// A handshake is a dozen datagrams.
+const MAX_STEPS: usize = 300;
+
+fn settle(sides: &mut [Side; 2], clock: &Clock) {
+    let now = clock.now();
+    for index in 0..2 {
+        let [a, b] = &mut *sides;
+        let (from, to) = if index == 0 { (a, &mut b.wire) } else { (b, &mut a.wire) };
+        from.connection.handle_timeout(now);
+        to.drain(|buf| from.connection.poll_transmit(now, buf).is_some());
+        let mut events = 0;
+        while from.connection.poll_event().is_some() {
+            events += 1;
+            assert!(events < 10, "poll_event never ends");
+        }
+        assert_does_not_spin(now, from.connection.poll_timeout());
+    }
+}
+
+/// Made once: a certificate takes as long as a hundred packets.
+fn certificates() -> &'static [Certificate; 2] {
+    static CERTIFICATES: OnceLock<[Certificate; 2]> = OnceLock::new();
+    CERTIFICATES.get_or_init(|| {
+        let wall_clock = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let make = || {
+            let parameters = CertificateParameters::new(wall_clock);
+            Certificate::generate(&Crypto::default(), parameters).expect("there is entropy")
+        };
+        [make(), make()]
+    })
+}
