@@ -75,6 +75,10 @@ pub struct Session {
     /// The newest time seen.
     now: Instant,
     start: Instant,
+    /// The microseconds between the two: what is counted for each packet is counted in integers.
+    micros: u64,
+    /// How long packets are kept for retransmission, in microseconds.
+    history_age: u64,
     /// The wall clock at an instant.
     wall_clock: (Instant, NtpTime),
     rng: ChaCha20Rng,
@@ -151,9 +155,11 @@ impl Session {
     pub fn new(config: Config, now: Instant, wall_clock: SystemTime, seed: [u8; 32]) -> Self {
         let mut rng = ChaCha20Rng::from_seed(seed);
         Self {
+            history_age: micros(config.history_age),
             config,
             now,
             start: now,
+            micros: 0,
             wall_clock: (now, NtpTime::from(wall_clock)),
             sections: Sections::default(),
             senders: Vec::new(),
@@ -261,7 +267,7 @@ impl Session {
     /// Tells the round-trip time that another layer measured; reports bring better ones.
     pub fn set_round_trip_time(&mut self, round_trip_time: Duration) {
         if self.stats.rtcp_received == 0 || self.round_trip_time.is_none() {
-            self.round_trip_time = Some(round_trip_time);
+            self.learn_round_trip_time(round_trip_time);
         }
     }
 
@@ -319,11 +325,20 @@ impl Session {
 
     /// An older `now` is read as the newest seen.
     fn advance(&mut self, now: Instant) {
-        self.now = self.now.max(now);
+        if now > self.now {
+            self.now = now;
+            self.micros = self.micros_at(now);
+        }
     }
 
-    fn since_start(&self) -> Duration {
-        self.now.saturating_duration_since(self.start)
+    /// The microseconds since the session began.
+    fn micros_at(&self, at: Instant) -> u64 {
+        micros(at.saturating_duration_since(self.start))
+    }
+
+    fn learn_round_trip_time(&mut self, time: Duration) {
+        self.round_trip_time = Some(time);
+        self.history_age = micros(self.config.history_age.max(time.saturating_mul(3)));
     }
 
     /// The wall clock at an instant.
@@ -396,6 +411,11 @@ impl Session {
         stream.flags.attended = deadline.is_some();
         deadline
     }
+}
+
+/// Half a million years fit.
+fn micros(duration: Duration) -> u64 {
+    duration.as_micros() as u64
 }
 
 /// A canonical name for a session that only receives: 96 random bits, as

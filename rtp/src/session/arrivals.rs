@@ -36,7 +36,7 @@ impl Arrivals {
     pub(super) fn record(
         &mut self,
         now: Instant,
-        since_start: Duration,
+        micros: u64,
         sequence: SequenceNumber,
         media: Ssrc,
         interval: Duration,
@@ -64,7 +64,6 @@ impl Arrivals {
             self.ticks.push_back(None);
         }
         if let Some(entry @ None) = self.ticks.get_mut(index) {
-            let micros = since_start.as_micros() as u64;
             *entry = Some(micros / TransportFeedback::TICK_MICROS);
         }
         self.media = media;

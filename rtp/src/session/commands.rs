@@ -226,6 +226,7 @@ impl Session {
         self.advance(now);
         let Frame { data, rtp_time, captured, payload_type, keyframe, codec_info, mut extensions } =
             frame;
+        let captured_at = captured.map_or(self.micros, |at| self.micros_at(at).min(self.micros));
         let captured_time = captured.map(|at| self.ntp_time(at.min(self.now)));
         let slot = self.sections.slot_of(section);
         let parts = slot.and_then(|slot| {
@@ -275,15 +276,11 @@ impl Session {
         };
         drop(data);
         for fragment in fragments {
-            sender.push_fragment(self.now, codec.payload_type, rtp_time, &fragment, &extensions);
+            sender.push_fragment(self.micros, codec.payload_type, rtp_time, &fragment, &extensions);
         }
         sender.counters.frames += 1;
         sender.counters.key_frames += u64::from(is_key_frame);
-        sender.clock = Some(SenderClock {
-            rtp_time,
-            at: captured.map_or(self.now, |captured| captured.min(self.now)),
-            rate: codec.clock_rate,
-        });
+        sender.clock = Some(SenderClock { rtp_time, at: captured_at, rate: codec.clock_rate });
         self.queued(slot);
         Ok(())
     }
@@ -322,9 +319,9 @@ impl Session {
         if let Err(reason) = sender.admit(&self.config, payload.len()) {
             return Err(SendError::new(reason, payload));
         }
-        sender.push_packet(self.now, payload_type, (marker, timestamp), extensions, payload);
+        sender.push_packet(self.micros, payload_type, (marker, timestamp), extensions, payload);
         sender.clock =
-            Some(SenderClock { rtp_time: timestamp, at: self.now, rate: codec.clock_rate });
+            Some(SenderClock { rtp_time: timestamp, at: self.micros, rate: codec.clock_rate });
         self.queued(slot);
         Ok(())
     }
@@ -363,11 +360,11 @@ impl Session {
         let sender = part.sender.as_deref_mut().ok_or(not_sending)?;
         sender.admit(&self.config, packet.payload.len())?;
         let codecs = &part.parameters.codecs;
-        let mapped = sender.forward(self.now, packet, codecs, self.config.history_packets)?;
+        let mapped = sender.forward(self.micros, packet, codecs, self.config.history_packets)?;
         let rate = codecs.iter().find(|codec| codec.payload_type == mapped);
         if let Some(codec) = rate {
             let rtp_time = sender.forwarded_timestamp(packet.timestamp);
-            sender.clock = Some(SenderClock { rtp_time, at: self.now, rate: codec.clock_rate });
+            sender.clock = Some(SenderClock { rtp_time, at: self.micros, rate: codec.clock_rate });
         }
         self.queued(slot);
         Ok(())

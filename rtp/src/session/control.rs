@@ -115,7 +115,7 @@ impl Session {
             remote.round_trip_time_measurements += 1;
             // Smoothed as RFC 6298 does, without the variance.
             let smoothed = self.round_trip_time.map_or(time, |known| (known * 7 + time) / 8);
-            self.round_trip_time = Some(smoothed);
+            self.learn_round_trip_time(smoothed);
         }
     }
 
@@ -160,10 +160,10 @@ impl Session {
     fn with_sender(
         &mut self,
         ssrc: Ssrc,
-        act: impl FnOnce(&mut super::sender::Sender, std::time::Instant),
+        act: impl FnOnce(&mut super::sender::Sender, u64),
     ) -> bool {
         let Some(slot) = self.sender_of(ssrc) else { return false };
-        let now = self.now;
+        let now = self.micros;
         let sender = self.sections.get_mut(slot).and_then(|section| section.sender.as_deref_mut());
         let Some(sender) = sender else { return false };
         act(sender, now);

@@ -54,11 +54,9 @@ impl Session {
 
     fn read_extensions(&mut self, index: u32, packet: &Packet<'_>) -> Extensions {
         let mut values = Values::new();
-        let Some(slot) = self.streams.get(index).map(|stream| stream.slot) else {
-            return Extensions::Read(values);
-        };
+        let section = self.streams.get(index).and_then(|stream| self.sections.get(stream.slot));
+        let Some(section) = section else { return Extensions::Read(values) };
         for element in packet.extensions() {
-            let Some(section) = self.sections.get(slot) else { break };
             match section.parameters.extensions.kind(element.id) {
                 None => {}
                 Some(Kind::Mid) => {
@@ -71,11 +69,10 @@ impl Session {
                     // Version 02 of the extension has two more bytes, which ask for feedback.
                     if let Some((sequence, _)) = element.data.split_first_chunk::<2>() {
                         let sequence = SequenceNumber(u16::from_be_bytes(*sequence));
-                        let since_start = self.since_start();
                         let interval = self.config.transport_feedback_interval;
                         self.arrivals.get_or_insert_with(|| Box::new(Arrivals::new())).record(
                             self.now,
-                            since_start,
+                            self.micros,
                             sequence,
                             packet.ssrc(),
                             interval,
@@ -158,7 +155,6 @@ impl Session {
     }
 
     fn take_media(&mut self, index: u32, incoming: Incoming<'_>) {
-        let since_start = self.since_start();
         let Some(stream) = self.streams.get_mut(index) else { return };
         let Incoming { role, timestamp, payload, .. } = incoming;
         let (sequence, place) = stream.reception.take(incoming.sequence, !incoming.retransmitted);
@@ -184,7 +180,7 @@ impl Session {
                     has_timer = true;
                 }
                 if !incoming.retransmitted {
-                    stream.reception.observe(since_start, timestamp, role.codec.clock_rate);
+                    stream.reception.observe(self.micros, timestamp, role.codec.clock_rate);
                 }
                 if counters.last_timestamp.replace(timestamp) != Some(timestamp) {
                     counters.timestamps += 1;

@@ -81,12 +81,13 @@ impl Reception {
         (extended, place)
     }
 
-    /// Takes the timestamp of a packet that came in order.
-    pub(super) fn observe(&mut self, since_start: Duration, timestamp: u32, rate: ClockRate) {
+    /// Takes the timestamp of a packet that came in order, so long after the session began.
+    pub(super) fn observe(&mut self, micros: u64, timestamp: u32, rate: ClockRate) {
         if self.rate != Some(rate) {
             (self.rate, self.transit) = (Some(rate), None);
         }
-        let arrival = rate.units(since_start) as u32;
+        // It wraps after six years at 90 kHz, which is one wrong sample of the jitter.
+        let arrival = (micros.wrapping_mul(rate.hertz().into()) / 1_000_000) as u32;
         let transit = arrival.wrapping_sub(timestamp);
         if let Some(before) = self.transit.replace(transit) {
             let difference = transit.wrapping_sub(before).cast_signed().unsigned_abs();
@@ -230,7 +231,7 @@ mod tests {
         for (index, late_millis) in [0u64, 5, 0, 12, 3, 3, 3, 40, 0].into_iter().enumerate() {
             let timestamp = 160 * index as u32;
             let arrival = Duration::from_millis(20 * index as u64 + late_millis);
-            reception.observe(arrival, timestamp, rate);
+            reception.observe(arrival.as_micros() as u64, timestamp, rate);
             let transit = (rate.units(arrival) as i64) - i64::from(timestamp);
             if let Some(last) = last {
                 reference += (transit - last).abs() - ((reference + 8) >> 4);
@@ -247,7 +248,11 @@ mod tests {
         for index in 0..10 {
             let jump = if index < 5 { 0 } else { 1 << 30 };
             let arrival = Duration::from_millis(20 * index);
-            reception.observe(arrival, 160 * index as u32 + jump, ClockRate::HZ_8000);
+            reception.observe(
+                arrival.as_micros() as u64,
+                160 * index as u32 + jump,
+                ClockRate::HZ_8000,
+            );
         }
         assert_eq!(reception.jitter(), Duration::ZERO);
     }

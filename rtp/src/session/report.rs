@@ -173,12 +173,11 @@ impl Session {
     fn trim_histories(&mut self) -> (bool, bool) {
         let mut has_news = self.streams.iter().any(|(_, stream)| stream.reception.is_fresh());
         let mut has_history = false;
-        let age = self.config.history_age.max(self.assumed_round_trip_time() * 3);
         for slot in 0..self.sections.len() as u16 {
             let Some(section) = self.sections.get_mut(slot) else { continue };
             if let Some(sender) = section.sender.as_deref_mut() {
                 has_news |= sender.sent_since_report;
-                sender.trim(self.now, &self.config, Some(age));
+                sender.trim(self.micros, &self.config, Some(self.history_age));
                 has_history |= sender.has_history();
             }
             let receiver = &mut section.receiver;
@@ -237,13 +236,13 @@ impl Session {
         slot: u16,
         position: usize,
     ) -> Step {
-        let now = self.now;
+        let (now, micros) = (self.now, self.micros);
         let ntp_time = self.ntp_time(now);
         let Some(section) = self.sections.get_mut(slot) else { return Step::Section };
         let receiver = &section.receiver.streams;
         let info =
             section.sender.as_deref().filter(|sender| position == 0 && sender.sent_since_report);
-        let info = info.map(|sender| sender_info(sender, now, ntp_time));
+        let info = info.map(|sender| sender_info(sender, micros, ntp_time));
         let streams = receiver.get(position..).unwrap_or_default();
         let fresh = |index: &u32| {
             self.streams.get(*index).is_some_and(|stream| stream.reception.is_fresh())
@@ -433,9 +432,9 @@ fn identity<'s>(section: &'s Section, local: Ssrc, local_cname: &'s str) -> (Ssr
     }
 }
 
-fn sender_info(sender: &Sender, now: Instant, ntp_time: crate::clock::NtpTime) -> SenderInfo {
+fn sender_info(sender: &Sender, now: u64, ntp_time: crate::clock::NtpTime) -> SenderInfo {
     let rtp_time = sender.clock.map_or(0, |clock| {
-        let passed = clock.rate.units(now.saturating_duration_since(clock.at));
+        let passed = clock.rate.units(Duration::from_micros(now.saturating_sub(clock.at)));
         clock.rtp_time.wrapping_add(passed as u32)
     });
     SenderInfo {

@@ -1,5 +1,5 @@
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -53,7 +53,8 @@ pub(super) struct Sender {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SenderClock {
     pub(super) rtp_time: u32,
-    pub(super) at: Instant,
+    /// In microseconds since the session began.
+    pub(super) at: u64,
     pub(super) rate: ClockRate,
 }
 
@@ -70,7 +71,8 @@ pub(super) struct Counters {
     pub(super) firs: u64,
     pub(super) frames: u64,
     pub(super) key_frames: u64,
-    pub(super) send_delay: Duration,
+    /// In microseconds.
+    pub(super) send_delay: u64,
     last_timestamp: Option<u32>,
 }
 
@@ -85,8 +87,8 @@ pub(super) struct Slot {
     state: State,
     repair_queued: bool,
     pub(super) timestamp: u32,
-    /// When it was queued; then, when it left last.
-    at: Instant,
+    /// When it was queued; then, when it left last: in microseconds since the session began.
+    at: u64,
     pub(super) extensions: Values,
 }
 
@@ -109,7 +111,7 @@ impl Slot {
         usize::from(self.prefix_len) + self.payload.len()
     }
 
-    fn absent(at: Instant) -> Self {
+    fn absent(at: u64) -> Self {
         Self {
             payload: Bytes::new(),
             prefix: [0; PREFIX],
@@ -205,7 +207,7 @@ impl Sender {
     /// Queues one packet of a frame.
     pub(super) fn push_fragment(
         &mut self,
-        now: Instant,
+        now: u64,
         payload_type: PayloadType,
         timestamp: u32,
         fragment: &Fragment,
@@ -231,7 +233,7 @@ impl Sender {
     /// Queues a packet of the application's.
     pub(super) fn push_packet(
         &mut self,
-        now: Instant,
+        now: u64,
         payload_type: PayloadType,
         (marker, timestamp): (bool, u32),
         extensions: Values,
@@ -265,7 +267,7 @@ impl Sender {
     /// source goes on without a gap in numbers, and with the time that passed in timestamps.
     pub(super) fn forward(
         &mut self,
-        now: Instant,
+        now: u64,
         packet: &ReceivedPacket,
         codecs: &[Codec],
         history: usize,
@@ -330,7 +332,7 @@ impl Sender {
 
     fn change_source(
         &mut self,
-        now: Instant,
+        now: u64,
         known: Option<Source>,
         packet: &ReceivedPacket,
         codecs: &[Codec],
@@ -343,7 +345,10 @@ impl Sender {
             }
             (_, clock) => {
                 let timestamp = clock.map(|clock| {
-                    let passed = clock.rate.units(now.saturating_duration_since(clock.at)).max(1);
+                    let passed = clock
+                        .rate
+                        .units(Duration::from_micros(now.saturating_sub(clock.at)))
+                        .max(1);
                     clock.rtp_time.wrapping_add(passed as u32)
                 });
                 Source {
@@ -410,11 +415,11 @@ impl Sender {
     /// Counts a packet that was written, and keeps or drops it.
     pub(super) fn departed(
         &mut self,
-        now: Instant,
+        now: u64,
         departure: Departure,
         packet_len: usize,
         config: &Config,
-        history: Option<Duration>,
+        history: Option<u64>,
     ) {
         let Some(slot) = self.slots.get_mut(departure.index) else { return };
         let len = slot.len();
@@ -427,7 +432,7 @@ impl Sender {
             counters.retransmitted_packets += 1;
             counters.retransmitted_bytes += len as u64;
         } else {
-            counters.send_delay += now.saturating_duration_since(slot.at);
+            counters.send_delay += now.saturating_sub(slot.at);
             self.report_packets = self.report_packets.wrapping_add(1);
             self.report_octets = self.report_octets.wrapping_add(len as u32);
             self.sent_since_report = true;
@@ -444,9 +449,9 @@ impl Sender {
         self.trim(now, config, history);
     }
 
-    /// Keeps the bounds of the history; `None` keeps nothing but the places of packets that a
+    /// Keeps the bounds of the history, which is an age in microseconds; `None` keeps nothing but the places of packets that a
     /// forwarder may still receive.
-    pub(super) fn trim(&mut self, now: Instant, config: &Config, history: Option<Duration>) {
+    pub(super) fn trim(&mut self, now: u64, config: &Config, history: Option<u64>) {
         while self.left > 0
             && let Some(oldest) = self.slots.front()
         {
@@ -454,7 +459,7 @@ impl Sender {
                 Some(age) => {
                     self.left <= config.history_packets
                         && self.history_bytes <= config.history_bytes
-                        && now.saturating_duration_since(oldest.at) <= age
+                        && now.saturating_sub(oldest.at) <= age
                 }
                 None => self.source.is_some() && self.left <= FORWARDED_PLACES,
             };
@@ -476,7 +481,7 @@ impl Sender {
 
     /// Queues a packet that is asked for, unless it is gone, or was sent less than `pause` ago and
     /// may still be on its way.
-    pub(super) fn repair(&mut self, now: Instant, sequence: SequenceNumber, pause: Duration) {
+    pub(super) fn repair(&mut self, now: u64, sequence: SequenceNumber, pause: Duration) {
         let next = self.next();
         let distance = sequence.distance_from(ExtendedSequenceNumber(next).wire());
         let number = next.saturating_add_signed(distance.into());
@@ -487,7 +492,7 @@ impl Sender {
             return;
         }
         let Some(slot) = self.slots.get_mut(index) else { return };
-        let recent = now.saturating_duration_since(slot.at) < pause;
+        let recent = u128::from(now.saturating_sub(slot.at)) < pause.as_micros();
         if slot.state != State::Sent || slot.repair_queued || recent {
             return;
         }
@@ -511,7 +516,7 @@ impl Sender {
             fir_count: counters.firs,
             frames_sent: counters.frames,
             key_frames: counters.key_frames,
-            total_packet_send_delay: counters.send_delay,
+            total_packet_send_delay: Duration::from_micros(counters.send_delay),
             queued_packets: self.slots.len() - self.left,
             queued_bytes: self.waiting_bytes,
             history_packets: self.left,

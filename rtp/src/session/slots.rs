@@ -1,5 +1,4 @@
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use super::Config;
 use super::blocks::Blocks;
@@ -7,6 +6,7 @@ use super::inbound::Role;
 use super::media::ReceivedPacket;
 use super::section::{Codec, Mode, Parameters, SectionId};
 use super::sender::Sender;
+use super::transmit::Template;
 use crate::extension::{Kind, Values};
 use crate::payload_type::PayloadType;
 
@@ -21,6 +21,8 @@ pub(super) struct Section {
     pub(super) flags: Flags,
     /// Whether arrivals of its packets are told for congestion control.
     pub(super) transport_cc: bool,
+    /// The header of its packets, once one was sent.
+    pub(super) template: Option<Template>,
 }
 
 /// The ids of the extensions that the session writes, 0 for none, and the room that they take.
@@ -66,6 +68,7 @@ impl Section {
             receiver: Receiver::default(),
             flags: Flags::default(),
             transport_cc: false,
+            template: None,
         };
         section.derive();
         section
@@ -94,6 +97,7 @@ impl Section {
         hop.len = lens.into_iter().filter(|(id, _)| *id != 0).map(|(_, len)| len + 2).sum();
         self.transport_cc = codecs.iter().any(|codec| codec.transport_cc);
         self.hop = hop;
+        self.template = None;
     }
 
     pub(super) fn codec(&self, payload_type: PayloadType) -> Option<&Codec> {
@@ -124,15 +128,6 @@ impl Section {
         let extension = if elements == 0 { 0 } else { (4 + elements).next_multiple_of(4) };
         let repair = if codec.rtx.is_some() { REPAIR_HEADER_LEN } else { 0 };
         config.mtu.saturating_sub(12 + extension + repair)
-    }
-
-    /// How long packets of a payload type are kept, if they are.
-    pub(super) fn history(
-        codec: Option<&Codec>,
-        config: &Config,
-        round_trip_time: Duration,
-    ) -> Option<Duration> {
-        codec?.nack.then(|| config.history_age.max(round_trip_time * 3))
     }
 }
 
