@@ -1,2 +1,12 @@
-//! Programs that show Peerless at work
+//! Programs that show Peerless at work.
+//!
+//! | program | what it is |
+//! | --- | --- |
+//! | `cargo run --release --example call` | A video call in the browser: your picture and sound come back through the whole stack, with a chat, files and live figures. |
+//! | `cargo run --release --example call -- --self-test` | The same stack without a browser: it calls itself over UDP and says how it went. |
+//! | `cargo run --example loopback` | The smallest complete program: two connections in memory, from the offer to the first message. |
+//!
+//! The library part holds what programs share: readers of media files.
 #![forbid(unsafe_code)]
+
+pub mod media;

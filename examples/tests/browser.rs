@@ -1,0 +1,203 @@
+//! The `call` example with real browsers at the other end: Chromium by WebDriver, Firefox by
+//! WebDriver BiDi. Where a browser is missing, its test says so in one line and passes; with `CI`
+//! set it fails.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic, and indexing JSON cannot"
+)]
+
+#[path = "browser/bidi.rs"]
+mod bidi;
+#[path = "browser/page.rs"]
+mod page;
+#[path = "browser/program.rs"]
+mod program;
+#[path = "browser/webdriver.rs"]
+mod webdriver;
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use self::{
+    bidi::Firefox,
+    page::Page,
+    program::Program,
+    webdriver::{Browser, Devices},
+};
+
+#[test]
+fn chromium_gets_its_picture_sound_and_files_back() {
+    let Some(browser) = Browser::start(Devices::Fake) else { return };
+    let program = Program::start();
+    let mut page = Page(browser.tab());
+    page.open(&format!("{}/?raw", program.url()));
+    page.click("#start");
+    page.wait_for("the call is connected", "peerless.state === 'connected'");
+
+    for mode in ["frames", "packets"] {
+        page.script(&format!("document.querySelector('input[value={mode}]').click()"));
+        page.wait_for(
+            "the page says which mode is active",
+            &format!(
+                "peerless.mode === '{mode}' && \
+                 document.getElementById('mode-says').textContent.startsWith('Active now')"
+            ),
+        );
+        page.pictures_keep_coming();
+        page.sound_arrives();
+    }
+
+    // A real message, and a real file.
+    page.script("peerless.say('hello')");
+    page.wait_for("the chat comes back", "peerless.chat.some(({ text }) => text === 'hello')");
+    page.a_file_returns(5_000_000);
+    assert_eq!(
+        page.script("return document.getElementById('progress').ariaValueNow"),
+        json!("100")
+    );
+
+    // Turning the camera off and on renegotiates.
+    let video = "peerless.pc.getTransceivers().find(it => it.receiver.track.kind === 'video')";
+    page.click("#camera");
+    page.wait_for("no picture is negotiated", &format!("{video}.currentDirection === 'inactive'"));
+    page.click("#camera");
+    page.wait_for("a picture is negotiated", &format!("{video}.currentDirection === 'sendrecv'"));
+    page.pictures_keep_coming();
+
+    for side in ["browser", "server"] {
+        let before = page.credentials();
+        page.click(&format!("#restart-{side}"));
+        page.wait_for(
+            "both sides have new ICE credentials",
+            &format!(
+                "(credentials => credentials[0] !== {} && credentials[1] !== {})({})",
+                before[0],
+                before[1],
+                page::CREDENTIALS
+            ),
+        );
+        page.wait_for("the restart succeeds", "peerless.pc.iceConnectionState === 'connected'");
+        page.pictures_keep_coming();
+    }
+
+    assert!(page.script("return peerless.stats.server.inbound.length").as_u64() >= Some(2));
+    page.wait_for(
+        "both sides' round-trip times are known",
+        "peerless.stats.server.round_trip_ms > 0 && peerless.stats.browser.roundTripTime >= 0",
+    );
+    assert_eq!(page.script("return peerless.errors"), json!([]));
+
+    page.click("#hang-up");
+    program.wait_for("nothing is left of the call", |status| status["connections"] == 0);
+}
+
+#[test]
+fn three_tabs_share_the_socket_and_a_killed_one_is_freed() {
+    let Some(browser) = Browser::start(Devices::Fake) else { return };
+    let Some(doomed) = Browser::start(Devices::Fake) else { return };
+    let program = Program::start();
+    let first = browser.tab();
+    let second = browser.new_tab();
+    let mut pages = [Page(first), Page(second), Page(doomed.tab())];
+    for page in &mut pages {
+        page.open(program.url());
+        page.click("#start");
+        page.wait_for("the call is connected", "peerless.state === 'connected'");
+    }
+    for page in &mut pages {
+        page.pictures_keep_coming();
+    }
+    let [mut first, mut second, third] = pages;
+    let name = first_string(&program.status(), "a3");
+    assert_eq!(program.status()["connections"], 3);
+
+    // No goodbye: consent runs out (RFC 7675 §5.1: 30 seconds).
+    drop(third);
+    doomed.kill();
+    program.wait_for("the connection is seen to be gone", |status| {
+        states(status, &name).iter().any(|state| state == "disconnected")
+    });
+    program.wait_for_up_to(Duration::from_secs(60), "it is freed", |status| {
+        status["connections"] == 2
+            && states(status, &name).ends_with(&["disconnected".to_owned(), "failed".to_owned()])
+    });
+    first.pictures_keep_coming();
+    second.pictures_keep_coming();
+
+    // Closing a tab is a goodbye; leaving the page is one too.
+    second.close();
+    first.open("about:blank");
+    program.wait_for("nothing is left", |status| {
+        status["connections"] == 0 && status["tabs"].as_array().is_some_and(Vec::is_empty)
+    });
+}
+
+#[test]
+fn chromium_without_devices_hides_its_addresses_and_still_connects() {
+    let Some(browser) = Browser::start(Devices::None) else { return };
+    let program = Program::start();
+    let mut page = Page(browser.tab());
+    page.open(program.url());
+    page.click("#start");
+    page.wait_for("the call is connected", "peerless.state === 'connected'");
+    let offer = page.script("return peerless.pc.localDescription.sdp");
+    let offer = offer.as_str().unwrap();
+    assert!(offer.contains(".local "), "no address is told:\n{offer}");
+    let notice = page.script("return document.getElementById('notice').textContent");
+    assert!(notice.as_str().unwrap().contains("Chat and files work"), "{notice}");
+    page.wait_for("the file channel opens", "!document.getElementById('file').disabled");
+    page.a_file_returns(100_000);
+    page.click("#hang-up");
+    program.wait_for("nothing is left of the call", |status| status["connections"] == 0);
+}
+
+#[test]
+fn firefox_gets_its_picture_and_files_back() {
+    let Some(firefox) = Firefox::start() else { return };
+    let program = Program::start();
+    let mut page = Page(firefox);
+    page.open(program.url());
+    page.click("#start");
+    page.wait_for("the call is connected", "peerless.state === 'connected'");
+    for mode in ["frames", "packets"] {
+        page.script(&format!("document.querySelector('input[value={mode}]').click()"));
+        page.wait_for("the mode is active", &format!("peerless.mode === '{mode}'"));
+        page.pictures_keep_coming();
+    }
+    let codec = "[...(await peerless.pc.getStats()).values()]\
+        .find(it => it.type === 'codec' && it.mimeType.startsWith('video/')).mimeType";
+    assert_eq!(page.script(&format!("return {codec}")), json!("video/VP8"));
+    page.a_file_returns(5_000_000);
+    assert_eq!(page.script("return peerless.errors"), json!([]));
+    page.click("#hang-up");
+    program.wait_for("nothing is left of the call", |status| status["connections"] == 0);
+}
+
+/// The name of the tab, which must be there.
+fn first_string(status: &serde_json::Value, name: &str) -> String {
+    let tabs = status["tabs"].as_array().unwrap();
+    assert!(tabs.iter().any(|tab| tab["name"] == name), "{status}");
+    name.to_owned()
+}
+
+/// The states that a tab's connection went through, also when it has ended.
+fn states(status: &serde_json::Value, name: &str) -> Vec<String> {
+    let of = |list: &str| {
+        let list = status[list].as_array()?;
+        let found = list.iter().rfind(|it| it["name"] == name && it["states"].is_array())?;
+        let states = found["states"].as_array()?.iter();
+        Some(states.filter_map(|state| state.as_str().map(str::to_owned)).collect())
+    };
+    of("tabs").or_else(|| of("ended")).unwrap_or_default()
+}
+
+/// What to do where a browser is missing: tests that CI runs must not be skipped there.
+fn missing(what: &str) {
+    #[expect(clippy::disallowed_methods, reason = "CI says so by this variable")]
+    let ci = std::env::var("CI").is_ok();
+    assert!(!ci, "{what}");
+    println!("skipped: {what}");
+}

@@ -1,0 +1,112 @@
+//! The page of the `call` example, in whatever browser.
+
+use std::{thread, time::Duration};
+
+use serde_json::Value;
+
+use crate::program::wait;
+
+/// A tab of a browser.
+pub(crate) trait Tab {
+    fn open(&mut self, url: &str);
+    /// Runs the body of an `async` function and returns what it returns.
+    fn script(&mut self, script: &str) -> Value;
+    fn click(&mut self, selector: &str);
+    fn close(&mut self);
+}
+
+/// A tab that shows our page.
+pub(crate) struct Page<T>(pub(crate) T);
+
+impl<T: Tab> Page<T> {
+    pub(crate) fn open(&mut self, url: &str) {
+        self.0.open(url);
+    }
+
+    pub(crate) fn script(&mut self, script: &str) -> Value {
+        self.0.script(script)
+    }
+
+    pub(crate) fn click(&mut self, selector: &str) {
+        self.0.click(selector);
+    }
+
+    pub(crate) fn close(mut self) {
+        self.0.close();
+    }
+
+    pub(crate) fn wait_for(&mut self, what: &str, condition: &str) {
+        wait(Duration::from_secs(30), || {
+            if self.script(&format!("return Boolean({condition})")) == true {
+                return Ok(());
+            }
+            let state = self.script("return { state: peerless.state, errors: peerless.errors, notice: document.getElementById('notice').textContent }");
+            Err(format!("{what}? {state}"))
+        });
+    }
+
+    /// Both sides' ICE user fragments, as JavaScript strings.
+    pub(crate) fn credentials(&mut self) -> [Value; 2] {
+        let both = self.script(&format!("return {CREDENTIALS}"));
+        [both[0].clone(), both[1].clone()]
+    }
+
+    /// Frames are decoded, and it goes on: by the browser's own statistics.
+    pub(crate) fn pictures_keep_coming(&mut self) {
+        let before = self.inbound("video", "framesDecoded");
+        self.wait_for(
+            "40 more frames are decoded",
+            &format!("{} >= {}", statistic("video", "framesDecoded"), before + 40.0),
+        );
+    }
+
+    /// Less than 2 % of the sound is made up, and the fake device's beep is heard.
+    pub(crate) fn sound_arrives(&mut self) {
+        let received = |page: &mut Self| {
+            [
+                page.inbound("audio", "concealedSamples"),
+                page.inbound("audio", "totalSamplesReceived"),
+            ]
+        };
+        // What was concealed while the first packets were on their way does not count.
+        thread::sleep(Duration::from_secs(1));
+        self.script("peerless.peakLevel = 0");
+        let before = received(self);
+        thread::sleep(Duration::from_secs(5));
+        let after = received(self);
+        let (concealed, total) = (after[0] - before[0], after[1] - before[1]);
+        println!("concealed {concealed} of {total} samples");
+        assert!(total > 4.0 * 48_000.0, "five seconds have {total} samples");
+        assert!(concealed < 0.02 * total, "concealed {concealed} of {total}");
+        let peak = self.script("return peerless.peakLevel").as_f64().unwrap();
+        assert!(peak > 0.01, "the beep is heard: {peak}");
+    }
+
+    /// A file of random bytes comes back the same.
+    pub(crate) fn a_file_returns(&mut self, len: usize) {
+        let verdict = self.script(&format!(
+            "const bytes = new Uint8Array({len});
+             for (let at = 0; at < bytes.length; at += 65536) \
+                crypto.getRandomValues(bytes.subarray(at, at + 65536));
+             return await peerless.sendFile(new File([bytes], 'random.bin'));"
+        ));
+        println!("file: {verdict}");
+        assert_eq!(verdict["ok"], true, "{verdict}");
+        assert_eq!(verdict["size"], len);
+    }
+
+    fn inbound(&mut self, kind: &str, name: &str) -> f64 {
+        self.script(&format!("return {}", statistic(kind, name))).as_f64().unwrap_or(0.0)
+    }
+}
+
+fn statistic(kind: &str, name: &str) -> String {
+    format!(
+        "([...(await peerless.pc.getStats()).values()]\
+         .find(it => it.type === 'inbound-rtp' && it.kind === '{kind}')?.{name} ?? 0)"
+    )
+}
+
+/// Both sides' user fragments, as a JavaScript expression.
+pub(crate) const CREDENTIALS: &str = "[peerless.pc.currentLocalDescription, \
+    peerless.pc.currentRemoteDescription].map(it => it.sdp.match(/a=ice-ufrag:(\\S+)/)[1])";
