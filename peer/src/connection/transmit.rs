@@ -64,7 +64,7 @@ impl PeerConnection {
             self.counters.datagrams_dropped += 1;
         }
         let data = self.data.as_mut().filter(|data| data.transport == Some(transport.id))?;
-        if !dtls.may_send() {
+        if data.channels.poll_timeout().is_none_or(|at| at > now) || !dtls.may_send() {
             return None;
         }
         let limit = data.channels.association().mtu() + dtls.record_overhead();
