@@ -220,6 +220,9 @@ impl Association {
         if let Some(event) = self.events.pop_front() {
             return Some(event);
         }
+        if self.recv.is_quiet() && self.send.queues.is_quiet() && self.reset.is_quiet() {
+            return None;
+        }
         if let Some(stream) = self.recv.poll_readable() {
             return Some(Event::Readable(stream));
         }

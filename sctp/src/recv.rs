@@ -397,6 +397,12 @@ impl Receiver {
         padded(sack::MIN_LEN + 4 * (self.map.gaps().len() + self.map.duplicates().len()))
     }
 
+    /// Whether no stream has become readable.
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.readable.is_empty()
+    }
+
     /// A stream that has become readable.
     pub(crate) fn poll_readable(&mut self) -> Option<u16> {
         while let Some(number) = self.readable.pop_front() {

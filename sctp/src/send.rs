@@ -262,7 +262,7 @@ impl Sender {
                 self.fast_retransmit || self.outstanding.in_flight() < self.congestion.window();
             // A chunk cut for a larger packet size goes alone in a packet that is too large
             // rather than never (§6.9 does not let it be cut again).
-            let fits = buf.len() + len <= end || (len > end && buf.len() <= end / 2);
+            let fits = buf.len() + len <= end || len > segment(self.mtu);
             if !allowed || !fits {
                 break;
             }
@@ -314,10 +314,10 @@ impl Sender {
         }
         let in_flight_before = self.outstanding.in_flight();
         let progress = self.outstanding.acknowledge(now, sack, self.recovering_until)?;
+        // A timeout that was backed off stays so until there is a new measurement (§6.3.3): it may
+        // have been backed off because round trips have become longer.
         if let Some(rtt) = progress.rtt {
             self.rto.measured(rtt);
-        } else if progress.advanced {
-            self.rto.reset_back_off();
         }
         // D.ii.
         let a_rwnd = usize::try_from(sack.a_rwnd).unwrap_or(usize::MAX);

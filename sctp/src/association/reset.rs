@@ -36,6 +36,8 @@ struct Open {
     sequence: u32,
     last_assigned_tsn: Tsn,
     streams: Vec<u16>,
+    /// Those of them that the peer has shown to be reset, though its answer is still to come.
+    confirmed: Vec<u16>,
     /// The peer said that it is at it: to ask again is no sign of a dead path.
     in_progress: bool,
 }
@@ -78,6 +80,12 @@ impl Reset {
         self.timer
     }
 
+    /// Whether nothing was reset.
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.incoming.is_empty() && self.outgoing.is_empty()
+    }
+
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
         if let Some(stream) = self.incoming.pop_first() {
             return Some(Event::IncomingStreamReset(stream));
@@ -102,6 +110,18 @@ impl Association {
     /// Whether the peer has RFC 6525; known once the association is established.
     pub(crate) const fn supports_reset(&self) -> bool {
         self.reset.supported
+    }
+
+    /// The peer uses a number anew of which our reset is not answered yet: it has been performed,
+    /// and the answer was lost or overtaken.
+    pub(crate) fn confirm_reset(&mut self, stream: u16) {
+        if let Some(open) = &mut self.reset.open
+            && open.streams.contains(&stream)
+            && !open.confirmed.contains(&stream)
+        {
+            open.confirmed.push(stream);
+            self.send.queues.restart_stream(stream);
+        }
     }
 
     /// Whether a request can be made now.
@@ -147,6 +167,7 @@ impl Association {
             sequence: self.reset.next_request,
             last_assigned_tsn: self.send.next_tsn().previous(),
             streams,
+            confirmed: Vec::new(),
             in_progress: false,
         });
         self.reset.next_request = self.reset.next_request.wrapping_add(1);
@@ -284,9 +305,13 @@ impl Association {
         }
         // A refusal leaves nothing to be done: the stream counts as reset on our side.
         let performed = matches!(result, ResetResult::Performed | ResetResult::NothingToDo);
-        let streams = self.reset.open.take().map(|open| open.streams).unwrap_or_default();
+        let Some(open) = self.reset.open.take() else { return };
         self.reset.timer = None;
-        for stream in streams {
+        self.pending.reset_request = false;
+        for stream in open.streams {
+            if open.confirmed.contains(&stream) {
+                continue;
+            }
             if performed {
                 self.send.queues.restart_stream(stream);
             }

@@ -6,7 +6,9 @@ use super::cookie::Cookie;
 use super::state::State;
 use crate::chunk::error_cause::ErrorCause;
 use crate::chunk::re_config::ResetResult;
-use crate::chunk::{ChunkType, abort, cookie_echo, heartbeat, re_config, shutdown, write_empty};
+use crate::chunk::{
+    self, ChunkType, abort, cookie_echo, heartbeat, re_config, shutdown, write_empty,
+};
 use crate::packet;
 use crate::send::Mode;
 use bytes::Bytes;
@@ -90,14 +92,16 @@ impl Association {
     /// passed.
     #[inline]
     pub(crate) fn ready(&self, now: Instant) -> Option<Instant> {
-        if !self.replies.is_empty() || self.pending.any() {
+        if !self.replies.is_empty() {
             return Some(now);
         }
         match self.state {
-            State::Closed | State::CookieEchoed => None,
+            State::Closed => None,
             State::CookieWait => self.handshake.init_is_due().then_some(now),
+            // §5.1 C: nothing else may be sent before the COOKIE ACK.
+            State::CookieEchoed => self.pending.cookie_echo.then_some(now),
             state => {
-                if self.recv.sack_is_due() || self.reset_is_due() {
+                if self.pending.any() || self.recv.sack_is_due() || self.reset_is_due() {
                     return Some(now);
                 }
                 if state.may_send() { self.send.ready(now) } else { None }
@@ -146,9 +150,9 @@ impl Association {
                 packet::begin(buf, local, remote, tag);
                 match cause {
                     Some((cause, information)) => {
-                        let chunk = buf.len();
+                        let at = buf.len();
                         abort::write(buf, ChunkType::Abort, cause, &information);
-                        if let Some(byte) = buf.get_mut(chunk + 1) {
+                        if let Some(byte) = buf.get_mut(at + 1) {
                             *byte = flags;
                         }
                     }
@@ -185,7 +189,10 @@ impl Association {
             write_empty(buf, ChunkType::ShutdownAck, 0);
             self.shutdown_sent(now);
         }
-        if self.state.is_up() && self.write_control(now, buf, end) {
+        if with_cookie {
+            self.write_errors(buf, end);
+        }
+        if self.state.is_up() && self.write_control(now, buf, head, end) {
             return true;
         }
 
@@ -214,8 +221,17 @@ impl Association {
         if awaited { Mode::Immediate } else { Mode::Normal }
     }
 
+    /// ERROR chunks, as many as fit.
+    fn write_errors(&mut self, buf: &mut Vec<u8>, end: usize) {
+        while end.saturating_sub(buf.len()) >= SPACE
+            && let Some((cause, information)) = self.pending.errors.pop_front()
+        {
+            abort::write(buf, ChunkType::Error, cause, &information);
+        }
+    }
+
     /// Control chunks of an association that is up; gives whether the packet is full.
-    fn write_control(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize) -> bool {
+    fn write_control(&mut self, now: Instant, buf: &mut Vec<u8>, head: usize, end: usize) -> bool {
         if std::mem::take(&mut self.pending.shutdown) {
             shutdown::write(buf, self.recv.cumulative());
             self.shutdown_sent(now);
@@ -224,18 +240,18 @@ impl Association {
             heartbeat::write(buf, self.heartbeat.nonce());
             self.heartbeat_sent(now);
         }
-        while let Some((cause, information)) = self.pending.errors.pop_front() {
-            abort::write(buf, ChunkType::Error, cause, &information);
-            if end.saturating_sub(buf.len()) < SPACE {
-                return true;
-            }
+        self.write_errors(buf, end);
+        if end.saturating_sub(buf.len()) < SPACE {
+            return true;
         }
         if let Some(value) = self.pending.heartbeat_ack.take() {
-            if buf.len() + value.len() + 4 > end {
+            if buf.len() + value.len() + chunk::HEADER_LEN <= end {
+                heartbeat::write_ack(buf, &value);
+            } else if buf.len() > head {
                 self.pending.heartbeat_ack = Some(value);
                 return true;
             }
-            heartbeat::write_ack(buf, &value);
+            // Else the packets have become too small for it: it is not answered.
         }
         while let Some((sequence, result)) = self.pending.reset_responses.pop_front() {
             re_config::write_response(buf, sequence, result);

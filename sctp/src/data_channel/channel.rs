@@ -49,6 +49,8 @@ pub(crate) struct Channel {
     pub(crate) confirmed: bool,
     /// The peer has opened it.
     pub(crate) incoming: bool,
+    /// We have asked for the reset of our stream.
+    pub(crate) reset_asked: bool,
     /// Our stream was reset, and theirs.
     pub(crate) outgoing_reset: bool,
     pub(crate) incoming_reset: bool,

@@ -15,7 +15,10 @@ impl Session {
         }
         channel.state = ChannelState::Closing;
         match channel.stream {
-            Some(stream) => self.association.reset_stream(now, stream),
+            Some(stream) => {
+                channel.reset_asked = true;
+                self.association.reset_stream(now, stream);
+            }
             None => self.end(id),
         }
     }
@@ -26,10 +29,14 @@ impl Session {
             self.drop_early(stream);
             return;
         };
+        // All that was sent before is here; what comes after is the next channel's.
+        let rest = self.association.receiver().take_unread(stream);
         let Some(channel) = self.channel_mut(id) else { return };
+        channel.unread.extend(rest);
         channel.incoming_reset = true;
         if matches!(channel.state, ChannelState::Open | ChannelState::Connecting) {
             channel.state = ChannelState::Closing;
+            channel.reset_asked = true;
             self.association.reset_stream(now, stream);
             self.tell(id, Events::CLOSING);
         }
@@ -40,7 +47,9 @@ impl Session {
     pub(crate) fn outgoing_reset(&mut self, stream: u16) {
         let Some(id) = self.on_stream(stream) else { return };
         let asks = self.association.supports_reset();
-        let Some(channel) = self.channel_mut(id) else { return };
+        let Some(channel) = self.channel_mut(id).filter(|channel| channel.reset_asked) else {
+            return;
+        };
         channel.outgoing_reset = true;
         // A peer without RFC 6525 never resets its own.
         channel.incoming_reset |= !asks;
@@ -63,9 +72,11 @@ impl Session {
         channel.state = ChannelState::Closed;
         channel.events.clear(Events::LOW);
         if let Some(stream) = channel.stream {
-            let rest = self.association.receiver().take_unread(stream);
-            if let Some(channel) = self.channel_mut(id) {
-                channel.unread.extend(rest);
+            if !channel.incoming_reset {
+                let rest = self.association.receiver().take_unread(stream);
+                if let Some(channel) = self.channel_mut(id) {
+                    channel.unread.extend(rest);
+                }
             }
             *self.by_stream.entry(stream) = None;
             self.association.set_buffered_amount_low_threshold(stream, 0);

@@ -263,9 +263,17 @@ impl Session {
 
     /// DATA_CHANNEL_OPEN.
     fn handle_open(&mut self, now: Instant, stream: u16, open: &DataChannelOpen<'_>) {
-        // A second one for a channel that there is changes nothing.
-        if self.on_stream(stream).is_some() {
-            return;
+        if let Some(id) = self.on_stream(stream) {
+            let reset_by_both = self
+                .channel(id)
+                .is_some_and(|channel| channel.incoming_reset && channel.reset_asked);
+            // A second one for a channel that there is changes nothing.
+            if !reset_by_both {
+                return;
+            }
+            // The peer has reset its stream, knows that ours is, and uses the number anew.
+            self.association.confirm_reset(stream);
+            self.end(id);
         }
         let name_len = open.label.len() + open.protocol.len();
         let fits = self.live < self.max_channels

@@ -138,9 +138,7 @@ impl Session {
     /// send now.
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Range<usize>> {
         let range = self.association.poll_transmit(now, buf);
-        if range.is_some() {
-            self.settle(now);
-        }
+        self.settle(now);
         range
     }
 
@@ -218,11 +216,13 @@ impl Session {
         loop {
             let channel = self.channel_mut(id)?;
             channel.events.clear(Events::READABLE);
+            // What is on the stream after its reset belongs to the next channel.
             let (stream, closed) = (channel.stream, channel.state == ChannelState::Closed);
+            let over = closed || channel.incoming_reset;
             let raw = if let Some((message, len)) = channel.pop_unread() {
                 self.association.receiver().release(len);
                 Some(message)
-            } else if closed {
+            } else if over {
                 None
             } else {
                 stream.and_then(|stream| self.association.read(stream))

@@ -95,6 +95,12 @@ impl Queues {
         entry.high = entry.buffered > threshold;
     }
 
+    /// Whether no amount has fallen.
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.low.is_empty()
+    }
+
     /// A stream whose amount has fallen to its threshold since it was last told.
     pub(crate) fn poll_low(&mut self) -> Option<u16> {
         self.low.pop_front()
