@@ -134,9 +134,8 @@ impl Socket {
     ) -> io::Result<Option<usize>> {
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
         let mut slices = buffers.slices();
-        let received = self.io.try_io(|| {
-            self.state.recv(UdpSockRef::from(&self.io), &mut slices, &mut metas)
-        });
+        let received =
+            self.io.try_io(|| self.state.recv(UdpSockRef::from(&self.io), &mut slices, &mut metas));
         let received = match received {
             Ok(received) => received,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
