@@ -420,6 +420,7 @@ impl Association {
         self.shutdown = Shutdown::default();
         self.reset.stop();
         self.send.clear();
+        self.recv.stop();
         self.pending = Pending::default();
         self.events.push_back(Event::Closed(reason.clone()));
         self.closed = Some(reason);
@@ -431,6 +432,11 @@ impl Association {
         if self.errors > self.config.max_retransmits {
             self.abort_with(now, CloseReason::TimedOut);
         }
+    }
+
+    /// The next event of the association itself, for the layer of data channels.
+    pub(crate) fn poll_own_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
     }
 
     /// For the layer of data channels.

@@ -343,6 +343,11 @@ impl Receiver {
         self.sack = SackDue::Now;
     }
 
+    /// No SACK is owed any more: the association is over.
+    pub(crate) const fn stop(&mut self) {
+        self.sack = SackDue::No;
+    }
+
     /// Whether a SACK is to be sent now.
     #[inline]
     pub(crate) const fn sack_is_due(&self) -> bool {

@@ -72,7 +72,7 @@ impl Sender {
         let mtu = config.effective_mtu();
         Self {
             queues: Queues::new(),
-            outstanding: Outstanding::new(initial_tsn),
+            outstanding: Outstanding::new(initial_tsn, segment(mtu)),
             congestion: Congestion::new(segment(mtu), config.initial_window),
             rto: Rto::new(config),
             pacer: Pacer::default(),
@@ -110,6 +110,7 @@ impl Sender {
     pub(crate) fn set_mtu(&mut self, mtu: usize) {
         self.mtu = mtu;
         self.congestion.set_segment(segment(mtu));
+        self.outstanding.set_segment(segment(mtu));
     }
 
     /// The peer's window as its INIT or INIT ACK tells it.
@@ -254,9 +255,11 @@ impl Sender {
     fn write_again(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize) {
         let queues = &mut self.queues;
         let expired = &mut self.counters.expired;
-        while let Some((index, len)) = self.outstanding.next_marked(now, |stream| {
+        while let Some((index, len)) = self.outstanding.next_marked(now, |unfinished| {
             *expired += 1;
-            queues.abandon_begun(stream);
+            if let Some(stream) = unfinished {
+                queues.abandon_begun(stream);
+            }
         }) {
             let allowed =
                 self.fast_retransmit || self.outstanding.in_flight() < self.congestion.window();
@@ -435,7 +438,7 @@ impl Sender {
     /// Stops the timer and forgets all data.
     pub(crate) fn clear(&mut self) {
         let next = self.outstanding.next_tsn();
-        self.outstanding = Outstanding::new(next);
+        self.outstanding = Outstanding::new(next, segment(self.mtu));
         self.queues.clear();
         self.retransmission = None;
         self.forward = false;

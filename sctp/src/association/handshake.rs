@@ -166,7 +166,9 @@ impl Association {
     pub(crate) fn handle_init(&mut self, now: Instant, chunk: &Chunk<'_>) {
         let Some((init, parameters)) = Init::parse(chunk) else { return self.count_drop() };
         // §3.3.2: "the receiver SHOULD silently discard the packet".
-        if init.initiate_tag == 0 {
+        // One with our own tag is our own, reflected: answered, we would end up connected with
+        // ourselves.
+        if init.initiate_tag == 0 || init.initiate_tag == self.local_tag {
             return self.count_drop();
         }
         if let Some(why) = refusal(&init) {

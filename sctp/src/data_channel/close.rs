@@ -119,7 +119,7 @@ impl Session {
     }
 
     /// The peer began a new association in place of the old one: it knows nothing of the channels.
-    pub(crate) fn handle_restart(&mut self, _now: Instant) {
+    pub(crate) fn handle_restart(&mut self) {
         self.close_all();
         self.connected = true;
     }

@@ -394,19 +394,26 @@ impl Session {
         }
     }
 
-    /// Carries what has happened to the association over to the channels.
+    /// Carries what has happened to the association over to the channels: first what happened to
+    /// the association as a whole, then announcements, then messages and resets, so that each finds
+    /// the channel that it is meant for.
     fn settle(&mut self, now: Instant) {
+        while let Some(event) = self.association.poll_own_event() {
+            match event {
+                event::Event::Connected => self.handle_connected(),
+                event::Event::Restarted => self.handle_restart(),
+                event::Event::Closed(reason) => {
+                    self.close_all();
+                    self.events.push_back(Event::Closed(reason));
+                }
+                _ => {}
+            }
+        }
         while let Some((stream, message)) = self.association.receiver().read_control() {
             self.handle_dcep(now, stream, &message.payload);
         }
         while let Some(event) = self.association.poll_event() {
             match event {
-                event::Event::Connected => self.handle_connected(),
-                event::Event::Restarted => self.handle_restart(now),
-                event::Event::Closed(reason) => {
-                    self.close_all();
-                    self.events.push_back(Event::Closed(reason));
-                }
                 event::Event::Readable(stream) => match self.on_stream(stream) {
                     Some(id) => self.tell(id, Events::READABLE),
                     None => self.keep_early(stream),
@@ -418,6 +425,8 @@ impl Session {
                 }
                 event::Event::IncomingStreamReset(stream) => self.incoming_reset(now, stream),
                 event::Event::OutgoingStreamReset(stream) => self.outgoing_reset(stream),
+                // Taken above; none of them comes from what was done since.
+                event::Event::Connected | event::Event::Restarted | event::Event::Closed(_) => {}
             }
         }
     }

@@ -87,11 +87,13 @@ pub(crate) struct Outstanding {
     beyond: usize,
     /// How many chunks are in state `Abandoned`.
     abandoned: usize,
+    /// The largest DATA chunk.
+    segment: usize,
 }
 
 impl Outstanding {
     /// Nothing was sent; the first chunk will be `initial`.
-    pub(crate) const fn new(initial: Tsn) -> Self {
+    pub(crate) const fn new(initial: Tsn, segment: usize) -> Self {
         Self {
             chunks: VecDeque::new(),
             cumulative: initial.previous(),
@@ -101,7 +103,13 @@ impl Outstanding {
             first_marked: 0,
             beyond: 0,
             abandoned: 0,
+            segment,
         }
+    }
+
+    /// The largest DATA chunk is another one now.
+    pub(crate) const fn set_segment(&mut self, segment: usize) {
+        self.segment = segment;
     }
 
     /// The number that the next chunk gets.
@@ -170,12 +178,12 @@ impl Outstanding {
     }
 
     /// The length on the wire of the first chunk that is to be sent again, after giving up those
-    /// that may not be. `abandon` is told the stream of each message that was given up while not
-    /// all of it had been sent.
+    /// that may not be. `abandon` is told of each message that was given up: its stream when not all
+    /// of it had been sent.
     pub(crate) fn next_marked(
         &mut self,
         now: Instant,
-        mut abandon: impl FnMut(u16),
+        mut abandon: impl FnMut(Option<u16>),
     ) -> Option<(usize, usize)> {
         while self.marked > 0 {
             let Some(chunk) = self.chunks.get(self.first_marked) else {
@@ -188,9 +196,8 @@ impl Outstanding {
                 continue;
             }
             if chunk.must_be_given_up(now) {
-                if let Some(stream) = self.abandon_message(self.first_marked) {
-                    abandon(stream);
-                }
+                let unfinished = self.abandon_message(self.first_marked);
+                abandon(unfinished);
                 continue;
             }
             return Some((self.first_marked, chunk.wire_len()));
@@ -315,7 +322,7 @@ impl Outstanding {
         progress: &mut Progress,
         newest_sent: &mut Option<Instant>,
     ) -> Result<(), NeverSent> {
-        let mut highest_new = None;
+        let mut new: Option<Acknowledged> = None;
         let mut at = 0;
         for (first, last) in sack.gap_ack_blocks() {
             let (first, last) = (usize::from(first), usize::from(last));
@@ -350,31 +357,39 @@ impl Outstanding {
                     progress.rtt = Some(now.saturating_duration_since(chunk.sent_at));
                 }
                 *newest_sent = (*newest_sent).max(Some(chunk.sent_at));
-                highest_new = Some(first - 1 + index);
+                let index = first - 1 + index;
+                let new = new.get_or_insert(Acknowledged { first: index, last: index, bytes: 0 });
+                new.last = index;
+                new.bytes += chunk.wire_len();
             }
             at = last;
         }
         // §7.2.4: while recovering, a cumulative advance counts against everything missing.
         let recovering = recovering_until.is_some_and(|tsn| !self.cumulative.is_at_or_after(tsn));
-        let up_to = if recovering && progress.advanced { Some(at) } else { highest_new };
-        if let Some(up_to) = up_to {
-            self.count_misses(up_to, *newest_sent, progress);
+        let mut misses = Misses { up_to: 0, before: 0, many: 1, newest_sent: *newest_sent };
+        if let Some(new) = new {
+            misses.up_to = new.last;
+            misses.before = new.first;
+            misses.many = u8::try_from(new.bytes / self.segment).unwrap_or(u8::MAX).max(1);
         }
+        if recovering && progress.advanced {
+            misses.up_to = at;
+        }
+        self.count_misses(misses, progress);
         Ok(())
     }
 
-    /// Counts a miss indication for each chunk before index `up_to` that is still missing; the
-    /// third one marks it.
+    /// Counts miss indications for the chunks that are still missing; the third one marks a chunk.
+    ///
+    /// The RFC counts SACKs. A receiver that takes many packets at a time makes one SACK of what
+    /// would have been several, so that a SACK which acknowledges several packets' worth of what
+    /// comes after a chunk counts as so many (RFC 6675 §4 counts bytes in this way for TCP).
     ///
     /// What was sent more than once is only counted when something sent after it has arrived:
     /// so a retransmission that is lost is found out without waiting for T3-rtx, as RFC 8985 does
     /// for TCP. The RFC leaves those to T3-rtx.
-    fn count_misses(
-        &mut self,
-        up_to: usize,
-        newest_sent: Option<Instant>,
-        progress: &mut Progress,
-    ) {
+    fn count_misses(&mut self, misses: Misses, progress: &mut Progress) {
+        let Misses { up_to, before, many, newest_sent } = misses;
         let up_to = up_to.min(self.chunks.len());
         for (index, chunk) in self.chunks.range_mut(..up_to).enumerate() {
             if chunk.state != State::InFlight {
@@ -383,7 +398,8 @@ impl Outstanding {
             if chunk.transmissions > 1 && newest_sent.is_none_or(|newest| newest <= chunk.sent_at) {
                 continue;
             }
-            chunk.misses += 1;
+            let indications = if index < before { many } else { 1 };
+            chunk.misses = chunk.misses.saturating_add(indications);
             if chunk.misses >= MISSES {
                 chunk.misses = 0;
                 chunk.state = State::Marked;
@@ -507,6 +523,24 @@ impl Outstanding {
     }
 }
 
+/// What a SACK's gap blocks acknowledged for the first time: indexes and bytes.
+struct Acknowledged {
+    first: usize,
+    last: usize,
+    bytes: usize,
+}
+
+/// What a SACK says of the chunks that are still missing.
+struct Misses {
+    /// Those before this index are missing.
+    up_to: usize,
+    /// Those before this index have `many` indications at once, the others one.
+    before: usize,
+    many: u8,
+    /// When the newest of what it acknowledged was sent.
+    newest_sent: Option<Instant>,
+}
+
 /// §7.2.4: the third miss indication.
 const MISSES: u8 = 3;
 
@@ -532,7 +566,7 @@ mod tests {
     }
 
     fn filled(count: usize, now: Instant) -> Outstanding {
-        let mut outstanding = Outstanding::new(Tsn(1));
+        let mut outstanding = Outstanding::new(Tsn(1), 1000);
         for _ in 0..count {
             outstanding.send(now, fragment(100), 0, &mut Vec::new());
         }
@@ -601,7 +635,7 @@ mod tests {
     #[test]
     fn a_message_is_given_up_with_all_its_fragments() {
         let now = Instant::now();
-        let mut outstanding = Outstanding::new(Tsn(1));
+        let mut outstanding = Outstanding::new(Tsn(1), 1000);
         for index in 0..3 {
             let piece = Fragment {
                 begin: index == 0,
@@ -615,7 +649,7 @@ mod tests {
         let mut unfinished = Vec::new();
         assert_eq!(outstanding.next_marked(now, |stream| unfinished.push(stream)), None);
         outstanding.check();
-        assert_eq!(unfinished, [1]);
+        assert_eq!(unfinished, [Some(1)]);
         assert!(outstanding.must_forward());
         let mut streams = Vec::new();
         // Three fragments, and the number that stands for the rest.

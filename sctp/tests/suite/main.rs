@@ -5,7 +5,11 @@
     reason = "helpers of tests, which clippy.toml exempts only inside test functions"
 )]
 
+mod attack;
 mod channels;
+mod contract;
+mod data;
+mod ending;
 mod faults;
 mod handshake;
 mod pair;

@@ -98,6 +98,8 @@ pub(crate) struct Pair<E> {
     free_at: [Instant; 2],
     rng: ChaCha20Rng,
     buf: Vec<u8>,
+    /// Steps since time went on or a packet arrived.
+    idle_steps: u32,
 }
 
 impl<E: Engine> Pair<E> {
@@ -116,6 +118,7 @@ impl<E: Engine> Pair<E> {
             free_at: [start; 2],
             rng: ChaCha20Rng::seed_from_u64(1),
             buf: Vec::new(),
+            idle_steps: 0,
         }
     }
 
@@ -167,10 +170,14 @@ impl<E: Engine> Pair<E> {
         }
     }
 
-    /// Polls both sides dry.
+    /// Polls both sides dry. `poll_timeout` must have said so when there is something to send.
     pub(crate) fn drain(&mut self) {
         for side in [Side::A, Side::Z] {
             loop {
+                let timeout = match side {
+                    Side::A => self.a.poll_timeout(),
+                    Side::Z => self.z.poll_timeout(),
+                };
                 let mut buf = std::mem::take(&mut self.buf);
                 buf.clear();
                 let engine = match side {
@@ -181,6 +188,7 @@ impl<E: Engine> Pair<E> {
                 let packet = range.map(|range| buf[range].to_vec());
                 self.buf = buf;
                 let Some(packet) = packet else { break };
+                assert!(timeout.is_some_and(|at| at <= self.now), "poll_timeout is late");
                 self.carry(side, packet);
             }
         }
@@ -196,6 +204,9 @@ impl<E: Engine> Pair<E> {
             self.now = limit.max(self.now);
             return false;
         };
+        self.idle_steps =
+            if next > self.now || arrival == Some(next) { 0 } else { self.idle_steps + 1 };
+        assert!(self.idle_steps < 4, "poll_timeout spins");
         self.now = next.max(self.now);
         while let Some(entry) = self.under_way.first_entry()
             && entry.key().0 <= self.now
@@ -274,4 +285,63 @@ pub(crate) fn chunks(packet: &[u8]) -> String {
 /// The message chart of a pair's log.
 pub(crate) fn chart(log: &[(Side, Vec<u8>)]) -> Vec<String> {
     log.iter().map(|(side, packet)| format!("{side:?} {}", chunks(packet))).collect()
+}
+
+/// A packet of raw chunks, with a right checksum.
+pub(crate) fn packet(tag: u32, chunks: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x13, 0x88, 0x13, 0x88];
+    packet.extend(tag.to_be_bytes());
+    packet.extend([0; 4]);
+    packet.extend(chunks);
+    seal(&mut packet);
+    packet
+}
+
+/// Computes a packet's checksum anew.
+pub(crate) fn seal(packet: &mut [u8]) {
+    packet[8..12].fill(0);
+    let sum = crc32c::crc32c(packet);
+    packet[8..12].copy_from_slice(&sum.to_le_bytes());
+}
+
+/// A chunk, padded.
+pub(crate) fn chunk(kind: u8, flags: u8, value: &[u8]) -> Vec<u8> {
+    let mut chunk = vec![kind, flags];
+    chunk.extend(u16::try_from(value.len() + 4).unwrap().to_be_bytes());
+    chunk.extend(value);
+    chunk.resize(chunk.len().next_multiple_of(4), 0);
+    chunk
+}
+
+/// A DATA chunk.
+pub(crate) fn data(tsn: u32, stream: u16, ssn: u16, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let mut value = tsn.to_be_bytes().to_vec();
+    value.extend(stream.to_be_bytes());
+    value.extend(ssn.to_be_bytes());
+    value.extend(53_u32.to_be_bytes());
+    value.extend(payload);
+    chunk(0, flags, &value)
+}
+
+/// What a handshake tells one who listens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Secrets {
+    /// The tags that packets to A and to Z carry.
+    pub(crate) tag_a: u32,
+    pub(crate) tag_z: u32,
+    /// The number of A's first DATA chunk.
+    pub(crate) tsn_a: u32,
+}
+
+/// A connected pair, and what was to be learnt from its packets.
+pub(crate) fn overheard(config: &Config) -> (Pair<Association>, Secrets) {
+    let mut pair = associations(config, 7);
+    pair.log = Some(Vec::new());
+    pair.run(ms(100));
+    while pair.a.poll_event().is_some() || pair.z.poll_event().is_some() {}
+    let log = pair.log.take().unwrap();
+    let word =
+        |index: usize, at: usize| u32::from_be_bytes(log[index].1[at..at + 4].try_into().unwrap());
+    let secrets = Secrets { tag_a: word(0, 16), tag_z: word(1, 16), tsn_a: word(0, 28) };
+    (pair, secrets)
 }
