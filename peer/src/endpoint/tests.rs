@@ -1,7 +1,10 @@
 use std::time::{Duration, SystemTime};
 
+use rand::rngs::ChaCha20Rng;
+use rand::{RngExt, SeedableRng};
+
 use super::*;
-use crate::data_channel::{DataChannelId, DataChannelInit};
+use crate::data_channel::{DataChannelId, DataChannelInit, DataChannelState};
 use crate::event::Readable;
 use crate::signalling::{ConnectionState, SdpType};
 
@@ -10,6 +13,11 @@ const MS: Duration = Duration::from_millis(1);
 #[expect(clippy::disallowed_methods, reason = "any instant serves as the origin of a test")]
 fn start() -> Instant {
     Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the number of seeds is asked of the caller")]
+fn seeds() -> u64 {
+    std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(20)
 }
 
 fn origin(now: Instant, seed: u8) -> Origin {
@@ -353,4 +361,118 @@ fn addresses_reach_the_connections_that_are_there_and_those_to_come() {
     for (_, connection) in bench.server.connections() {
         assert_eq!(connection.local_addresses, [other]);
     }
+}
+
+/// By the contract of the five calls, a bad driver costs time and nothing else: calls in random
+/// order, left out, twice, early, late and with time stepping back, by a server with several
+/// connections.
+#[test]
+fn a_lazy_driver_gets_the_same_outcome() {
+    for seed in 0..seeds() {
+        println!("seed {seed}");
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let mut bench = Bench::new();
+        for _ in 0..3 {
+            bench.add_client();
+        }
+        let mut said = false;
+        for _ in 0..200_000 {
+            bench.step_lazily(&mut rng);
+            let open = |client: &mut Client| {
+                let channel = client.connection.data_channel(client.channel);
+                channel.is_some_and(|channel| channel.ready_state() == DataChannelState::Open)
+            };
+            if !said && bench.clients.iter_mut().all(open) {
+                (0..3).for_each(|client| bench.say(client, "hello"));
+                said = true;
+            }
+            if said && bench.clients.iter().all(|client| !client.received.is_empty()) {
+                break;
+            }
+            bench.now += Duration::from_micros(rng.random_range(0..2000));
+        }
+        for client in &bench.clients {
+            assert_eq!(client.received, [b"hello"], "seed {seed}");
+        }
+        bench.run(Duration::from_secs(20));
+        assert!(bench.all_connected(), "seed {seed}");
+        let (ufrags, paths, _) = bench.server.routes();
+        assert_eq!((ufrags, paths), (3, 3), "seed {seed}");
+    }
+}
+
+impl Bench {
+    /// One to four calls of the server's in random order; the clients are driven well.
+    fn step_lazily(&mut self, rng: &mut ChaCha20Rng) {
+        let past = Duration::from_millis(rng.random_range(0..1000));
+        for _ in 0..rng.random_range(1..5) {
+            let now = if rng.random_bool(0.2) {
+                self.now.checked_sub(past).unwrap_or(self.now)
+            } else {
+                self.now
+            };
+            match rng.random_range(0..4) {
+                0 => self.server.handle_timeout(now),
+                1 => {
+                    if let Some(transmit) = self.server.poll_transmit(now, &mut self.buf) {
+                        let path = FiveTuple::udp(transmit.path.remote, transmit.path.local);
+                        let contents = transmit.contents.to_vec();
+                        self.network.push_back((self.now + 5 * MS, path, contents));
+                        self.buf.clear();
+                    }
+                }
+                2 => {
+                    self.signal();
+                }
+                _ => {
+                    let due = self.network.front().is_some_and(|(at, ..)| *at <= self.now);
+                    let Some((_, path, mut contents)) =
+                        due.then(|| self.network.pop_front()).flatten()
+                    else {
+                        continue;
+                    };
+                    let datagram = Datagram::new(path, &mut contents);
+                    if path.local == server_address() {
+                        self.server.handle_datagram(now, datagram);
+                    } else if let Some(client) =
+                        self.clients.iter_mut().find(|client| client.address == path.local)
+                    {
+                        client.connection.handle_datagram(self.now, datagram);
+                    }
+                }
+            }
+        }
+        for client in &mut self.clients {
+            client.connection.handle_timeout(self.now);
+            while let Some(transmit) = client.connection.poll_transmit(self.now, &mut self.buf) {
+                let path = FiveTuple::udp(transmit.path.remote, transmit.path.local);
+                let contents = transmit.contents.to_vec();
+                self.network.push_back((self.now + 5 * MS, path, contents));
+                self.buf.clear();
+            }
+        }
+    }
+}
+
+/// The deadline is neither late, or a call would not connect in time, nor in the past again and
+/// again: after both calls, it is later than now.
+#[test]
+fn a_driver_that_obeys_the_deadline_does_not_spin() {
+    let mut bench = Bench::new();
+    for _ in 0..3 {
+        bench.add_client();
+    }
+    let (mut rounds, end) = (0, bench.now + Duration::from_secs(60));
+    while bench.now < end {
+        rounds += 1;
+        bench.step();
+        let server = bench.server.poll_timeout().unwrap();
+        assert!(server > bench.now, "it would spin");
+        let clients = bench.clients.iter().filter_map(|client| client.connection.poll_timeout());
+        let network = bench.network.front().map(|(at, ..)| *at);
+        bench.now = clients.chain(network).chain([server]).min().unwrap();
+    }
+    assert!(bench.all_connected());
+    // Some twenty a second and connection would be fine for checks and heartbeats.
+    assert!(rounds < 60 * 3 * 20, "{rounds} rounds in a minute of idleness");
 }
