@@ -85,7 +85,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
 use rustls::{CipherSuite, NamedGroup};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 pub use self::alert::AlertDescription;
 pub use self::config::{ClientAuthentication, Config, DEFAULT_MTU};
@@ -247,16 +247,17 @@ impl Connection {
         Self::new(Role::Server, config, now, seed)
     }
 
-    fn new(role: Role, config: Config, now: Instant, mut seed: [u8; 32]) -> Self {
+    fn new(role: Role, config: Config, now: Instant, seed: [u8; 32]) -> Self {
+        // The seed is not wiped here: it is the caller's copy as well, and rustc 1.95 was seen to
+        // wipe a second argument of the same value with it.
         let mut rng = ChaCha20Rng::from_seed(seed);
-        seed.zeroize();
         let (mut random, mut cookie) = ([0; 32], [0; 32]);
         rng.fill_bytes(&mut random);
         rng.fill_bytes(&mut cookie);
 
         let mut handshake = Box::new(Handshake {
             state: v12::State::Done,
-            inbox: Inbox::new(config.shared.max_handshake_bytes),
+            inbox: Inbox::new(role, config.shared.max_handshake_bytes),
             flight: Flight::default(),
             transcript: Transcript::default(),
             sealed: Early::default(),

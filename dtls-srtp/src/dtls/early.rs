@@ -31,6 +31,12 @@ impl Early {
         dropped
     }
 
+    /// How many bytes are kept.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Vec<u8>> {
         let entry = self.queue.pop_front()?;
         self.bytes -= entry.len() + Self::OVERHEAD;

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::Role;
 use super::message::{Fragment, FragmentHeader, HandshakeType, Message};
 
 /// How many messages ahead of the next one are kept: a flight has six at most.
@@ -31,6 +32,8 @@ pub(crate) enum Inserted {
 
 /// The messages that are on their way to us.
 pub(crate) struct Inbox {
+    /// Ours.
+    role: Role,
     next_seq: u16,
     /// The first message of the peer's that our newest flight does not answer.
     flight_start: u16,
@@ -51,8 +54,8 @@ struct Incoming {
 }
 
 impl Inbox {
-    pub(crate) fn new(max_bytes: usize) -> Self {
-        Self { next_seq: 0, flight_start: 0, messages: Vec::new(), max_bytes }
+    pub(crate) fn new(role: Role, max_bytes: usize) -> Self {
+        Self { role, next_seq: 0, flight_start: 0, messages: Vec::new(), max_bytes }
     }
 
     /// Says that a flight of ours answers all that was taken so far.
@@ -76,7 +79,7 @@ impl Inbox {
         };
         let length = header.length as usize;
         // One message may have half of the room, so that the next one is never kept out by it.
-        if ahead >= WINDOW || length > self.max_bytes / 2 || !allowed(header.kind, epoch) {
+        if ahead >= WINDOW || length > self.max_bytes / 2 || !self.allows(header.kind, epoch) {
             return Inserted::Dropped;
         }
 
@@ -109,11 +112,33 @@ impl Inbox {
         if new { Inserted::Kept } else { Inserted::Dropped }
     }
 
+    /// Finished is the only message under the new keys, and all others come before them: no
+    /// plaintext can stand in for a Finished, however it is numbered. And what only our side says
+    /// was reflected by somebody.
+    fn allows(&self, kind: HandshakeType, epoch: Epoch) -> bool {
+        use HandshakeType as Type;
+        let reflected = match self.role {
+            Role::Client => matches!(
+                kind,
+                Type::ClientHello | Type::ClientKeyExchange | Type::CertificateVerify
+            ),
+            Role::Server => matches!(
+                kind,
+                Type::HelloRequest
+                    | Type::HelloVerifyRequest
+                    | Type::ServerHello
+                    | Type::ServerKeyExchange
+                    | Type::CertificateRequest
+                    | Type::ServerHelloDone
+            ),
+        };
+        !reflected && (kind == Type::Finished) == (epoch == Epoch::Protected)
+    }
+
     /// Makes room for `length` bytes by dropping messages that are farther ahead than `seq`.
     fn make_room(&mut self, seq: u16, length: usize) -> bool {
         loop {
-            let held: usize = self.messages.iter().map(|message| message.bytes.len()).sum();
-            if held + length <= self.max_bytes {
+            if self.bytes() + length <= self.max_bytes {
                 return true;
             }
             match self.messages.last() {
@@ -121,6 +146,11 @@ impl Inbox {
                 _ => return false,
             };
         }
+    }
+
+    /// How many bytes are kept.
+    pub(crate) fn bytes(&self) -> usize {
+        self.messages.iter().map(|message| message.bytes.len()).sum()
     }
 
     /// Takes out the next message, if all of it is here.
@@ -133,12 +163,6 @@ impl Inbox {
         self.next_seq = self.next_seq.wrapping_add(1);
         Some(Complete { kind: first.kind, bytes: first.bytes })
     }
-}
-
-/// Finished is the only message under the new keys, and all others come before them: no plaintext
-/// can stand in for a Finished, however it is numbered.
-fn allowed(kind: HandshakeType, epoch: Epoch) -> bool {
-    (kind == HandshakeType::Finished) == (epoch == Epoch::Protected)
 }
 
 impl Incoming {

@@ -1,1 +1,385 @@
+use rand::rngs::ChaCha20Rng;
+use rand::{Rng, RngExt, SeedableRng};
 
+use super::super::message::{FragmentHeader, HandshakeType};
+use super::super::record::{DTLS_1_2, split};
+use super::super::*;
+use super::pair::*;
+use crate::certificate::Certificate;
+
+/// All datagrams of a handshake with data both ways behind it, with their senders.
+fn recorded() -> (Pair, Vec<(Role, Vec<u8>)>) {
+    let mut pair = Pair::new(configs());
+    let mut datagrams = Vec::new();
+    let mut record = |from: Role, datagram: &[u8]| {
+        datagrams.push((from, datagram.to_vec()));
+        vec![DELAY]
+    };
+    pair.run(&mut record);
+    for role in [Role::Client, Role::Server] {
+        let datagram = sealed(pair.side(role), b"once");
+        pair.send(role, &datagram, &mut record);
+    }
+    pair.run(&mut record);
+    assert_eq!(pair.client_read.len() + pair.server_read.len(), 2);
+    (pair, datagrams)
+}
+
+fn other(role: Role) -> Role {
+    match role {
+        Role::Client => Role::Server,
+        Role::Server => Role::Client,
+    }
+}
+
+/// A plaintext record.
+fn plaintext(content_type: ContentType, sequence_number: u64, body: &[u8]) -> Vec<u8> {
+    let mut datagram = Vec::new();
+    let header = Header { content_type, version: DTLS_1_2, epoch: 0, sequence_number };
+    header.write(&mut datagram, body.len() as u16);
+    datagram.extend_from_slice(body);
+    datagram
+}
+
+fn receive(pair: &mut Pair, to: Role, datagram: &[u8]) -> Vec<Vec<u8>> {
+    let now = pair.now;
+    let mut datagram = datagram.to_vec();
+    pair.side(to).handle_datagram(now, &mut datagram).map(|data| data.to_vec()).collect()
+}
+
+#[test]
+fn replayed_datagrams_change_nothing() {
+    let (mut pair, datagrams) = recorded();
+    for _ in 0..3 {
+        for (from, datagram) in &datagrams {
+            assert!(receive(&mut pair, other(*from), datagram).is_empty());
+        }
+    }
+    assert!(pair.client.stats().records_replayed >= 3);
+    pair.run(perfect);
+    pair.assert_data_flows();
+}
+
+#[test]
+fn reflected_datagrams_change_nothing() {
+    let mut pair = Pair::new(configs());
+    let mut reflected = Vec::new();
+    pair.run(|from, datagram: &[u8]| {
+        reflected.push((from, datagram.to_vec()));
+        vec![DELAY]
+    });
+    for (from, datagram) in &reflected {
+        assert!(receive(&mut pair, *from, datagram).is_empty());
+    }
+    pair.assert_data_flows();
+
+    // During the handshake too, as far as a message tells which side it is from.
+    let mut pair = Pair::new(configs());
+    let mut hello = Vec::new();
+    pair.step(&mut |_, datagram: &[u8]| {
+        hello = datagram.to_vec();
+        vec![DELAY]
+    });
+    assert!(receive(&mut pair, Role::Client, &hello).is_empty());
+    pair.run(perfect);
+    pair.assert_data_flows();
+}
+
+#[test]
+fn no_truncated_datagram_does_harm() {
+    let (_, datagrams) = recorded();
+    let longest = datagrams.iter().map(|(_, datagram)| datagram.len()).max().unwrap();
+    for len in (0..longest).step_by(7) {
+        // Each datagram comes cut first, and whole a little later.
+        let mut pair = Pair::new(configs());
+        while !pair.is_connected() {
+            let mut cut = Vec::new();
+            assert!(pair.step(&mut |from, datagram: &[u8]| {
+                cut.push((other(from), datagram[..len.min(datagram.len())].to_vec()));
+                vec![DELAY]
+            }));
+            for (to, datagram) in &cut {
+                receive(&mut pair, *to, datagram);
+            }
+        }
+        pair.assert_data_flows();
+    }
+}
+
+#[test]
+fn forged_plaintext_does_not_touch_a_connection() {
+    let mut pair = Pair::connected();
+    let close = Alert::CLOSE_NOTIFY.bytes();
+    let fatal = Alert::fatal(AlertDescription::HandshakeFailure).bytes();
+    let mut finished = FragmentHeader::whole(HandshakeType::Finished, 9, 12).bytes().to_vec();
+    finished.extend_from_slice(&[0; 12]);
+    for (content_type, body) in [
+        (ContentType::Alert, &close[..]),
+        (ContentType::Alert, &fatal),
+        (ContentType::ApplicationData, b"forged"),
+        (ContentType::ChangeCipherSpec, &[1]),
+        (ContentType::Handshake, &finished),
+    ] {
+        for role in [Role::Client, Role::Server] {
+            let datagram = plaintext(content_type, (1 << 48) - 1, body);
+            assert!(receive(&mut pair, role, &datagram).is_empty());
+        }
+    }
+    pair.run(perfect);
+    assert!(pair.chart.is_empty(), "nothing is answered: {:?}", pair.chart);
+    pair.assert_data_flows();
+}
+
+#[test]
+fn records_of_other_epochs_are_dropped() {
+    let mut pair = Pair::connected();
+    let datagram = sealed(&mut pair.client, b"epoch 1");
+    for epoch in [0, 2, 3, 0xffff] {
+        let mut forged = datagram.clone();
+        forged[3..5].copy_from_slice(&u16::to_be_bytes(epoch));
+        assert!(receive(&mut pair, Role::Server, &forged).is_empty());
+    }
+    assert_eq!(pair.server.stats().records_dropped, 4);
+    assert_eq!(receive(&mut pair, Role::Server, &datagram), [b"epoch 1"]);
+}
+
+#[test]
+fn changed_bytes_never_reach_the_application_nor_end_a_connection() {
+    let (mut pair, datagrams) = recorded();
+    for seed in 0..seeds() * 10 {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let (from, datagram) = &datagrams[rng.random_range(0..datagrams.len())];
+        let mut forged = datagram.clone();
+        for _ in 0..rng.random_range(1..5) {
+            let at = rng.random_range(0..forged.len());
+            forged[at] = rng.random();
+        }
+        let to = if rng.random_bool(0.5) { *from } else { other(*from) };
+        assert!(receive(&mut pair, to, &forged).is_empty(), "seed {seed}");
+    }
+    pair.run(perfect);
+    assert!(pair.is_connected());
+    pair.assert_data_flows();
+}
+
+#[test]
+fn a_storm_of_forgeries_during_the_handshake_ends_in_no_panic_and_no_wrong_connection() {
+    let (_, datagrams) = recorded();
+    for seed in 0..seeds() {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let mut pair = Pair::new(configs());
+        for _ in 0..200 {
+            let (from, datagram) = &datagrams[rng.random_range(0..datagrams.len())];
+            let mut forged = datagram.clone();
+            for _ in 0..rng.random_range(0..4) {
+                let at = rng.random_range(0..forged.len());
+                forged[at] = rng.random();
+            }
+            assert!(receive(&mut pair, other(*from), &forged).is_empty(), "seed {seed}");
+            if rng.random_bool(0.1) {
+                pair.step(&mut lossy(seed, 0.1));
+            }
+        }
+        pair.run(perfect);
+        assert_eq!(pair.client.is_connected(), pair.server.is_connected(), "seed {seed}");
+        if pair.is_connected() {
+            pair.assert_data_flows();
+        }
+    }
+}
+
+/// What a side keeps of what others sent.
+fn kept_bytes(connection: &Connection) -> usize {
+    let early = connection.early.bytes();
+    match &connection.phase {
+        Phase::Handshaking(handshake) => early + handshake.inbox.bytes() + handshake.sealed.bytes(),
+        _ => early,
+    }
+}
+
+#[test]
+fn what_is_kept_of_an_unproved_peer_is_bounded() {
+    for seed in 0..seeds() {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let mut pair = Pair::new(configs());
+        for n in 0..2_000 {
+            let mut body = vec![0; rng.random_range(0..300)];
+            rng.fill_bytes(&mut body);
+            let header = FragmentHeader {
+                kind: HandshakeType::ClientHello,
+                length: rng.random_range(0..20_000),
+                message_seq: rng.random_range(0..12),
+                offset: rng.random_range(0..20_000),
+                fragment_length: body.len() as u32,
+            };
+            let fragment = [&header.bytes()[..], &body].concat();
+            let mut datagram = plaintext(ContentType::Handshake, n, &fragment);
+            if rng.random_bool(0.3) {
+                datagram[4] = 1; // epoch
+            }
+            receive(&mut pair, Role::Server, &datagram);
+            let bound = 32 * 1024 + 16 * 1024;
+            assert!(kept_bytes(&pair.server) <= bound, "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_of_a_peer_without_fingerprints_is_bounded() {
+    let (client, server) = unacquainted();
+    let client = client.with_any_remote_certificate();
+    let mut pair = Pair::new((client, server.with_max_early_bytes(1000)));
+    pair.run(perfect);
+    for n in 0..100_u8 {
+        let datagram = sealed(&mut pair.client, &[n; 100]);
+        assert!(receive(&mut pair, Role::Server, &datagram).is_empty());
+        assert!(kept_bytes(&pair.server) <= 1000);
+    }
+    assert_eq!(pair.server.stats().records_dropped, 93);
+    let certificate = pair.client.config.certificate().clone();
+    pair.server.set_remote_fingerprints(pair.now, fingerprint(&certificate));
+    assert_eq!(pair.server.take_early(), Some(vec![93; 100]), "the newest are kept");
+}
+
+/// Runs a handshake whose datagrams `change` may change. Returns how it ended on both sides.
+fn tampered(mut change: impl FnMut(Role, &mut [u8])) -> (Option<CloseReason>, Option<CloseReason>) {
+    let (client, server) = configs();
+    let (client, server) = (client.with_max_retransmissions(3), server.with_max_retransmissions(3));
+    let mut pair = Pair::new((client, server));
+    // The pair's network cannot change datagrams, so this one loses all of them and delivers its
+    // own.
+    for _ in 0..50 {
+        let mut sent = Vec::new();
+        let more = pair.step(&mut |from, datagram: &[u8]| {
+            sent.push((from, datagram.to_vec()));
+            vec![]
+        });
+        for (from, mut datagram) in sent {
+            change(from, &mut datagram);
+            receive(&mut pair, other(from), &datagram);
+        }
+        if !more && pair.client.poll_timeout().is_none() && pair.server.poll_timeout().is_none() {
+            break;
+        }
+    }
+    assert!(!pair.server.is_connected());
+    assert_eq!(pair.client_connected, None);
+    (pair.client.close_reason(), pair.server.close_reason())
+}
+
+/// Where `pattern` stands in a datagram.
+fn find(datagram: &[u8], pattern: &[u8]) -> Option<usize> {
+    datagram.windows(pattern.len()).position(|bytes| bytes == pattern)
+}
+
+#[test]
+fn without_the_extended_master_secret_there_is_no_connection() {
+    // The extension, empty, with the next one behind it; it becomes an unknown one.
+    let (client, server) = tampered(|from, datagram| {
+        if from == Role::Client
+            && let Some(at) = find(datagram, &[0, 23, 0, 0, 0xff, 1])
+        {
+            datagram[at] = 0x7a;
+        }
+    });
+    let missing = CloseReason::Handshake(HandshakeError::ExtendedMasterSecretMissing);
+    assert_eq!(server, Some(missing));
+    assert_eq!(client, Some(CloseReason::Alert(AlertDescription::HandshakeFailure)));
+
+    let (client, _) = tampered(|from, datagram| {
+        if from == Role::Server
+            && let Some(at) = find(datagram, &[0, 23, 0, 0, 0xff, 1])
+        {
+            datagram[at] = 0x7a;
+        }
+    });
+    assert_eq!(client, Some(CloseReason::Handshake(HandshakeError::UnsupportedExtension)));
+}
+
+#[test]
+fn a_changed_hello_is_found_out() {
+    // The client's SRTP profiles 7, 8, 1: somebody would like the last one.
+    let (client, server) = tampered(|from, datagram| {
+        if from == Role::Client
+            && let Some(at) = find(datagram, &[0, 6, 0, 7, 0, 8, 0, 1])
+        {
+            datagram[at + 3] = 0x77;
+            datagram[at + 5] = 0x78;
+        }
+    });
+    // The two session hashes differ, so the keys do, and no Finished message can be opened.
+    assert!(client.is_some() && server.is_some());
+}
+
+#[test]
+fn a_changed_key_exchange_is_found_out() {
+    // ServerKeyExchange: named_curve, X25519, 32 bytes.
+    let (client, server) = tampered(|from, datagram| {
+        if from == Role::Server
+            && let Some(at) = find(datagram, &[3, 0, 29, 32])
+        {
+            datagram[at + 10] ^= 1;
+        }
+    });
+    assert_eq!(client, Some(CloseReason::Handshake(HandshakeError::BadSignature)));
+    assert_eq!(server, Some(CloseReason::Alert(AlertDescription::DecryptError)));
+}
+
+#[test]
+fn a_key_share_of_zeros_is_refused() {
+    let (_, server) = tampered(|from, datagram| {
+        let mut rest = &mut *datagram;
+        while let Some((header, body)) = split(&mut rest) {
+            let kind = HandshakeType::ClientKeyExchange.code();
+            if from == Role::Client && header.epoch == 0 && body[0] == kind {
+                body[FragmentHeader::LEN + 1..].fill(0);
+            }
+        }
+    });
+    assert_eq!(server, Some(CloseReason::Handshake(HandshakeError::InvalidKeyShare)));
+}
+
+#[test]
+fn a_certificate_without_its_key_is_of_no_use() {
+    // Mallory shows Bob's certificate, whose fingerprint Alice knows, and signs with her own key.
+    let bob = certificate();
+    let crypto = crate::crypto::Crypto::default();
+    let key = include_bytes!("../../../tests/certificates/p256.pk8");
+    let stolen = Certificate::from_der(&crypto, vec![bob.der().to_vec()], key).unwrap();
+    let mallory = Config::new(stolen, crypto).unwrap().with_any_remote_certificate();
+
+    let (alice, _) = unacquainted();
+    let alice = alice.with_remote_fingerprints(fingerprint(&bob));
+    let refused = Some(CloseReason::Handshake(HandshakeError::BadSignature));
+    let mut pair = Pair::new((alice.clone(), mallory.clone()));
+    pair.run(perfect);
+    assert_eq!(pair.client.close_reason(), refused);
+    let mut pair = Pair::new((mallory, alice));
+    pair.run(perfect);
+    assert_eq!(pair.server.close_reason(), refused);
+    assert_eq!(pair.server_connected, None);
+}
+
+#[test]
+fn a_wrong_cookie_gets_nothing_but_the_cookie_again() {
+    let (client, server) = configs();
+    let mut pair = Pair::new((client, server.with_cookies()));
+    let mut hello = Vec::new();
+    pair.client.poll_transmit(pair.now, &mut hello);
+    receive(&mut pair, Role::Server, &hello);
+    let mut answer = Vec::new();
+    pair.server.poll_transmit(pair.now, &mut answer);
+    assert_eq!(describe(&answer), "HelloVerifyRequest");
+    assert!(answer.len() < hello.len(), "not an amplifier");
+    assert_eq!(pair.server.poll_timeout(), None, "and never by itself");
+
+    let at = answer.len() - 1;
+    answer[at] ^= 1;
+    receive(&mut pair, Role::Client, &answer);
+    let mut second = Vec::new();
+    pair.client.poll_transmit(pair.now, &mut second);
+    receive(&mut pair, Role::Server, &second);
+    answer.clear();
+    pair.server.poll_transmit(pair.now, &mut answer);
+    assert_eq!(describe(&answer), "HelloVerifyRequest");
+}

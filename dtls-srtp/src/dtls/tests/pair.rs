@@ -157,11 +157,7 @@ impl Pair {
     /// Lets time go to what happens next. `false` if there is nothing.
     pub(super) fn step(&mut self, network: &mut impl FnMut(Role, &[u8]) -> Fate) -> bool {
         self.transmit(network);
-        let timeouts = [self.client.poll_timeout(), self.server.poll_timeout()];
-        let arrivals = self.flying.iter().map(|flying| Some(flying.0));
-        let Some(next) = timeouts.into_iter().chain(arrivals).flatten().min() else {
-            return false;
-        };
+        let Some(next) = self.next() else { return false };
         assert!(next > self.now, "time stands still");
         self.now = next;
         self.client.handle_timeout(next);
@@ -169,6 +165,13 @@ impl Pair {
         self.arrive();
         self.transmit(network);
         true
+    }
+
+    /// When something will happen next.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let timeouts = [self.client.poll_timeout(), self.server.poll_timeout()];
+        let arrivals = self.flying.iter().map(|flying| Some(flying.0));
+        timeouts.into_iter().chain(arrivals).flatten().min()
     }
 
     fn transmit(&mut self, network: &mut impl FnMut(Role, &[u8]) -> Fate) {
