@@ -149,6 +149,7 @@ impl Association {
         seed: [u8; 32],
         control_ppid: Option<u32>,
     ) -> Self {
+        let config = config.bounded();
         let mut rng = ChaCha20Rng::from_seed(seed);
         let handshake = Handshake::new(&mut rng);
         let local_tag = random_tag(&mut rng);

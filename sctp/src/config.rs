@@ -81,6 +81,24 @@ pub struct Config {
 }
 
 impl Config {
+    /// The same settings with times that can be reckoned with: none beyond a day, and a SACK is not
+    /// held back for longer than §6.2 allows.
+    pub(crate) fn bounded(mut self) -> Self {
+        for time in [
+            &mut self.rto_initial,
+            &mut self.rto_min,
+            &mut self.rto_max,
+            &mut self.peer_sack_delay,
+            &mut self.cookie_lifetime,
+        ] {
+            *time = (*time).clamp(MIN_TIME, MAX_TIME);
+        }
+        self.sack_delay = self.sack_delay.min(MAX_SACK_DELAY);
+        self.heartbeat_interval =
+            self.heartbeat_interval.map(|interval| interval.clamp(MIN_TIME, MAX_TIME));
+        self
+    }
+
     /// The receive window in effect.
     pub(crate) fn effective_receive_window(&self) -> usize {
         self.receive_window
@@ -127,6 +145,10 @@ impl Default for Config {
     }
 }
 
+const MIN_TIME: Duration = Duration::from_millis(1);
+const MAX_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// §6.2: "MUST NOT be more than 500 ms".
+const MAX_SACK_DELAY: Duration = Duration::from_millis(500);
 /// RFC 9260 §3.3.2: a smaller a_rwnd than 1500 is refused.
 const MIN_RECEIVE_WINDOW: usize = 4096;
 /// What every IPv4 host accepts; the control chunks that we make fit into it.

@@ -40,11 +40,16 @@ impl Association {
             State::CookieWait | State::CookieEchoed => self.abort(now, "shut down"),
             State::Established => {
                 self.state = State::ShutdownPending;
-                self.shutdown.guard = Some(now + 5 * self.config.rto_max);
+                self.shutdown.guard = self.guard(now);
                 self.continue_shutdown();
             }
             _ => {}
         }
+    }
+
+    fn guard(&self, now: Instant) -> Option<Instant> {
+        // §9.2: 5 times RTO.Max is recommended.
+        now.checked_add(5 * self.config.rto_max)
     }
 
     /// Steps on when all our data is acknowledged.
@@ -69,7 +74,7 @@ impl Association {
     pub(crate) fn shutdown_sent(&mut self, now: Instant) {
         self.shutdown.timer = Some(now + self.send.rto.current());
         if self.shutdown.guard.is_none() {
-            self.shutdown.guard = Some(now + 5 * self.config.rto_max);
+            self.shutdown.guard = self.guard(now);
         }
     }
 

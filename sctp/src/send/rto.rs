@@ -40,6 +40,7 @@ impl Rto {
 
     /// Takes a round-trip time that a layer below has measured, until there is one of our own.
     pub(crate) fn set_hint(&mut self, rtt: Duration) {
+        let rtt = rtt.min(MAX_HINT);
         self.hint = Some(rtt);
         if self.smoothed.is_none() {
             // As after a first measurement: C2 of §6.3.1 with RTTVAR = R / 2.
@@ -117,6 +118,8 @@ impl Rto {
 }
 
 const MIN_HANDSHAKE: Duration = Duration::from_millis(100);
+/// A longer round trip than this is a mistake.
+const MAX_HINT: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

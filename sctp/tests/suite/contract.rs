@@ -193,3 +193,42 @@ fn a_machine_that_slept_fires_each_timer_once() {
     pair.now = later;
     assert!(pair.run_until(ms(100), |pair| pair.z.read(0).is_some()));
 }
+
+#[test]
+fn settings_beyond_reason_do_no_harm() {
+    let mut config = Config::default();
+    config.mtu = 0;
+    config.receive_window = 0;
+    config.max_receive_message_size = 0;
+    config.send_buffer = 0;
+    config.inbound_streams = 0;
+    config.rto_initial = Duration::MAX;
+    config.rto_max = Duration::MAX;
+    config.rto_min = Duration::ZERO;
+    config.sack_delay = Duration::MAX;
+    config.peer_sack_delay = Duration::MAX;
+    config.heartbeat_interval = Some(Duration::MAX);
+    config.cookie_lifetime = Duration::MAX;
+    config.initial_window = 0;
+    let start = origin();
+    let mut pair = Pair::new(
+        start,
+        Association::client(Config::default(), start, seed(1, 0)),
+        Association::server(config, start, seed(1, 1)),
+    );
+    pair.a.set_round_trip_time(Duration::MAX);
+    pair.z.set_round_trip_time(Duration::ZERO);
+    pair.z.set_rate_limit(Some(0));
+    pair.run(Duration::from_secs(10));
+    assert_eq!(pair.z.state(), State::Established);
+    pair.z.send(pair.now, message(0, 10_000, 1)).unwrap();
+    pair.run(Duration::from_secs(10));
+    pair.z.shutdown(pair.now);
+    pair.run(Duration::from_secs(10));
+}
+
+#[test]
+fn an_idle_session_is_small() {
+    let size = size_of::<peerless_sctp::data_channel::Session>();
+    assert!(size <= 2560, "{size}");
+}
