@@ -32,7 +32,7 @@ impl<'a> Words<'a> {
 
     /// Returns the words in order.
     pub fn iter(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
-        self.0.split(' ').filter(|word| !word.is_empty())
+        pieces(self.0, b' ').filter(|word| !word.is_empty())
     }
 
     /// Tells whether one of the words is `word`, compared exactly.
@@ -44,6 +44,19 @@ impl<'a> Words<'a> {
     pub fn first(&self) -> Option<&'a str> {
         self.iter().next()
     }
+}
+
+/// The pieces of a text between separators, as `str::split` has them. Pieces are a few bytes long:
+/// looking at each byte is faster than starting a vectorised search for each.
+pub(crate) fn pieces(text: &str, separator: u8) -> impl Iterator<Item = &str> + Clone {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest.take()?;
+        let end = text.bytes().position(|byte| byte == separator).unwrap_or(text.len());
+        let (piece, after) = text.split_at_checked(end)?;
+        rest = after.get(1..);
+        Some(piece)
+    })
 }
 
 impl fmt::Display for Words<'_> {

@@ -214,12 +214,10 @@ fn check_letter(letter: u8, value: &str) -> Result<(), Fault> {
 
 /// Refuses what may not be inside a line: another parser could take it for the line's end.
 pub(crate) fn check_bytes(text: &str, number: usize) -> Result<(), ParseError> {
-    let is_bad = |byte: u8| matches!(byte, 0 | b'\r' | b'\n');
-    // Without an early exit this is a few vector instructions.
-    if !text.bytes().fold(false, |bad, byte| bad | is_bad(byte)) {
+    if is_clean(text) {
         return Ok(());
     }
-    let at = text.bytes().position(is_bad).unwrap_or_default();
+    let at = text.bytes().position(is_break).unwrap_or_default();
     let fault = Fault {
         at,
         length: 1,
@@ -229,4 +227,13 @@ pub(crate) fn check_bytes(text: &str, number: usize) -> Result<(), ParseError> {
         example: "a line that ends with CR and LF",
     };
     Err(ParseError::locate(number, text, text, fault))
+}
+
+const fn is_break(byte: u8) -> bool {
+    matches!(byte, 0 | b'\r' | b'\n')
+}
+
+/// Whether a text can be inside a line. Without an early exit this is a few vector instructions.
+fn is_clean(text: &str) -> bool {
+    !text.bytes().fold(false, |bad, byte| bad | is_break(byte))
 }

@@ -44,6 +44,8 @@ impl Jsep {
             Some((index, mid)) => (Some(index), mid),
             // The description that has this generation is not applied yet: `add_early_candidates`.
             None => {
+                // Of a generation that was replaced before it was told of, nothing is left.
+                self.early_candidates.retain(|(own, old, _)| *own != transport || *old == ufrag);
                 self.early_candidates.push((transport, ufrag.clone(), candidate.to_owned()));
                 let at = self.slots.iter().position(|slot| slot.transport == transport);
                 (at, at.and_then(|at| self.slots.get(at)).map(|slot| slot.mid.clone()))

@@ -329,7 +329,12 @@ impl Jsep {
             if super::section::rtp_kind(&media.media_line()).is_none() {
                 continue;
             }
-            let formats = formats(media);
+            // What is known needs no second look: an answer mostly has the numbers of our offer.
+            let line = media.media_line();
+            let formats = match line.payload_types().all(|own| !self.payload_types.is_free(own)) {
+                true => Vec::new(),
+                false => formats(media),
+            };
             for format in &formats {
                 let codec = |format: &RemoteFormat<'_>| {
                     self.settings.codecs.iter().position(|codec| format.is(codec))

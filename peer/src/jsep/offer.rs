@@ -117,7 +117,7 @@ impl Jsep {
     /// The transport of a new section: that of the bundle, if there is one; before, as the policy
     /// has it ([RFC 9429 §4.1.1](https://www.rfc-editor.org/rfc/rfc9429#section-4.1.1)).
     fn offer_transport(&mut self, slots: &[Slot], index: usize, media: SlotMedia) -> TransportId {
-        if let Some(bundle) = self.bundle_transport() {
+        if let Some(bundle) = self.bundle_transport(slots) {
             return bundle;
         }
         let kind = self.kind_of(media);
@@ -147,13 +147,15 @@ impl Jsep {
         }
     }
 
-    /// The transport of the bundle that the last answer agreed on.
-    fn bundle_transport(&self) -> Option<TransportId> {
-        let answer = self.last_answer_applied()?;
-        let group = answer.bundle_group()?;
-        let slots = self.stable_slots();
+    /// The transport of the bundle that the last answer agreed on, if any of it is left in an offer
+    /// with these sections. When none is, the other side sees a bundle that is gone and a new one.
+    fn bundle_transport(&self, slots: &[Slot]) -> Option<TransportId> {
+        let group = self.last_answer_applied()?.bundle_group()?;
+        let stable = self.stable_slots();
         group.mids.iter().find_map(|mid| {
-            slots.iter().find(|slot| slot.mid == mid && !slot.rejected).map(|slot| slot.transport)
+            let is_live = |slot: &&Slot| slot.mid == mid && !slot.rejected;
+            stable.iter().find(is_live)?;
+            slots.iter().find(is_live).map(|slot| slot.transport)
         })
     }
 
@@ -167,7 +169,7 @@ impl Jsep {
     /// The bundle of an offer: "all m= sections that were previously bundled, as long as they are
     /// still alive, as well as any new m= sections".
     fn offer_bundle(&self, slots: &[Slot]) -> String {
-        let bundle = self.bundle_transport();
+        let bundle = self.bundle_transport(slots);
         let known = match self.last_answer_applied() {
             Some(_) => self.stable_slots(),
             None => &[],

@@ -135,10 +135,8 @@ impl RtpSection<'_> {
     /// Begins the section, up to what it says about its transport.
     pub(super) fn begin(&self) -> MediaDescription {
         let mut formats = String::new();
-        for payload_type in
-            self.codecs.iter().flat_map(|codec| [Some(codec.payload_type), codec.rtx_payload_type])
-        {
-            if let Some(payload_type) = payload_type {
+        for codec in self.codecs {
+            for payload_type in [codec.payload_type].into_iter().chain(codec.rtx_payload_type) {
                 push_word(&mut formats, &payload_type.to_string());
             }
         }

@@ -32,7 +32,7 @@ impl LocalTransports for Ends {
     }
 
     fn fingerprints(&self) -> Vec<dtls_srtp::Fingerprint> {
-        vec![self.fingerprint.clone()]
+        vec![self.fingerprint]
     }
 }
 

@@ -242,9 +242,8 @@ impl Jsep {
             let has_all = |a: &[dtls_srtp::Fingerprint], b: &[dtls_srtp::Fingerprint]| {
                 a.iter().all(|own| b.contains(own))
             };
-            if !known.fingerprints.is_empty()
-                && !(has_all(&new, &known.fingerprints) && has_all(&known.fingerprints, &new))
-            {
+            let is_same = has_all(&new, &known.fingerprints) && has_all(&known.fingerprints, &new);
+            if !is_same && !known.fingerprints.is_empty() {
                 let reason = "the fingerprint differs from that of the certificate in use; a new \
                               certificate needs a new connection";
                 return Err(verify.fault(Some(index), reason));

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Direction;
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, pieces};
 use crate::error::Fault;
 
 const PAYLOAD_TYPE: &str = "a payload type, 0 to 127";
@@ -91,10 +91,14 @@ impl<'a> Fmtp<'a> {
 
     /// Returns the parameters as names and values; what has no `=` has no value.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
-        let parts = self.parameters.split(';').map(str::trim).filter(|part| !part.is_empty());
-        parts.map(|part| match part.split_once('=') {
-            Some((name, value)) => (name.trim_end(), Some(value.trim_start())),
-            None => (part, None),
+        let trim = |text: &'a str| text.trim_matches(' ');
+        let parts = pieces(self.parameters, b';').map(trim).filter(|part| !part.is_empty());
+        parts.map(move |part| {
+            let equals = part.bytes().position(|byte| byte == b'=');
+            match equals.and_then(|equals| part.split_at_checked(equals)) {
+                Some((name, value)) => (trim(name), Some(trim(value.get(1..).unwrap_or_default()))),
+                None => (part, None),
+            }
         })
     }
 

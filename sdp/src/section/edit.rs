@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{CRLF, Line, Section, Tag, tag};
+use super::{CRLF, Line, Section, Tag, is_clean, tag};
 use crate::attribute::{Attribute, AttributeKind, Direction};
 use crate::error::ParseError;
 
@@ -91,7 +91,7 @@ impl Section {
         let _infallible = write!(self.text, "{}={value}", char::from(letter));
         let mut written = self.text.get(start..).unwrap_or_default();
         let owned;
-        if written.contains(BREAKS) {
+        if !is_clean(written) {
             owned = written.replace(BREAKS, " ");
             self.text.truncate(start);
             self.text.push_str(&owned);

@@ -148,7 +148,7 @@ fn policies_only_refuse_what_is_not_bundled() {
             // RFC 9429 needs a=ice-ufrag in every section then; not every recording has it.
             let complete =
                 |media: &sdp::MediaDescription| is_rejected(media) || media.ice_ufrag().is_some();
-            if !offered.media.iter().all(|media| complete(media)) {
+            if !offered.media.iter().all(complete) {
                 continue;
             }
             let answered = answer(&mut peer, &unbundled);

@@ -325,7 +325,7 @@ fn preferences_choose_and_order_codecs() {
     let h264 = CodecCapability::h264(rtp::payload::h264::PacketizationMode::NonInterleaved);
     let chosen = [h264.clone(), CodecCapability::vp8()];
     peers[0].jsep.set_codec_preferences(video, &chosen).unwrap();
-    let other = [CodecCapability { name: "H265".into(), ..h264.clone() }];
+    let other = [CodecCapability { name: "H265".into(), ..h264 }];
     let error = peers[0].jsep.set_codec_preferences(video, &other).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidModificationError);
     negotiate(&mut peers, 0);
