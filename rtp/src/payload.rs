@@ -1,6 +1,6 @@
 //! Payload formats: how an encoded frame becomes RTP payloads, and how it is put together again.
 //!
-//! A [`Packetizer`] turns one frame into [`Fragments`], an iterator that cuts the frame's [`Bytes`]
+//! A [`Packetizer`] turns one frame into [`Fragments`], an iterator that cuts the frame's [`Bytes`](bytes::Bytes)
 //! without copying them: a [`Fragment`] is a few bytes of payload header made by us and a slice of
 //! the frame. A [`Depacketizer`] is the way back. Both are lossless: the frame that comes out is the
 //! frame that went in, byte for byte (for H.264, in Annex B form with 4-byte start codes).

@@ -61,6 +61,7 @@ use self::event::Events;
 use self::inbound::Streams;
 use self::report::Reports;
 use self::routes::Routes;
+use self::sender::Sender;
 use self::slots::Sections;
 use crate::clock::NtpTime;
 use crate::pacer::{Bitrate, Pacer};
@@ -85,6 +86,10 @@ pub struct Session {
     sections: Sections,
     /// Our sources, sorted, with the slots of their sections.
     senders: Vec<(Ssrc, u16)>,
+    /// Sources of ours that do not send at present. When one sends again it goes on where it was:
+    /// under SRTP a sequence number must not come twice with one key
+    /// ([RFC 3711 §9.1](https://www.rfc-editor.org/rfc/rfc3711#section-9.1)).
+    retired: Vec<Sender>,
     streams: Streams,
     routes: Routes,
     payload_types: PayloadTypes,
@@ -163,6 +168,7 @@ impl Session {
             wall_clock: (now, NtpTime::from(wall_clock)),
             sections: Sections::default(),
             senders: Vec::new(),
+            retired: Vec::new(),
             streams: Streams::default(),
             routes: Routes::default(),
             payload_types: None,
@@ -210,7 +216,7 @@ impl Session {
     }
 
     /// Appends the next packet to `buf` and gives its place; `None`: nothing may leave now.
-    /// [`is_rtcp`](crate::packet::is_rtcp) tells what it is.
+    /// [`is_rtcp`] tells what it is.
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Range<usize>> {
         self.advance(now);
         if (self.outbox.has_control() || self.reports.is_open())

@@ -37,11 +37,19 @@ impl<'a> TransportFeedback<'a> {
         let (all, _) = rest.as_chunks::<2>();
         let (mut covered, mut chunk_count, mut deltas_len) = (0, 0, 0usize);
         while covered < status_count {
-            for symbol in symbols(*all.get(chunk_count)?).take(status_count - covered) {
+            let chunk = *all.get(chunk_count)?;
+            chunk_count += 1;
+            // A run says at once what a vector says one by one.
+            if let Some((symbol, run)) = run(chunk) {
+                let run = run.min(status_count - covered);
+                deltas_len += run * symbol.delta_len();
+                covered += run;
+                continue;
+            }
+            for symbol in symbols(chunk).take(status_count - covered) {
                 deltas_len += symbol.delta_len();
                 covered += 1;
             }
-            chunk_count += 1;
         }
         let chunks = all.get(..chunk_count)?;
         let deltas = rest.get(chunk_count * 2..)?.get(..deltas_len)?;
@@ -174,6 +182,12 @@ impl Symbol {
     const fn delta_len(self) -> usize {
         self as usize
     }
+}
+
+/// The symbol and the length of a run-length chunk (§3.1.3).
+fn run(chunk: [u8; 2]) -> Option<(Symbol, usize)> {
+    let chunk = u16::from_be_bytes(chunk);
+    (chunk >> 15 == 0).then(|| (Symbol::from_bits(chunk >> 13), usize::from(chunk & 0x1FFF)))
 }
 
 /// The symbols of a chunk: a run (§3.1.3), or a vector of 14 or 7 (§3.1.4).

@@ -85,12 +85,16 @@ impl Session {
             .sender
             .as_ref()
             .is_some_and(|sender| wanted.is_none_or(|send| send.ssrc != sender.ssrc));
-        if ends && let Some(sender) = section.sender.take() {
+        if ends && let Some(mut sender) = section.sender.take() {
             self.senders.retain(|(ssrc, _)| *ssrc != sender.ssrc);
+            sender.retire();
             // A source that never sent is nobody's.
-            if sender.counters.packets > 0 && self.outbox.goodbyes.len() < MAX_GOODBYES {
-                let cname = sender.cname.unwrap_or_default();
-                self.outbox.goodbyes.push_back((sender.ssrc, cname));
+            if sender.counters.packets > 0 {
+                if self.outbox.goodbyes.len() < MAX_GOODBYES {
+                    let cname = sender.cname.take().unwrap_or_default();
+                    self.outbox.goodbyes.push_back((sender.ssrc, cname));
+                }
+                self.retired.push(*sender);
             }
             section.flags.waiting = false;
             section.flags.repairing = false;
@@ -113,14 +117,18 @@ impl Session {
                 }
             }
             None => {
+                let retired = self.retired.iter().position(|sender| sender.ssrc == send.ssrc);
+                let sender = retired.map(|index| Box::new(self.retired.swap_remove(index)));
+                let rng = &mut self.rng;
                 // RFC 3550 §5.1: "The initial value of the sequence number SHOULD be random"; from
                 // the lower half, so that SRTP receivers guess the rollover counter right even if
                 // the first packets are lost.
-                let [first, rtx_first] =
-                    [0; 2].map(|_| SequenceNumber(self.rng.random_range(1..0x8000)));
-                let mut sender = Sender::new(send.ssrc, send.rtx_ssrc, first, rtx_first);
+                let mut first = || SequenceNumber(rng.random_range(1..0x8000));
+                let mut sender =
+                    sender.unwrap_or_else(|| Box::new(Sender::new(send.ssrc, first(), first())));
+                sender.rtx_ssrc = send.rtx_ssrc;
                 sender.cname = Some(send.cname.clone());
-                section.sender = Some(Box::new(sender));
+                section.sender = Some(sender);
                 let at = self.senders.partition_point(|(ssrc, _)| *ssrc < send.ssrc);
                 self.senders.insert(at, (send.ssrc, slot));
             }

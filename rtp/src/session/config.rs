@@ -23,6 +23,9 @@ pub struct Config {
     /// How long packets are kept for retransmission. 1 s by default: what comes later than that has
     /// missed its frame. Three round trips, when that is longer.
     pub history_age: Duration,
+    /// How often a packet is sent again, whoever asks. 10 by default, as often as we would ask; it
+    /// bounds what a small request can make us send.
+    pub max_retransmissions: u8,
     /// The most unread packets of a section in Packets mode; the oldest is dropped and counted. 1024
     /// by default.
     pub max_unread_packets: usize,
@@ -83,6 +86,7 @@ impl Default for Config {
             history_packets: 2048,
             history_bytes: 4 << 20,
             history_age: Duration::from_secs(1),
+            max_retransmissions: 10,
             max_unread_packets: 1024,
             max_unread_bytes: 2 << 20,
             max_learned_ssrcs: 16,

@@ -33,10 +33,11 @@ impl Session {
                 }
                 Ok(Packet::Nack(nack)) => {
                     let pause = self.round_trip_time.unwrap_or(MIN_REPEAT).max(MIN_REPEAT);
+                    let max = self.config.max_retransmissions;
                     self.with_sender(nack.media(), |sender, now| {
                         sender.counters.nacks += 1;
                         for sequence in nack.sequence_numbers() {
-                            sender.repair(now, sequence, pause);
+                            sender.repair(now, sequence, pause, max);
                         }
                     });
                 }
@@ -61,6 +62,12 @@ impl Session {
                             self.tell_key_frame_requested(entry.media);
                         }
                     }
+                }
+                // A few bytes can tell of 65535 packets; nobody has that many on the way.
+                Ok(Packet::TransportFeedback(feedback))
+                    if feedback.status_count() > MAX_FEEDBACK =>
+                {
+                    self.stats.malformed += 1;
                 }
                 Ok(Packet::TransportFeedback(feedback)) => {
                     for (_, arrival) in feedback.arrivals() {
@@ -181,6 +188,8 @@ impl Session {
     }
 }
 
+/// The most packets that one feedback packet is believed to tell of: a second at 100 Mbit/s.
+const MAX_FEEDBACK: u16 = 10_000;
 /// A packet is not sent again within this time, whatever the round-trip time.
 const MIN_REPEAT: Duration = Duration::from_millis(10);
 /// More is a clock that was set, or a report that we never sent.

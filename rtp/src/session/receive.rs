@@ -167,6 +167,8 @@ impl Session {
             counters.retransmitted_bytes += payload.len() as u64;
         }
         stream.last_packet = Some(self.now);
+        // It may have paused only.
+        stream.ended = false;
         let mut has_timer = false;
         match place {
             Place::Duplicate => {

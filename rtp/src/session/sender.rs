@@ -86,6 +86,8 @@ pub(super) struct Slot {
     pub(super) payload_type: PayloadType,
     state: State,
     repair_queued: bool,
+    /// How often it was sent again.
+    repeated: u8,
     pub(super) timestamp: u32,
     /// When it was queued; then, when it left last: in microseconds since the session began.
     at: u64,
@@ -120,6 +122,7 @@ impl Slot {
             payload_type: PayloadType::default(),
             state: State::Absent,
             repair_queued: false,
+            repeated: 0,
             timestamp: 0,
             at,
             extensions: Values::new(),
@@ -147,15 +150,10 @@ pub(super) struct Departure {
 }
 
 impl Sender {
-    pub(super) fn new(
-        ssrc: Ssrc,
-        rtx_ssrc: Option<Ssrc>,
-        first: SequenceNumber,
-        rtx_sequence: SequenceNumber,
-    ) -> Self {
+    pub(super) fn new(ssrc: Ssrc, first: SequenceNumber, rtx_sequence: SequenceNumber) -> Self {
         Self {
             ssrc,
-            rtx_ssrc,
+            rtx_ssrc: None,
             slots: VecDeque::new(),
             first: ExtendedSequenceNumber::FIRST_CYCLE + u64::from(first.0),
             left: 0,
@@ -175,6 +173,16 @@ impl Sender {
             counters: Counters::default(),
             remote: RemoteInboundStats { ssrc, ..RemoteInboundStats::default() },
         }
+    }
+
+    /// Drops what waits and what is kept; what goes on when the source sends again stays.
+    pub(super) fn retire(&mut self) {
+        self.first = self.next();
+        self.slots = VecDeque::new();
+        self.repairs = VecDeque::new();
+        (self.left, self.waiting_bytes, self.history_bytes) = (0, 0, 0);
+        (self.source, self.packetizer) = (None, None);
+        (self.acknowledged, self.sent_since_report) = (false, false);
     }
 
     pub(super) fn has_waiting(&self) -> bool {
@@ -429,6 +437,7 @@ impl Sender {
         counters.header_bytes += packet_len.saturating_sub(len) as u64;
         counters.payload_type = Some(slot.payload_type);
         if departure.repeated {
+            slot.repeated = slot.repeated.saturating_add(1);
             counters.retransmitted_packets += 1;
             counters.retransmitted_bytes += len as u64;
         } else {
@@ -479,9 +488,9 @@ impl Sender {
         }
     }
 
-    /// Queues a packet that is asked for, unless it is gone, or was sent less than `pause` ago and
-    /// may still be on its way.
-    pub(super) fn repair(&mut self, now: u64, sequence: SequenceNumber, pause: Duration) {
+    /// Queues a packet that is asked for, unless it is gone, was sent less than `pause` ago and may
+    /// still be on its way, or was sent again `max` times.
+    pub(super) fn repair(&mut self, now: u64, sequence: SequenceNumber, pause: Duration, max: u8) {
         let next = self.next();
         let distance = sequence.distance_from(ExtendedSequenceNumber(next).wire());
         let number = next.saturating_add_signed(distance.into());
@@ -493,7 +502,8 @@ impl Sender {
         }
         let Some(slot) = self.slots.get_mut(index) else { return };
         let recent = u128::from(now.saturating_sub(slot.at)) < pause.as_micros();
-        if slot.state != State::Sent || slot.repair_queued || recent {
+        let enough = slot.repeated >= max;
+        if slot.state != State::Sent || slot.repair_queued || recent || enough {
             return;
         }
         slot.repair_queued = true;

@@ -1,7 +1,7 @@
 use super::pair::*;
 use crate::packet::HeaderWriter;
 use crate::session::section::{Codec, Mode, Parameters, Receive};
-use crate::session::{Config, SectionId};
+use crate::session::{Config, Event, OutgoingPacket, SectionId};
 use crate::{PayloadType, SequenceNumber, Ssrc};
 
 struct Sent<'a> {
@@ -174,6 +174,38 @@ fn learned_sources_are_bounded_and_silent_ones_are_forgotten() {
     assert_eq!(pair.b.inbound_stats(VIDEO).count(), 1);
     deliver(&mut pair, &packet(99, VP8));
     assert_eq!(pair.b.inbound_stats(VIDEO).count(), 2, "there is room again");
+}
+
+#[test]
+fn a_source_that_pauses_goes_on_in_its_numbers() {
+    let mut pair = Pair::new();
+    let send = |pair: &mut Pair, count: u32| {
+        for number in 0..count {
+            let packet = OutgoingPacket::new(VP8, number, b"x"[..].into());
+            pair.a.send_packet(pair.now, VIDEO, packet).unwrap();
+        }
+        pair.run(100 * MS);
+    };
+    send(&mut pair, 10);
+    let mut parameters = video(Side::A);
+    parameters.send = None;
+    pair.set(Side::A, VIDEO, parameters);
+    pair.run(100 * MS);
+    assert!(pair.saw(Side::B, Event::Goodbye(VIDEO)));
+    pair.set(Side::A, VIDEO, video(Side::A));
+    send(&mut pair, 10);
+    pair.a.remove_section(pair.now, VIDEO);
+    pair.set(Side::A, VIDEO, video(Side::A));
+    send(&mut pair, 10);
+    let numbers: Vec<_> = pair
+        .rtp(Side::A)
+        .map(|(_, datagram)| crate::Packet::parse(datagram).unwrap().sequence_number())
+        .collect();
+    assert_eq!(numbers.len(), 30);
+    assert!(numbers.windows(2).all(|pair| pair[0].next() == pair[1]), "{numbers:?}");
+    assert_eq!(pair.a.outbound_stats(VIDEO).unwrap().packets_sent, 30);
+    let stats = pair.b.inbound_stats(VIDEO).next().unwrap();
+    assert_eq!((stats.packets_received, stats.packets_lost), (30, 0));
 }
 
 #[test]

@@ -99,6 +99,22 @@ fn requests_for_the_same_packet_are_answered_once_a_round_trip() {
 }
 
 #[test]
+fn a_packet_is_sent_again_so_often_and_no_more() {
+    let mut pair = Pair::new();
+    pair.a.send_packet(pair.now, VIDEO, OutgoingPacket::new(VP8, 0, vec![0; 9].into())).unwrap();
+    pair.run(30 * MS);
+    let number = pair.b.read_packet(VIDEO).unwrap().sequence.wire();
+    let mut nack = Vec::new();
+    crate::rtcp::Writer::new(&mut nack).nack(Ssrc(1), Ssrc(200), [number]);
+    for _ in 0..30 {
+        pair.a.handle_datagram(pair.now, &nack);
+        pair.run(30 * MS);
+    }
+    let sent = pair.a.outbound_stats(VIDEO).unwrap().retransmitted_packets_sent;
+    assert_eq!(sent, u64::from(Config::default().max_retransmissions));
+}
+
+#[test]
 fn a_wild_transport_sequence_is_bounded() {
     let mut pair = Pair::new();
     for step in 0..2000u32 {
