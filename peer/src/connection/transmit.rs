@@ -81,7 +81,12 @@ impl PeerConnection {
             }
             batch.push(buf.len());
         }
-        if batch.is_empty() { None } else { Some((path, batch.segment_size())) }
+        if batch.is_empty() {
+            return None;
+        }
+        // What has left counts as buffered no more, which is news.
+        self.settle_data();
+        Some((path, batch.segment_size()))
     }
 
     /// The deadline of SCTP, which counts while DTLS lets it send.
