@@ -1,4 +1,5 @@
 //! Frames of real encoders → packets → frames, equal byte for byte.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
 use std::time::{Duration, Instant};
 
