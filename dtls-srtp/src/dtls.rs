@@ -57,6 +57,8 @@
 //! | flights and their timers | `flight` |
 //! | the handshake of each side, state by state | `v12/client`, `v12/server`, `v12/session` |
 //! | who the peer is | `peer`, `signature` |
+//! | application data both ways | `send`, `receive`, `early` |
+//! | what was negotiated, and keys for others | `inspect` |
 //!
 //! Left out: session resumption, renegotiation (refused), compression, static key exchange, CBC.
 
@@ -66,12 +68,14 @@ mod config;
 mod early;
 mod error;
 mod flight;
+mod inspect;
 mod message;
 mod outgoing;
 mod peer;
 mod reassembly;
 mod receive;
 mod record;
+mod send;
 mod signature;
 mod suite;
 mod transcript;
@@ -80,33 +84,30 @@ mod v12;
 use std::fmt;
 use std::mem;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::rngs::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
-use rustls::{CipherSuite, NamedGroup};
-use zeroize::Zeroizing;
 
 pub use self::alert::AlertDescription;
 pub use self::config::{ClientAuthentication, Config, DEFAULT_MTU};
 pub use self::error::{CloseReason, ConfigError, ExportError, HandshakeError, SealError};
 pub use self::receive::Records;
+pub use self::send::{MAX_PLAINTEXT_LEN, RecordStart};
 
 use self::alert::Alert;
+use self::config::Settings;
 use self::early::Early;
 use self::flight::{Flight, Timeout, Timing};
 use self::outgoing::Outgoing;
 use self::peer::Peer;
 use self::reassembly::{Epoch, Inbox};
-use self::record::{ContentType, Header, MAX_PLAINTEXT};
+use self::record::ContentType;
 use self::transcript::Transcript;
-use self::v12::protection::{Open, Opener};
+use self::v12::protection::Opener;
 use self::v12::session::Session;
 use crate::fingerprint::Fingerprint;
-use crate::srtp::SessionKeys;
-
-/// The longest plaintext of a record in bytes.
-pub const MAX_PLAINTEXT_LEN: usize = MAX_PLAINTEXT;
 
 /// The smallest datagram that we can be told to make.
 const MIN_MTU: usize = 128;
@@ -168,16 +169,11 @@ pub struct Stats {
     pub flights_retransmitted: u64,
 }
 
-/// A record that was begun in a buffer, to be closed by [`Connection::seal`].
-#[derive(Debug)]
-#[must_use = "a record that is not sealed must be taken off the buffer"]
-pub struct RecordStart(Open);
-
 /// One side of a DTLS association.
 ///
 /// [`Debug`](fmt::Debug) shows its role and state, and no secret.
 pub struct Connection {
-    config: Config,
+    settings: Arc<Settings>,
     role: Role,
     now: Instant,
     phase: Phase,
@@ -251,21 +247,22 @@ impl Connection {
         // The seed is not wiped here: it is the caller's copy as well, and rustc 1.95 was seen to
         // wipe a second argument of the same value with it.
         let mut rng = ChaCha20Rng::from_seed(seed);
+        let Config { shared: settings, identity } = config;
         let (mut random, mut cookie) = ([0; 32], [0; 32]);
         rng.fill_bytes(&mut random);
         rng.fill_bytes(&mut cookie);
 
         let mut handshake = Box::new(Handshake {
             state: v12::State::Done,
-            inbox: Inbox::new(role, config.shared.max_handshake_bytes),
+            inbox: Inbox::new(role, settings.max_handshake_bytes),
             flight: Flight::default(),
             transcript: Transcript::default(),
             sealed: Early::default(),
         });
         let mut connection = Self {
-            peer: Peer::new(config.identity.clone()),
-            mtu: config.shared.mtu.max(MIN_MTU),
-            config,
+            peer: Peer::new(identity),
+            mtu: settings.mtu.max(MIN_MTU),
+            settings,
             role,
             now,
             phase: Phase::Closed(Closed::new(CloseReason::Local, None, now)),
@@ -284,7 +281,7 @@ impl Connection {
         };
         handshake.state = match role {
             Role::Client => v12::client::start(random, &mut connection.step(&mut handshake)),
-            Role::Server => v12::server::start(random, cookie, &connection.config.shared),
+            Role::Server => v12::server::start(random, cookie, &connection.settings),
         };
         connection.phase = Phase::Handshaking(handshake);
         connection
@@ -365,72 +362,6 @@ impl Connection {
         flight.and_then(Flight::deadline)
     }
 
-    // Sending application data.
-
-    /// Returns whether application data can be sent: the peer is authenticated, and our Finished
-    /// message is sent. For a client that is before the server's Finished has come (False Start,
-    /// [RFC 7918](https://www.rfc-editor.org/rfc/rfc7918)), which saves a round trip: the server
-    /// has signed its key exchange, and all suites here are ones that RFC 7918 §5.1 allows.
-    pub fn may_send(&self) -> bool {
-        match &self.phase {
-            Phase::Handshaking(handshake) => {
-                self.role == Role::Client
-                    && self.outgoing.sealer.is_some()
-                    && handshake.flight.was_sent()
-                    && self.peer.is_authenticated()
-            }
-            Phase::Established { connected, last_flight } => {
-                *connected && last_flight.as_ref().is_none_or(|last| last.flight.was_sent())
-            }
-            Phase::Closed(_) => false,
-        }
-    }
-
-    /// Begins a record of application data: appends what stands before the plaintext to `buf`.
-    /// The caller appends the plaintext, at most [`MAX_PLAINTEXT_LEN`] bytes, and calls
-    /// [`Connection::seal`]. `None`, and nothing appended, unless [`Connection::may_send`].
-    pub fn begin(&mut self, buf: &mut Vec<u8>) -> Option<RecordStart> {
-        if !self.may_send() {
-            return None;
-        }
-        let sealer = self.outgoing.sealer.as_mut()?;
-        sealer.begin(ContentType::ApplicationData, buf).map(RecordStart)
-    }
-
-    /// Closes a record: encrypts what was appended since it was begun, in place, and appends the
-    /// tag. The record is then the end of `buf`.
-    ///
-    /// # Errors
-    ///
-    /// [`SealError`]; the record is then taken off `buf`.
-    pub fn seal(&self, buf: &mut Vec<u8>, start: RecordStart) -> Result<(), SealError> {
-        let RecordStart(open) = start;
-        match &self.outgoing.sealer {
-            Some(sealer) if !matches!(self.phase, Phase::Closed(_)) => sealer.seal(buf, open),
-            _ => {
-                buf.truncate(open.start());
-                Err(SealError::Closed)
-            }
-        }
-    }
-
-    /// Returns how many bytes a record adds to its plaintext: with AES-GCM 13 of header, 8 of
-    /// nonce and 16 of tag, which is also the answer while the suite is not known.
-    pub fn record_overhead(&self) -> usize {
-        match &self.outgoing.sealer {
-            Some(_) => self.outgoing.overhead(Epoch::Protected),
-            None => Header::LEN + 8 + 16,
-        }
-    }
-
-    /// Takes application data that came before it could be delivered: ahead of the peer's
-    /// Finished message, or of its fingerprints. Ask after [`Event::Connected`] until `None`;
-    /// what was asked for neither then nor later stays within
-    /// [`Config::with_max_early_bytes`].
-    pub fn take_early(&mut self) -> Option<Vec<u8>> {
-        if self.is_connected() { self.early.pop() } else { None }
-    }
-
     // Commands and settings.
 
     /// Says who the peer has to be, if that was not known when the connection was made. A peer
@@ -466,87 +397,6 @@ impl Connection {
         }
     }
 
-    // Reading out.
-
-    /// Returns whether the handshake is finished and the peer authenticated, and the connection
-    /// not closed since.
-    pub fn is_connected(&self) -> bool {
-        matches!(self.phase, Phase::Established { connected: true, .. })
-    }
-
-    /// Returns why the connection has ended, if it has.
-    pub fn close_reason(&self) -> Option<CloseReason> {
-        match &self.phase {
-            Phase::Closed(closed) => Some(closed.reason),
-            _ => None,
-        }
-    }
-
-    /// Returns which side of the handshake we are.
-    pub fn role(&self) -> Role {
-        self.role
-    }
-
-    /// Returns the version that was negotiated, once there are keys.
-    pub fn version(&self) -> Option<Version> {
-        self.session.as_ref().map(|_| Version::Dtls12)
-    }
-
-    /// Returns the cipher suite that was negotiated, once there are keys.
-    pub fn cipher_suite(&self) -> Option<CipherSuite> {
-        self.session.as_ref().map(|session| session.negotiated.suite.id)
-    }
-
-    /// Returns the key exchange group that was negotiated, once there are keys.
-    pub fn group(&self) -> Option<NamedGroup> {
-        self.session.as_ref().map(|session| session.group)
-    }
-
-    /// Returns the DER encoding of the peer's certificate, once it came. It is not authenticated
-    /// before the connection is.
-    pub fn peer_certificate(&self) -> Option<&[u8]> {
-        self.peer.certificate()
-    }
-
-    /// Returns the keys for SRTP
-    /// ([RFC 5764 §4.2](https://www.rfc-editor.org/rfc/rfc5764#section-4.2)). `None` before the
-    /// connection is connected, and if no profile was negotiated.
-    pub fn srtp_keys(&self) -> Option<SessionKeys> {
-        let profile = self.session.as_ref()?.negotiated.srtp_profile?;
-        let len = profile.keying_material_len();
-        let material = self.export_keying_material(SessionKeys::EXPORTER_LABEL, None, len).ok()?;
-        match self.role {
-            Role::Client => SessionKeys::for_client(profile, &material),
-            Role::Server => SessionKeys::for_server(profile, &material),
-        }
-    }
-
-    /// Derives `len` bytes of keying material that only the two sides know
-    /// ([RFC 5705](https://www.rfc-editor.org/rfc/rfc5705)). An absent context and an empty one
-    /// give different bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`ExportError`] if the connection is not connected, the label is reserved or empty, or the
-    /// context is too long.
-    pub fn export_keying_material(
-        &self,
-        label: &str,
-        context: Option<&[u8]>,
-        len: usize,
-    ) -> Result<Zeroizing<Vec<u8>>, ExportError> {
-        let session = self.session.as_ref().filter(|_| self.is_connected());
-        let session = session.ok_or(ExportError::NotConnected)?;
-        let mut material = Zeroizing::new(vec![0; len]);
-        session.export(label, context, &mut material)?;
-        Ok(material)
-    }
-
-    /// Returns what was counted.
-    pub fn stats(&self) -> Stats {
-        self.stats
-    }
-
     // What the calls share.
 
     /// An older `now` is read as the newest seen.
@@ -555,7 +405,7 @@ impl Connection {
     }
 
     fn timing(&self) -> Timing {
-        let settings = &self.config.shared;
+        let settings = &self.settings;
         let initial = settings.initial_timeout.unwrap_or_else(|| match self.round_trip_time {
             Some(round_trip_time) => (round_trip_time * 3 / 2).max(MIN_TIMEOUT),
             None => DEFAULT_TIMEOUT,
@@ -570,7 +420,11 @@ impl Connection {
     /// An alert is protected as soon as the peer can open it.
     fn alert_epoch(&self) -> Epoch {
         match &self.phase {
-            Phase::Handshaking(_) if self.role == Role::Server => Epoch::Plaintext,
+            Phase::Handshaking(handshake)
+                if self.role == Role::Server || !handshake.flight.was_sent() =>
+            {
+                Epoch::Plaintext
+            }
             _ if self.outgoing.sealer.is_some() => Epoch::Protected,
             _ => Epoch::Plaintext,
         }
@@ -579,7 +433,7 @@ impl Connection {
     /// Lets a handshake work on the parts of the connection that it may change.
     fn step<'s>(&'s mut self, handshake: &'s mut Handshake) -> v12::Step<'s> {
         v12::Step {
-            settings: &self.config.shared,
+            settings: &self.settings,
             transcript: &mut handshake.transcript,
             flight: &mut handshake.flight,
             inbox: &mut handshake.inbox,

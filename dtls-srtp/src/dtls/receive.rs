@@ -1,15 +1,16 @@
 //! What comes from the peer: datagrams, their records, and what is in them.
 
 use std::mem;
+use std::time::{Duration, Instant};
 
 use super::alert::{Alert, AlertDescription};
 use super::codec::Reader;
 use super::message::{Fragment, HandshakeType};
 use super::reassembly::{Epoch, Inserted};
 use super::record::{self, ContentType, Header};
+use super::v12;
 use super::v12::protection::{EPOCH, OpenError};
-use super::v12::{self};
-use super::{CloseReason, Closed, Connection, LastFlight, Phase, Role};
+use super::{CloseReason, Closed, Connection, Handshake, LastFlight, Phase, Role};
 
 /// The application data of a datagram, record by record, decrypted in place.
 ///
@@ -70,7 +71,7 @@ impl Connection {
         let Phase::Handshaking(handshake) = &mut self.phase else { return };
         let mut bytes = Vec::with_capacity(Header::LEN);
         header.write(&mut bytes, body.len() as u16);
-        let max = self.config.shared.max_early_bytes;
+        let max = self.settings.max_early_bytes;
         self.stats.records_dropped += handshake.sealed.push(&[&bytes, body], max);
     }
 
@@ -100,7 +101,7 @@ impl Connection {
         match header.content_type {
             ContentType::ApplicationData if self.is_connected() => return Some(plaintext),
             ContentType::ApplicationData => {
-                let max = self.config.shared.max_early_bytes;
+                let max = self.settings.max_early_bytes;
                 self.stats.records_dropped += self.early.push(&[plaintext], max);
             }
             ContentType::Handshake => self.handle_handshake(Epoch::Protected, plaintext),
@@ -207,7 +208,7 @@ impl Connection {
         while let Some(mut record) = sealed.pop() {
             let Some((header, body)) = record::split(&mut record.as_mut_slice()) else { continue };
             if let Some(plaintext) = self.handle_record(header, body) {
-                let max = self.config.shared.max_early_bytes;
+                let max = self.settings.max_early_bytes;
                 self.stats.records_dropped += self.early.push(&[plaintext], max);
             }
         }
@@ -223,7 +224,7 @@ impl Connection {
 
     /// What is left of a handshake that is finished. The side that spoke last keeps its flight;
     /// the other side's was answered.
-    fn established(&self, handshake: super::Handshake) -> Phase {
+    fn established(&self, handshake: Handshake) -> Phase {
         let last_flight = (self.role == Role::Server).then(|| {
             let peer_seq = handshake.inbox.next_seq();
             Box::new(LastFlight { flight: handshake.flight, peer_seq })
@@ -266,13 +267,8 @@ impl Closed {
     /// Says the last alert again if the peer goes on: alerts are not retransmitted, and may be
     /// lost ([RFC 6347 §4.1.2.7](https://www.rfc-editor.org/rfc/rfc6347#section-4.1.2.7)). An
     /// alert is no reason to answer, so that two who are closing come to an end.
-    fn repeat(
-        &mut self,
-        now: std::time::Instant,
-        content_type: ContentType,
-        owed: &mut Option<Alert>,
-    ) {
-        const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
+    fn repeat(&mut self, now: Instant, content_type: ContentType, owed: &mut Option<Alert>) {
+        const PAUSE: Duration = Duration::from_millis(200);
         let goes_on = matches!(content_type, ContentType::Handshake | ContentType::ApplicationData);
         if goes_on && owed.is_none() && now >= self.repeat_at {
             *owed = self.alert;

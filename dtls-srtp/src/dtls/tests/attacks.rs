@@ -2,7 +2,7 @@ use rand::rngs::ChaCha20Rng;
 use rand::{Rng, RngExt, SeedableRng};
 
 use super::super::message::{FragmentHeader, HandshakeType};
-use super::super::record::{DTLS_1_2, split};
+use super::super::record::{DTLS_1_2, Header, split};
 use super::super::*;
 use super::pair::*;
 use crate::certificate::Certificate;
@@ -236,7 +236,7 @@ fn what_is_kept_of_a_peer_without_fingerprints_is_bounded() {
         assert!(kept_bytes(&pair.server) <= 1000);
     }
     assert_eq!(pair.server.stats().records_dropped, 93);
-    let certificate = pair.client.config.certificate().clone();
+    let certificate = pair.client.settings.certificate.clone();
     pair.server.set_remote_fingerprints(pair.now, fingerprint(&certificate));
     assert_eq!(pair.server.take_early(), Some(vec![93; 100]), "the newest are kept");
 }

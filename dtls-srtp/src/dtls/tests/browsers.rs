@@ -1,4 +1,5 @@
 use super::super::codec::Reader;
+use super::super::record::Header;
 use super::super::*;
 use super::pair::*;
 use crate::srtp::Profile;

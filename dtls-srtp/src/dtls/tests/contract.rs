@@ -69,7 +69,7 @@ fn two_datagrams_without_a_drain_between_them_are_fine() {
             let mut buf = Vec::new();
             let now = pair.now;
             while pair.side(role).poll_transmit(now, &mut buf).is_some() {
-                datagrams.push(std::mem::take(&mut buf));
+                datagrams.push(mem::take(&mut buf));
             }
             let other = if role == Role::Client { Role::Server } else { Role::Client };
             for mut datagram in datagrams {

@@ -1,4 +1,4 @@
-use rustls::NamedGroup;
+use rustls::{CipherSuite, NamedGroup};
 
 use super::super::*;
 use super::pair::*;
