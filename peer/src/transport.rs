@@ -20,6 +20,8 @@ pub(crate) struct Transport {
     pub(crate) component: ice::ComponentId,
     /// The other side's ICE user fragment that was applied last, to notice a restart.
     pub(crate) remote_ufrag: Option<String>,
+    /// Where data went when ICE last chose a path.
+    pub(crate) path: Option<FiveTuple>,
     pub(crate) dtls_role: Option<DtlsRole>,
     /// Made when ICE has a path and the role is known.
     pub(crate) dtls: Option<Box<dtls::Connection>>,
@@ -65,6 +67,7 @@ impl Transport {
             id,
             component,
             remote_ufrag: None,
+            path: None,
             dtls_role: None,
             dtls: None,
             dtls_state: DtlsTransportState::New,

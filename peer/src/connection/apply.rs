@@ -126,20 +126,33 @@ impl PeerConnection {
     }
 
     fn apply_data(&mut self, now: Instant, plan: &DataPlan) {
-        let role = self
-            .transports
-            .iter()
-            .find(|transport| transport.id == plan.transport)
-            .and_then(|transport| transport.dtls_role);
         let data = self.data_mut();
         data.transport = Some(plan.transport);
         data.channels.set_remote_max_message_size(plan.remote_max_message_size);
-        if let Some(role) = role {
-            data.start(now, role);
-        }
+        self.start_data(now);
         for index in 0..self.transports.len() {
             self.replay_early(now, index);
         }
+    }
+
+    /// Begins the SCTP association, once there is a DTLS connection below: by then ICE has measured
+    /// the round-trip time, which the first timers follow. The DTLS role tells which channel ids
+    /// are ours to give ([RFC 8832 §6](https://www.rfc-editor.org/rfc/rfc8832#section-6)).
+    pub(super) fn start_data(&mut self, now: Instant) {
+        let Some(data) = &mut self.data else { return };
+        let transport = self.transports.iter().find(|t| Some(t.id) == data.transport);
+        let Some(transport) = transport.filter(|transport| transport.dtls.is_some()) else {
+            return;
+        };
+        let role = match transport.dtls_role {
+            Some(DtlsRole::Client) => sctp::data_channel::Role::Client,
+            Some(DtlsRole::Server) => sctp::data_channel::Role::Server,
+            None => return,
+        };
+        if let Some(round_trip) = self.ice.round_trip_time(transport.component) {
+            data.channels.set_round_trip_time(round_trip);
+        }
+        data.channels.start(now, role);
     }
 
     /// The SCTP association and its channels, made when first needed.
@@ -213,19 +226,5 @@ impl LocalTransports for PeerConnection {
     fn fingerprints(&self) -> Vec<dtls_srtp::Fingerprint> {
         let sha256 = dtls_srtp::HashAlgorithm::Sha256;
         self.dtls.iter().map(|config| config.certificate().fingerprint(sha256)).collect()
-    }
-}
-
-impl Data {
-    /// Tells the channels which ids are theirs to give
-    /// ([RFC 8832 §6](https://www.rfc-editor.org/rfc/rfc8832#section-6)).
-    fn start(&mut self, now: Instant, role: DtlsRole) {
-        self.channels.start(
-            now,
-            match role {
-                DtlsRole::Client => sctp::data_channel::Role::Client,
-                DtlsRole::Server => sctp::data_channel::Role::Server,
-            },
-        );
     }
 }

@@ -65,6 +65,7 @@ impl PeerConnection {
                 };
                 self.start_dtls(now, index);
                 self.tell_round_trip_time(index);
+                self.tell_path(now, index);
             }
             ice::Event::PathValidated(path, _) => self.routes.push_back(Route::Path(path)),
             _ => {}
@@ -93,7 +94,21 @@ impl PeerConnection {
         transport.dtls = Some(Box::new(connection));
         transport.dtls_state = DtlsTransportState::Connecting;
         self.tell_round_trip_time(index);
+        self.start_data(now);
         self.replay_early(now, index);
+    }
+
+    /// Tells SCTP when data goes another way: what it measured was about the old one.
+    fn tell_path(&mut self, now: Instant, index: usize) {
+        let Some(transport) = self.transports.get_mut(index) else { return };
+        let path = self.ice.send_path(transport.component);
+        let before = std::mem::replace(&mut transport.path, path);
+        if before.is_none() || before == path {
+            return;
+        }
+        if let Some(data) = self.data.as_mut().filter(|data| data.transport == Some(transport.id)) {
+            data.channels.path_changed(now);
+        }
     }
 
     /// Tells the layers above ICE how long the path is: their first timers follow it.
