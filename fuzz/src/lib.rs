@@ -24,6 +24,7 @@ mod dtls;
 mod ice;
 mod jitter_buffer;
 mod payload;
+mod peer_connection;
 mod rtcp;
 mod rtp_packet;
 mod rtp_session;
@@ -39,6 +40,7 @@ pub use self::dtls::{dtls_client, dtls_server};
 pub use self::ice::{ice_agent, ice_candidate};
 pub use self::jitter_buffer::jitter_buffer;
 pub use self::payload::{g711, h264, opus, vp8};
+pub use self::peer_connection::peer_connection;
 pub use self::rtcp::rtcp;
 pub use self::rtp_packet::rtp_packet;
 pub use self::rtp_session::rtp_session;
@@ -62,6 +64,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("ice_candidate", ice_candidate),
     ("jitter_buffer", jitter_buffer),
     ("opus", opus),
+    ("peer_connection", peer_connection),
     ("rtcp", rtcp),
     ("rtp_packet", rtp_packet),
     ("rtp_session", rtp_session),
