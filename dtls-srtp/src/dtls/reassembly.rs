@@ -138,7 +138,7 @@ impl Inbox {
     /// Makes room for `length` bytes by dropping messages that are farther ahead than `seq`.
     fn make_room(&mut self, seq: u16, length: usize) -> bool {
         loop {
-            if self.bytes() + length <= self.max_bytes {
+            if self.bytes() + FragmentHeader::LEN + length <= self.max_bytes {
                 return true;
             }
             match self.messages.last() {
