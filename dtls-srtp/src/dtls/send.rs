@@ -71,9 +71,9 @@ impl Connection {
     }
 
     /// Takes application data that came before it could be delivered: ahead of the peer's
-    /// Finished message, or of its fingerprints. Ask after [`Event::Connected`] until `None`;
-    /// what was asked for neither then nor later stays within
-    /// [`Config::with_max_early_bytes`].
+    /// Finished message, or of its fingerprints. Ask after
+    /// [`Event::Connected`](super::Event::Connected) until `None`; what nobody asks for stays
+    /// within [`Config::with_max_early_bytes`](super::Config::with_max_early_bytes).
     pub fn take_early(&mut self) -> Option<Vec<u8>> {
         if self.is_connected() { self.early.pop() } else { None }
     }
