@@ -1,4 +1,5 @@
 //! Two connections find each other, agree on keys and open channels.
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Media both ways: frames and packets, renegotiation, key frame requests.
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 mod common;
 

@@ -1,5 +1,11 @@
 //! Two connections, virtual time, and a wire between them that a closure can cut.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::indexing_slicing,
+    clippy::type_complexity,
+    reason = "each test file uses its part, and indexes two peers"
+)]
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
