@@ -6,9 +6,11 @@ use peerless_benches::allocator::Counting;
 static ALLOCATOR: Counting = Counting;
 
 fn main() {
-    // `cargo test --benches` and `cargo bench --no-run` only want to know that it builds.
-    if std::env::args().any(|argument| argument == "--test") {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    // `cargo test --benches` only wants to know that it builds and starts.
+    if arguments.iter().any(|argument| argument == "--test") {
         return;
     }
-    peerless_benches::table::print();
+    let filter = arguments.iter().find(|argument| !argument.starts_with("--"));
+    peerless_benches::table::print(filter.map(String::as_str));
 }

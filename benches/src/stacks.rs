@@ -1,5 +1,6 @@
 //! The stacks that the table compares.
 
+mod peerless;
 #[cfg(feature = "peers")]
 mod rtc;
 #[cfg(feature = "peers")]
@@ -7,6 +8,7 @@ mod str0m;
 
 use crate::table::Entrant;
 
+pub use self::peerless::{Peerless, PeerlessPeer};
 #[cfg(feature = "peers")]
 pub use self::rtc::{Rtc, RtcPeer};
 #[cfg(feature = "peers")]
@@ -16,6 +18,7 @@ pub use self::str0m::{Str0m, Str0mPeer};
 #[must_use]
 pub fn entrants() -> Vec<Entrant> {
     vec![
+        Entrant::of::<Peerless>(),
         #[cfg(feature = "peers")]
         Entrant::of::<Str0m>(),
         #[cfg(feature = "peers")]

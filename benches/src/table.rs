@@ -9,52 +9,98 @@ use crate::measure::{Contestant, Sample, medians, time};
 use crate::work::{self, Idle, Openings};
 use crate::{Stack, bare, stacks};
 
-/// Runs every work on every stack and prints the table to the standard output.
-pub fn print() {
+/// Runs every work on every stack and prints the table to the standard output. With a filter, only
+/// the rows whose name contains it.
+pub fn print(filter: Option<&str>) {
     let entrants = stacks::entrants();
     let mut table = Table::new(&entrants);
-    let each = |work: &dyn Fn(&Entrant) -> Sample| -> Vec<Sample> {
-        let mut contestants: Vec<Contestant<'_>> =
-            entrants.iter().map(|entrant| Box::new(move || work(entrant)) as _).collect();
-        medians(REPETITIONS, &mut contestants)
-    };
-
     let mut limit = Limit::default();
-    let media = each(&|entrant| (entrant.media)(5000));
-    table.row("media, both sides, per 1200-byte packet", &media, Some(limit.media()), Show::Packet);
-    let forward = each(&|entrant| (entrant.forward)(50, 200));
-    table.row("SFU, 1 to 50, per forwarded packet", &forward, Some(limit.forward()), Show::Packet);
-    let data = each(&|entrant| scaled((entrant.data)(64 << 10, 300), 65_536.0 / 1e6));
-    table.row("data channel, 64 KiB messages", &data, Some(limit.data(1)), Show::Megabytes);
-    let data = each(&|entrant| (entrant.data)(100, 30_000));
-    table.row("data channel, 100-byte messages", &data, Some(limit.data(11)), Show::Messages);
-    let connect = each(&|entrant| (entrant.connect)(10));
-    table.row("processor time to connect a pair", &connect, Some(limit.connect()), Show::Millis);
-
-    let idle = |part: fn(Idle) -> f64| {
-        each(&|entrant| Sample { value: part((entrant.idle)(4)), allocations: 0.0 })
-    };
-    let heap = idle(|idle| idle.heap_bytes / 1024.0);
-    table.row(
-        "heap of an idle peer (audio, video, one channel, after 10 s)",
-        &heap,
-        None,
-        Show::Kib,
-    );
-    let processor = idle(|idle| idle.micros_per_second);
-    table.row("idle processor time per peer and second", &processor, None, Show::Micros);
-
-    let round_trips = each(&|entrant| Sample { value: (entrant.round_trips)(), allocations: 0.0 });
-    let four = Sample { value: 4.0, allocations: 0.0 };
-    table.row(
-        "channel open on both sides after the answer is applied, DTLS 1.2, in round trips",
-        &round_trips,
-        Some(four),
-        Show::RoundTrips,
-    );
-    let openings: Vec<_> = entrants.iter().map(|entrant| (entrant.openings)(200)).collect();
-    table.openings(&openings);
+    for row in ROWS {
+        if filter.is_none_or(|filter| row.name.contains(filter)) {
+            let mut contestants: Vec<Contestant<'_>> =
+                entrants.iter().map(|entrant| Box::new(|| (row.ours)(entrant)) as _).collect();
+            let samples = medians(REPETITIONS, &mut contestants);
+            table.row(row, &samples, row.bare.map(|bare| bare(&mut limit)));
+        }
+    }
+    if filter.is_none_or(|filter| LOSSY.contains(filter)) {
+        let openings: Vec<_> = entrants.iter().map(|entrant| (entrant.openings)(200)).collect();
+        table.openings(&openings);
+    }
+    if filter.is_none_or(|filter| ENDPOINT.contains(filter)) {
+        let mut cost = work::EndpointCost::new(10_000, 10);
+        let mut ratios: [Contestant<'_>; 1] = [Box::new(move || cost.ratio())];
+        let ratio = medians(REPETITIONS, &mut ratios).pop().unwrap_or_default();
+        table.endpoint(ratio, entrants.len());
+    }
     table.finish();
+}
+
+/// A line of the table: how a stack's figure is found, and that of the bare primitives.
+struct Row {
+    name: &'static str,
+    show: Show,
+    ours: fn(&Entrant) -> Sample,
+    bare: Option<fn(&mut Limit) -> Sample>,
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        name: "media, both sides, per 1200-byte packet",
+        show: Show::Packet,
+        ours: |entrant| (entrant.media)(5000),
+        bare: Some(Limit::media),
+    },
+    Row {
+        name: "SFU, 1 to 50, per forwarded packet",
+        show: Show::Packet,
+        ours: |entrant| (entrant.forward)(50, 300),
+        bare: Some(Limit::forward),
+    },
+    Row {
+        name: "data channel, 64 KiB messages",
+        show: Show::Megabytes,
+        ours: |entrant| scaled((entrant.data)(64 << 10, 400), 65_536.0 / 1e6),
+        bare: Some(|limit| limit.data(1)),
+    },
+    Row {
+        name: "data channel, 100-byte messages",
+        show: Show::Messages,
+        ours: |entrant| (entrant.data)(100, 50_000),
+        bare: Some(|limit| limit.data(11)),
+    },
+    Row {
+        name: "heap of an idle peer (audio, video, one channel, after 10 s)",
+        show: Show::Kib,
+        ours: |entrant| plain((entrant.idle)(4, 1).heap_bytes / 1024.0),
+        bare: None,
+    },
+    Row {
+        name: "processor time to connect a pair",
+        show: Show::Millis,
+        ours: |entrant| (entrant.connect)(20),
+        bare: Some(|limit| limit.connect()),
+    },
+    Row {
+        name: "idle processor time per peer and second",
+        show: Show::Micros,
+        ours: |entrant| plain((entrant.idle)(8, 60).micros_per_second),
+        bare: None,
+    },
+    Row {
+        name: "channel open on both sides after the answer is applied, DTLS 1.2, in round trips",
+        show: Show::RoundTrips,
+        ours: |entrant| plain((entrant.round_trips)()),
+        // ICE, two for DTLS, one for SCTP: its INIT rides with our Finished.
+        bare: Some(|_| plain(4.0)),
+    },
+];
+
+const LOSSY: &str = "the same at 100 ms with 5 % loss: median / 95th percentile / never";
+const ENDPOINT: &str = "cost per packet in an `Endpoint` of 10 000 connections against one of 10";
+
+fn plain(value: f64) -> Sample {
+    Sample { value, allocations: 0.0 }
 }
 
 const REPETITIONS: usize = 9;
@@ -72,7 +118,7 @@ pub struct Entrant {
     forward: fn(u64, u64) -> Sample,
     data: fn(usize, u64) -> Sample,
     connect: fn(u64) -> Sample,
-    idle: fn(u64) -> Idle,
+    idle: fn(u64, u64) -> Idle,
     round_trips: fn() -> f64,
     openings: fn(u64) -> Openings,
 }
@@ -110,12 +156,12 @@ impl Limit {
     }
 
     fn media(&mut self) -> Sample {
-        let payload = [0x11; 1200];
+        let payload = [0x11; work::PAYLOAD];
         scaled(Self::of(|| self.packets.media(&payload)), 1e6)
     }
 
     fn forward(&mut self) -> Sample {
-        let payload = [0x33; 1200];
+        let payload = [0x33; work::PAYLOAD];
         scaled(Self::of(|| self.packets.seal(black_box(&payload))), 1e6)
     }
 
@@ -194,7 +240,8 @@ impl Table {
     }
 
     /// `samples` are of the entrants in their order, ours first.
-    fn row(&mut self, work: &str, samples: &[Sample], bare: Option<Sample>, show: Show) {
+    fn row(&mut self, row: &Row, samples: &[Sample], bare: Option<Sample>) {
+        let Row { name, show, .. } = *row;
         let mut cells: Vec<_> = samples.iter().map(|&sample| show.figure(sample)).collect();
         cells.push(bare.map_or_else(
             || "–".to_owned(),
@@ -214,7 +261,7 @@ impl Table {
             cells.push(format!("{:.2}", ours / best));
         }
         cells.push(bare.map_or_else(|| "–".to_owned(), |bare| format!("{:.2}", ours / bare.value)));
-        self.line(&format!("| {work} | {} |", cells.join(" | ")));
+        self.line(&format!("| {name} | {} |", cells.join(" | ")));
     }
 
     fn openings(&mut self, openings: &[Openings]) {
@@ -234,17 +281,20 @@ impl Table {
             cells.push(format!("{:.2} (95 %)", ours / best));
         }
         cells.push("–".to_owned());
-        self.line(&format!(
-            "| the same at 100 ms with 5 % loss: median / 95th percentile / never | {} |",
-            cells.join(" | ")
-        ));
+        self.line(&format!("| {LOSSY} | {} |", cells.join(" | ")));
+    }
+
+    fn endpoint(&mut self, ratio: Sample, entrants: usize) {
+        let mut cells = vec![format!("{:.2} ×", ratio.value)];
+        cells.resize(entrants + 1 + self.others.min(1) + 1, "–".to_owned());
+        self.line(&format!("| {ENDPOINT} | {} |", cells.join(" | ")));
     }
 
     fn finish(&mut self) {
         self.line("");
         self.line(&format!(
-            "Both sides on one thread, packets in memory, medians of {REPETITIONS} interleaved \
-             repetitions of one run; the ratios count. The last row is 200 openings."
+            "Both sides on one thread, packets in memory, processor time; medians of {REPETITIONS} \
+             interleaved repetitions of one run. The ratios count. Openings with loss: 200."
         ));
     }
 

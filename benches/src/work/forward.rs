@@ -4,10 +4,10 @@ use bytes::Bytes;
 
 use crate::link::{Link, Outbox};
 use crate::measure::{Sample, start, time};
+use crate::work::media::PAYLOAD;
 use crate::{Peer, Stack};
 
-/// One publisher's packets of 1200 bytes to many subscribers: microseconds and allocations of the
-/// server alone for a packet forwarded. Receiving from the publisher and the subscribers' reports
+/// One publisher's packets to many subscribers: microseconds and allocations of the server alone for a packet forwarded. Receiving from the publisher and the subscribers' reports
 /// are in it; what the clients do is not.
 #[must_use]
 pub fn forward<S: Stack>(subscribers: u64, packets: u64) -> Sample {
@@ -21,9 +21,10 @@ pub fn forward<S: Stack>(subscribers: u64, packets: u64) -> Sample {
         to_publisher: Outbox::default(),
         now: now + Duration::from_secs(5),
         index: 0,
-        payload: Bytes::from(vec![0x33; 1200]),
+        payload: Bytes::from(vec![0x33; PAYLOAD]),
     };
-    room.run(300);
+    // Histories are full when they are a second long.
+    room.run(1500);
     let mut elapsed = Duration::ZERO;
     let mut allocations = 0;
     let mut received = 0;

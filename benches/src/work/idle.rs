@@ -14,9 +14,9 @@ pub struct Idle {
     pub micros_per_second: f64,
 }
 
-/// Connects `pairs` pairs and lets them be.
+/// Connects `pairs` pairs and lets them be for `seconds`.
 #[must_use]
-pub fn idle<S: Stack>(pairs: u64) -> Idle {
+pub fn idle<S: Stack>(pairs: u64, seconds: u64) -> Idle {
     let now = start();
     let peers = (pairs * 2) as f64;
     // The first pair pays for what is global: providers, lazily made tables.
@@ -31,7 +31,6 @@ pub fn idle<S: Stack>(pairs: u64) -> Idle {
     }
     let own = pairs as usize * size_of::<Link<S::Peer>>();
     let heap = before.since().live_bytes - own as i64;
-    let seconds = 60;
     let (elapsed, _, ()) = time(|| {
         for link in &mut links {
             link.run_until(link.now + Duration::from_secs(seconds), |_| false);
