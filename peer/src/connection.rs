@@ -67,6 +67,8 @@ pub struct PeerConnection {
     pub(crate) local_addresses: Vec<SocketAddr>,
     /// Sockets that were asked for, and the transport that each is for.
     pub(crate) socket_requests: Vec<(SocketId, TransportId)>,
+    /// Those that were opened, to be closed with their transport.
+    pub(crate) sockets: Vec<(SocketId, TransportId)>,
     pub(crate) next_socket: u32,
     /// The ICE user fragments that an endpoint was told of.
     pub(crate) announced_ufrags: Vec<String>,
@@ -111,6 +113,7 @@ impl PeerConnection {
             data: None,
             local_addresses: Vec::new(),
             socket_requests: Vec::new(),
+            sockets: Vec::new(),
             next_socket: 0,
             announced_ufrags: Vec::new(),
             events: Events::default(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{A, B, Fate, Pair};
 use peerless::{
     BundlePolicy, Configuration, ConnectionState, DataChannelInit, Event, IceGatheringState,
-    Message, Readable, SessionDescription, SignalingState,
+    Message, Readable, SessionDescription, SignalingState, SocketRequest,
 };
 
 fn connected(pair: &mut Pair) -> bool {
@@ -235,4 +235,14 @@ fn two_transports_where_the_other_side_does_not_bundle() {
     assert!(pair.run_until(Duration::from_secs(1), |pair| {
         pair.events[B].iter().any(|event| matches!(event, Event::Readable(Readable::Receiver(_))))
     }));
+    // The socket of the second transport goes when the connection does.
+    let now = pair.now;
+    pair.peers[A].close(now);
+    pair.drain_events();
+    let socket = |event: &Event| match event {
+        Event::Socket(SocketRequest::Bind { id, .. }) => Some(*id),
+        _ => None,
+    };
+    let id = pair.events[A].iter().find_map(socket).unwrap();
+    assert!(pair.saw(A, &Event::Socket(SocketRequest::Close { id })));
 }

@@ -7,7 +7,7 @@ use stun::FiveTuple;
 
 use super::{PeerConnection, Route};
 use crate::event::{Event, SocketId, SocketRequest};
-use crate::signalling::IceGatheringState;
+use crate::signalling::{ConnectionState, IceGatheringState};
 
 impl PeerConnection {
     /// Tells the address of a UDP socket that this connection may use: the real one of an
@@ -42,7 +42,8 @@ impl PeerConnection {
         let Some(at) = self.socket_requests.iter().position(|(asked, _)| *asked == id) else {
             return;
         };
-        let (_, transport) = self.socket_requests.swap_remove(at);
+        let (id, transport) = self.socket_requests.swap_remove(at);
+        self.sockets.push((id, transport));
         if let Some(index) = self.transports.iter().position(|t| t.id == transport) {
             self.give_address(now, index, path.local);
         }
@@ -56,6 +57,17 @@ impl PeerConnection {
         self.socket_requests.retain(|(asked, _)| *asked != id);
         self.end_of_addresses(now);
         self.settle();
+    }
+
+    /// Asks to close the sockets of transports that are no more.
+    pub(super) fn close_sockets(&mut self) {
+        let transports = &self.transports;
+        let closed = self.connection_state == ConnectionState::Closed;
+        let gone = |transport| closed || !transports.iter().any(|own| own.id == transport);
+        self.socket_requests.retain(|(_, transport)| !gone(*transport));
+        for (id, _) in self.sockets.extract_if(.., |(_, transport)| gone(*transport)) {
+            self.events.push(Event::Socket(SocketRequest::Close { id }));
+        }
     }
 
     fn give_address(&mut self, now: Instant, index: usize, address: SocketAddr) {

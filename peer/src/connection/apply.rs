@@ -170,6 +170,7 @@ impl PeerConnection {
             }
         }
         self.transports.retain(|transport| wanted.iter().any(|plan| plan.id == transport.id));
+        self.close_sockets();
         self.announce_ufrags();
     }
 

@@ -80,6 +80,7 @@ impl PeerConnection {
         self.connection_state = ConnectionState::Closed;
         self.ice_connection_state = IceConnectionState::Closed;
         self.farewell(now);
+        self.close_sockets();
     }
 
     /// Lets every layer go but DTLS, which still owes the other side its goodbye.
