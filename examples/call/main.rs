@@ -104,11 +104,10 @@ fn bind(arguments: &Arguments) -> Result<Blocking, Box<dyn Error>> {
             return Blocking::bind_all(&addresses.collect::<Vec<_>>());
         }
         let [four, six]: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
-        // Not every machine has IPv6, and "any port" is not the same for both.
-        Blocking::bind_all(&[SocketAddr::new(four, port), SocketAddr::new(six, port)])
-            .ok()
-            .filter(|_| port != 0)
-            .map_or_else(|| Blocking::bind(SocketAddr::new(four, port)), Ok)
+        // Not every machine has IPv6, and "any port" would be a different one for each.
+        let both = [SocketAddr::new(four, port), SocketAddr::new(six, port)];
+        let bound = if port == 0 { None } else { Blocking::bind_all(&both).ok() };
+        bound.map_or_else(|| Blocking::bind(SocketAddr::new(four, port)), Ok)
     };
     match arguments.udp_port {
         Some(port) => bind(port)

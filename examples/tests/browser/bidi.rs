@@ -25,12 +25,6 @@ pub(crate) struct Firefox {
 impl Firefox {
     /// Starts Firefox, or says that it is missing.
     pub(crate) fn start() -> Option<Self> {
-        // Firefox does not gather loopback addresses, whatever its preferences.
-        let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-        if interfaces.iter().all(|it| it.is_loopback() || it.is_link_local()) {
-            missing("this machine has loopback addresses only, which Firefox does not use");
-            return None;
-        }
         let profile = std::env::temp_dir().join(format!("peerless-firefox-{}", std::process::id()));
         fs::create_dir_all(&profile).unwrap();
         fs::write(profile.join("user.js"), PREFERENCES).unwrap();

@@ -2,9 +2,10 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{IpAddr, Ipv4Addr, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::OnceLock,
     thread,
     time::{Duration, Instant},
 };
@@ -18,8 +19,13 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn start() -> Self {
-        let mut child = Command::new(build())
-            .args(["--port", "0", "--udp-port", "0", "--bind", "127.0.0.1"])
+        Self::start_on(Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// Starts it with calls on another address than the loopback's.
+    pub(crate) fn start_on(address: IpAddr) -> Self {
+        let mut child = Command::new(built())
+            .args(["--port", "0", "--udp-port", "0", "--bind", &address.to_string()])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -66,7 +72,12 @@ impl Drop for Program {
     }
 }
 
-/// Builds the example, as fresh as this test, and returns its path.
+/// Returns the example's path, after building it, as fresh as this test, once.
+fn built() -> &'static PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build)
+}
+
 fn build() -> PathBuf {
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--example", "call", "--message-format", "json"])
@@ -82,6 +93,13 @@ fn build() -> PathBuf {
         message["executable"].as_str().map(PathBuf::from)
     });
     executable.expect("cargo says where the program is")
+}
+
+/// An address of this machine that is not loopback.
+pub(crate) fn lan_address() -> Option<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let usable = interfaces.iter().filter(|it| !it.is_loopback() && !it.is_link_local());
+    usable.map(if_addrs::Interface::ip).min()
 }
 
 /// One request of HTTP/1.1, whose answer's body is returned.
