@@ -50,7 +50,7 @@ pub enum Error {
     Description {
         /// The command.
         operation: &'static str,
-        /// The line of the description, counted from 1; 0 when it is about the whole.
+        /// The line of the description, counted from 1.
         line: usize,
         /// What is wrong with it.
         reason: String,

@@ -22,6 +22,9 @@ pub(crate) struct Transport {
     pub(crate) remote_ufrag: Option<String>,
     /// Where data went when ICE last chose a path.
     pub(crate) path: Option<FiveTuple>,
+    /// What a description that is not in force yet says of our side: an offer that was created, or
+    /// the answer to an offer that restarts ICE.
+    pub(crate) next_credentials: Option<ice::Credentials>,
     pub(crate) dtls_role: Option<DtlsRole>,
     /// Made when ICE has a path and the role is known.
     pub(crate) dtls: Option<Box<dtls::Connection>>,
@@ -67,6 +70,7 @@ impl Transport {
             id,
             component,
             remote_ufrag: None,
+            next_credentials: None,
             path: None,
             dtls_role: None,
             dtls: None,

@@ -246,3 +246,58 @@ fn two_transports_where_the_other_side_does_not_bundle() {
     let id = pair.events[A].iter().find_map(socket).unwrap();
     assert!(pair.saw(A, &Event::Socket(SocketRequest::Close { id })));
 }
+
+/// Both sides want new paths at once: one offer is taken back, and with it its restart.
+#[test]
+fn an_offer_that_restarts_ice_can_be_taken_back() {
+    for answered in [false, true] {
+        let mut pair = Pair::new();
+        let now = pair.now;
+        let chat =
+            pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+        pair.negotiate(A);
+        assert!(pair.run_until(Duration::from_secs(5), |pair| {
+            pair.saw(A, &Event::DataChannelOpen(chat))
+        }));
+        pair.run_for(Duration::from_secs(1));
+        let before = pair.peers.each_ref().map(|peer| peer.local_description());
+        let now = pair.now;
+        for peer in &mut pair.peers {
+            peer.restart_ice(now);
+            peer.set_local_description(now, None).unwrap();
+        }
+        let offer = pair.peers[A].local_description().unwrap();
+        pair.run_for(Duration::from_millis(500));
+        // B gives way.
+        let now = pair.now;
+        pair.peers[B].set_remote_description(now, offer).unwrap();
+        pair.run_for(Duration::from_millis(500));
+        let now = pair.now;
+        if answered {
+            pair.peers[B].set_local_description(now, None).unwrap();
+            let answer = pair.peers[B].local_description().unwrap();
+            pair.peers[A].set_remote_description(now, answer).unwrap();
+        } else {
+            for peer in &mut pair.peers {
+                peer.set_remote_description(now, SessionDescription::rollback()).unwrap();
+                assert_eq!(peer.signaling_state(), SignalingState::Stable);
+            }
+            let after = pair.peers.each_ref().map(|peer| peer.local_description());
+            assert_eq!(before, after);
+            // What follows knows nothing of it.
+            for peer in &mut pair.peers {
+                let offer = peer.create_offer(now, Default::default()).unwrap();
+                assert!(offer.sdp.contains("a=ice-ufrag:"));
+            }
+        }
+        pair.drain_events();
+        pair.signal();
+        pair.run_for(Duration::from_secs(60));
+        assert!(connected(&mut pair), "answered: {answered}");
+        let path = |pair: &mut Pair, peer: usize| {
+            let now = pair.now;
+            pair.peers[peer].stats(now).transports[0].path
+        };
+        assert!(path(&mut pair, A).is_some() && path(&mut pair, B).is_some());
+    }
+}

@@ -437,6 +437,10 @@ impl Call {
             Chapter::Stop => {
                 let last = a.transceivers().last().expect("it was added last");
                 a.transceiver(last).unwrap().stop(now);
+                // At once, not with the answer.
+                let packet = OutgoingPacket::new(PayloadType::from_low_bits(111), 0, Bytes::new());
+                let sent = a.sender(last).map(|mut sender| sender.send_packet(now, packet));
+                assert!(!matches!(sent, Some(Ok(()))), "it has been stopped");
                 self.asked(A);
                 self.offer(A, None);
             }

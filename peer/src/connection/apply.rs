@@ -8,6 +8,7 @@ use crate::jsep::{
     DataPlan, DtlsRole, LocalTransport, LocalTransports, Plan, TransportId, TransportPlan,
 };
 use crate::origin::SeedStream;
+use crate::signalling::SignalingState;
 use crate::transport::Transport;
 
 impl PeerConnection {
@@ -43,15 +44,14 @@ impl PeerConnection {
             let role = if controlling { ice::Role::Controlling } else { ice::Role::Controlled };
             self.ice.set_role(now, role);
         }
+        self.apply_restart(now, index, wanted);
+        let holds = self.holds_remote(index, wanted);
         let Some(transport) = self.transports.get_mut(index) else { return };
         let stream = transport.component.stream;
         if transport.dtls_role.is_none() {
             transport.dtls_role = wanted.dtls_role;
         }
-        if let Some(remote) = &wanted.remote {
-            if remote.is_restart {
-                self.ice.restart(now, stream);
-            }
+        if let Some(remote) = wanted.remote.as_ref().filter(|_| !holds) {
             if transport.remote_ufrag.as_deref() != Some(&remote.ufrag) {
                 transport.remote_ufrag = Some(remote.ufrag.clone());
                 self.ice.set_remote_lite(remote.ice_lite);
@@ -72,6 +72,52 @@ impl PeerConnection {
             }
         }
         self.start_dtls(now, index);
+    }
+
+    /// Restarts ICE when a description of ours that says so comes into force, and takes that back
+    /// when the description is: until then everything goes on as it was.
+    fn apply_restart(&mut self, now: Instant, index: usize, wanted: &TransportPlan) {
+        let state = self.jsep.signaling_state();
+        let Some(transport) = self.transports.get_mut(index) else { return };
+        let stream = transport.component.stream;
+        let known = self.ice.local_credentials(stream).map(|own| &own.ufrag);
+        if let Some(ufrag) = wanted.local_ufrag.as_ref().filter(|ufrag| Some(*ufrag) != known) {
+            match transport.next_credentials.take_if(|next| next.ufrag == *ufrag) {
+                Some(next) => {
+                    self.ice.restart_with(now, stream, next);
+                    transport.remote_ufrag = None;
+                }
+                None => {
+                    self.ice.cancel_restart(now, stream);
+                    let remote = self.ice.remote_credentials(stream);
+                    transport.remote_ufrag = remote.map(|remote| remote.ufrag.clone());
+                }
+            }
+        }
+        let is_restart = wanted.remote.as_ref().is_some_and(|remote| remote.is_restart);
+        match state {
+            SignalingState::HaveRemoteOffer if is_restart => {
+                transport.next_credentials = Some(self.ice.generate_credentials());
+            }
+            SignalingState::HaveRemoteOffer | SignalingState::Stable => {
+                transport.next_credentials = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether what is known of the other end waits: its restart waits for our answer, and while
+    /// our offer stands there is nothing new to know.
+    fn holds_remote(&self, index: usize, wanted: &TransportPlan) -> bool {
+        let known = self.transports.get(index).and_then(|own| own.remote_ufrag.as_ref());
+        match self.jsep.signaling_state() {
+            SignalingState::HaveLocalOffer => true,
+            SignalingState::HaveRemoteOffer => {
+                let offered = wanted.remote.as_ref().map(|remote| &remote.ufrag);
+                known.is_some() && known != offered
+            }
+            _ => false,
+        }
     }
 
     fn apply_sections(&mut self, now: Instant, wanted: Vec<crate::jsep::SectionPlan>) {
@@ -207,13 +253,21 @@ impl PeerConnection {
 impl LocalTransports for PeerConnection {
     fn local_transport(&mut self, id: TransportId, ice_restart: bool) -> LocalTransport {
         let index = self.transport_index(id);
-        let Some(transport) = self.transports.get(index) else {
+        let Some(transport) = self.transports.get_mut(index) else {
             unreachable!("transport_index makes the transport");
         };
         let (stream, gathering) = (transport.component.stream, transport.gathering);
         if ice_restart {
-            self.ice.restart(self.now, stream);
-            self.announce_ufrags();
+            transport.next_credentials = Some(self.ice.generate_credentials());
+        }
+        if let Some(next) = &transport.next_credentials {
+            // Their candidates are told when the description is in force.
+            return LocalTransport {
+                ufrag: next.ufrag.clone(),
+                pwd: next.pwd.clone(),
+                candidates: Vec::new(),
+                end_of_candidates: false,
+            };
         }
         let credentials = self.ice.local_credentials(stream);
         LocalTransport {

@@ -47,6 +47,12 @@ impl Jsep {
             transceiver.stopping |= rejected;
         }
         let restarted = self.take_remote_transports(&description);
+        // An answer renews our credentials when the offer renews theirs, and only then.
+        self.ice_restart = match (self.ice_restart, restarted.is_empty()) {
+            (IceRestart::No, _) => IceRestart::No,
+            (_, true) => IceRestart::Requested,
+            (_, false) => IceRestart::Made,
+        };
         self.pending_remote = Some(Described::new(SdpType::Offer, description));
         let mut events = self.change_state(SignalingState::HaveRemoteOffer);
         events.extend(tracks.into_events());

@@ -36,6 +36,8 @@ pub(crate) struct TransportPlan {
     pub(crate) controlling: Option<bool>,
     /// The DTLS role, once an answer says it.
     pub(crate) dtls_role: Option<DtlsRole>,
+    /// The ICE user fragment of our newest description: it says which credentials are in force.
+    pub(crate) local_ufrag: Option<String>,
     /// The other end, once it is described.
     pub(crate) remote: Option<RemoteTransport>,
 }
@@ -100,6 +102,7 @@ impl Jsep {
             id,
             controlling: self.controlling.map(|controlling| controlling || self.remote_lite),
             dtls_role: self.transport(id).and_then(|transport| transport.dtls_role),
+            local_ufrag: self.local_ufrag(id),
             remote: self.remote_transport(id, restarted.contains(&id)),
         });
         Plan {
@@ -109,6 +112,16 @@ impl Jsep {
             events,
             start_gathering: false,
         }
+    }
+
+    /// The user fragment of a transport in the newest local description that speaks of it.
+    fn local_ufrag(&self, id: TransportId) -> Option<String> {
+        let pending = self.pending_local.as_ref().map(|pending| (pending, &*self.slots));
+        let current = self.current_local.as_ref().map(|own| (own, self.stable_slots()));
+        pending.into_iter().chain(current).find_map(|(described, slots)| {
+            let media = self.section_of(&described.sdp, slots, id)?;
+            media.ice_ufrag().map(str::to_owned)
+        })
     }
 
     /// The remote descriptions, the newest first, each with the sections as it has them.

@@ -53,20 +53,25 @@ impl Jsep {
             // Nobody has been told which side controls.
             self.controlling = None;
         }
-        self.restore_remote_credentials();
+        self.restore_credentials();
         let mut events = self.change_state(SignalingState::Stable);
         events.extend(ended);
         self.plan_with(events, &[])
     }
 
-    /// The other side's credentials are those of its current description again.
-    fn restore_remote_credentials(&mut self) {
+    /// The credentials are those of the current descriptions again.
+    fn restore_credentials(&mut self) {
         let Some(current) = self.current_remote.as_ref().map(|current| current.sdp.clone()) else {
             self.transports.clear();
             return;
         };
         let ids: Vec<_> = self.transports.iter().map(|transport| transport.id).collect();
         for id in ids {
+            let own = self.current_local.as_ref().map(|current| current.sdp.clone());
+            let own = own.as_ref().and_then(|own| self.section_of(own, &self.slots, id));
+            if let Some(ufrag) = own.and_then(|media| media.ice_ufrag()).map(str::to_owned) {
+                self.transport_mut(id).local_ufrag = ufrag;
+            }
             let Some(media) = self.section_of(&current, &self.slots, id) else { continue };
             let ufrag = media.ice_ufrag().or_else(|| current.ice_ufrag());
             let pwd = media.ice_pwd().or_else(|| current.ice_pwd());

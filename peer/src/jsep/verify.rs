@@ -15,18 +15,23 @@ pub(super) struct Verify<'d> {
 }
 
 impl Verify<'_> {
-    /// The fault of a section, or of the session if there is none at `index`.
+    /// The fault of a section; of the last line if there is none at `index`.
     #[cold]
     pub(super) fn fault(&self, index: Option<usize>, reason: impl Into<String>) -> Error {
         let session = self.description.lines().count();
-        let line = match index {
-            None => 0,
-            Some(index) => {
-                let before = self.description.media.iter().take(index);
-                session + before.map(|media| media.lines().count()).sum::<usize>() + 1
-            }
-        };
+        let sections = self.description.media.iter();
+        let before = sections.take(index.unwrap_or(usize::MAX));
+        let lines = session + before.map(|media| media.lines().count()).sum::<usize>();
+        let line = lines + usize::from(index.is_some());
         Error::Description { operation: self.side.operation(), line, reason: reason.into() }
+    }
+
+    /// The fault of what the session says about its bundles.
+    #[cold]
+    fn group_fault(&self, reason: String) -> Error {
+        let line = self.description.lines().position(|line| line.starts_with("a=group:BUNDLE"));
+        let line = line.map_or(1, |line| line + 1);
+        Error::Description { operation: self.side.operation(), line, reason }
     }
 
     fn sections(&self) -> impl Iterator<Item = (usize, &MediaDescription)> {
@@ -49,11 +54,11 @@ impl Verify<'_> {
             if self.description.media_by_mid(mid).is_none() {
                 let reason =
                     format!("a=group:BUNDLE names {mid}, but no m-section has a=mid:{mid}");
-                return Err(self.fault(None, reason));
+                return Err(self.group_fault(reason));
             }
             if grouped.contains(&mid) {
                 let reason = format!("a=group:BUNDLE names {mid} twice (RFC 9143 §7.1)");
-                return Err(self.fault(None, reason));
+                return Err(self.group_fault(reason));
             }
             grouped.push(mid);
         }
@@ -186,7 +191,9 @@ impl Jsep {
                 answered.len(),
                 offered.len()
             );
-            return Err(verify.fault(None, reason));
+            // The first that is too much, or where the next is missing.
+            let superfluous = (answered.len() > offered.len()).then_some(offered.len());
+            return Err(verify.fault(superfluous, reason));
         }
         for (index, (answer, offer)) in answered.iter().zip(offered).enumerate() {
             let (line, offered) = (answer.media_line(), offer.media_line());

@@ -110,7 +110,7 @@ fn errors_say_what_to_do() {
     for (line, reason) in [
         ("a=ice-pwd", "line 8: the m-section has no a=ice-pwd (RFC 8839 §5.4)"),
         ("a=fingerprint", "line 8: the m-section has no a=fingerprint of a known hash function"),
-        ("a=mid", "line 0: a=group:BUNDLE names 0, but no m-section has a=mid:0"),
+        ("a=mid", "line 5: a=group:BUNDLE names 0, but no m-section has a=mid:0"),
     ] {
         let lines = offer.sdp.split_inclusive("\r\n");
         let sdp: String = lines.filter(|own| !own.starts_with(line)).collect();
