@@ -289,8 +289,11 @@ impl Calls {
             here: tab.outbound.is_some(),
             states: tab.call.as_ref().map(Call::states),
         });
+        // Transactions are forgotten by age; nothing but time clears them.
+        let (ufrags, paths, _transactions) = endpoint.routes();
         let status = Status {
             connections: endpoint.len(),
+            routes: ufrags + paths,
             tabs: tabs.collect(),
             ended: self.ended.iter().collect(),
         };
@@ -302,6 +305,8 @@ impl Calls {
 #[derive(Serialize)]
 struct Status<'a> {
     connections: usize,
+    /// User fragments and paths that lead to connections.
+    routes: usize,
     tabs: Vec<TabStatus<'a>>,
     ended: Vec<&'a Ended>,
 }

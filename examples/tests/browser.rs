@@ -17,7 +17,10 @@ mod program;
 #[path = "browser/webdriver.rs"]
 mod webdriver;
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use serde_json::json;
 
@@ -30,6 +33,7 @@ use self::{
 
 #[test]
 fn chromium_gets_its_picture_sound_and_files_back() {
+    let _alone = alone();
     let Some(browser) = Browser::start(Devices::Fake) else { return };
     let program = Program::start();
     let mut page = Page(browser.tab());
@@ -91,11 +95,12 @@ fn chromium_gets_its_picture_sound_and_files_back() {
     assert_eq!(page.script("return peerless.errors"), json!([]));
 
     page.click("#hang-up");
-    program.wait_for("nothing is left of the call", |status| status["connections"] == 0);
+    program.wait_for("nothing is left of the call", is_empty);
 }
 
 #[test]
 fn three_tabs_share_the_socket_and_a_killed_one_is_freed() {
+    let _alone = alone();
     let Some(browser) = Browser::start(Devices::Fake) else { return };
     let Some(doomed) = Browser::start(Devices::Fake) else { return };
     let program = Program::start();
@@ -131,12 +136,13 @@ fn three_tabs_share_the_socket_and_a_killed_one_is_freed() {
     second.close();
     first.open("about:blank");
     program.wait_for("nothing is left", |status| {
-        status["connections"] == 0 && status["tabs"].as_array().is_some_and(Vec::is_empty)
+        is_empty(status) && status["tabs"].as_array().is_some_and(Vec::is_empty)
     });
 }
 
 #[test]
 fn chromium_without_devices_hides_its_addresses_and_still_connects() {
+    let _alone = alone();
     let Some(browser) = Browser::start(Devices::None) else { return };
     let program = Program::start();
     let mut page = Page(browser.tab());
@@ -151,11 +157,12 @@ fn chromium_without_devices_hides_its_addresses_and_still_connects() {
     page.wait_for("the file channel opens", "!document.getElementById('file').disabled");
     page.a_file_returns(100_000);
     page.click("#hang-up");
-    program.wait_for("nothing is left of the call", |status| status["connections"] == 0);
+    program.wait_for("nothing is left of the call", is_empty);
 }
 
 #[test]
 fn firefox_gets_its_picture_and_files_back() {
+    let _alone = alone();
     // Firefox leaves loopback out: its own addresses, and those that it is told of.
     let Some(address) = program::lan_address() else {
         return missing("this machine has loopback addresses only, which Firefox does not use");
@@ -177,7 +184,18 @@ fn firefox_gets_its_picture_and_files_back() {
     page.a_file_returns(5_000_000);
     assert_eq!(page.script("return peerless.errors"), json!([]));
     page.click("#hang-up");
-    program.wait_for("nothing is left of the call", |status| status["connections"] == 0);
+    program.wait_for("nothing is left of the call", is_empty);
+}
+
+/// Lets one test run at a time: several browsers on two processors lose sound.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the program's endpoint has nothing left.
+fn is_empty(status: &serde_json::Value) -> bool {
+    status["connections"] == 0 && status["routes"] == 0
 }
 
 /// The name of the tab, which must be there.
