@@ -305,7 +305,7 @@ impl JitterBuffer {
                 self.drop_overflow();
             }
             self.stats.packets_lost =
-                self.stats.packets_lost.saturating_add(seq - self.ring.base());
+                self.stats.packets_lost.saturating_add(seq.saturating_sub(self.ring.base()));
             self.ring.restart_at(seq);
             self.lose_frame();
         }
