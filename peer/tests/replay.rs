@@ -3,6 +3,12 @@
 //! With the default cryptography a seed repeats everything but key shares, signatures and what they
 //! encrypt: times, order and kinds of datagrams are equal, and their lengths but for those of
 //! signatures.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::type_complexity,
+    clippy::unwrap_used,
+    reason = "helpers of tests may panic"
+)]
 
 mod common;
 
