@@ -1,10 +1,5 @@
 //! Wrong descriptions: each is applied, or is an error that names the line and changes nothing.
-#![allow(
-    clippy::indexing_slicing,
-    clippy::type_complexity,
-    clippy::unwrap_used,
-    reason = "helpers of tests may panic"
-)]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 mod common;
 #[path = "../../sdp/tests/corpus/recorded.rs"]

@@ -7,12 +7,7 @@
 //!
 //! After any call it may also ask whether all the news of that call were told: a further call that
 //! has nothing to do must not bring any.
-#![allow(
-    clippy::indexing_slicing,
-    clippy::type_complexity,
-    clippy::unwrap_used,
-    reason = "helpers of tests may panic"
-)]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 mod common;
 

@@ -3,12 +3,7 @@
 //! With the default cryptography a seed repeats everything but key shares, signatures and what they
 //! encrypt: times, order and kinds of datagrams are equal, and their lengths but for those of
 //! signatures.
-#![allow(
-    clippy::indexing_slicing,
-    clippy::type_complexity,
-    clippy::unwrap_used,
-    reason = "helpers of tests may panic"
-)]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 mod common;
 
@@ -39,8 +34,11 @@ fn configuration() -> Configuration {
     configuration
 }
 
+/// When, by whom, what.
+type Trace = Vec<(Duration, usize, Vec<u8>)>;
+
 /// A call with loss, media, messages and a restart: what was sent, and what was told.
-fn call(seed: u64) -> (Vec<(Duration, usize, Vec<u8>)>, [Vec<Event>; 2]) {
+fn call(seed: u64) -> (Trace, [Vec<Event>; 2]) {
     let mut pair = Pair::with(configuration(), configuration(), seed as u8);
     pair.trace = Some(Vec::new());
     let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;

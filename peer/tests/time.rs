@@ -1,11 +1,6 @@
 //! Time that is early, late or backward, machines that sleep, and deadlines that are neither late
 //! nor too many.
-#![allow(
-    clippy::indexing_slicing,
-    clippy::type_complexity,
-    clippy::unwrap_used,
-    reason = "helpers of tests may panic"
-)]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 mod common;
 
