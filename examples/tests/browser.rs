@@ -10,6 +10,8 @@
 
 #[path = "browser/bidi.rs"]
 mod bidi;
+#[path = "browser/build.rs"]
+mod build;
 #[path = "browser/page.rs"]
 mod page;
 #[path = "browser/program.rs"]
@@ -96,6 +98,13 @@ fn chromium_gets_its_picture_sound_and_files_back() {
 
     page.click("#hang-up");
     program.wait_for("nothing is left of the call", is_empty);
+
+    // The same tab calls again.
+    page.click("#start");
+    page.wait_for("the second call is connected", "peerless.state === 'connected'");
+    page.pictures_keep_coming();
+    page.click("#hang-up");
+    program.wait_for("nothing is left of the second call", is_empty);
 }
 
 #[test]

@@ -82,8 +82,15 @@ signalling.addEventListener("message", async ({ data: message }) => {
       }
   }
 });
-signalling.addEventListener("close", () => call || notice("The server is gone. Is it still running?"));
-signalling.addEventListener("open", () => notice(null));
+signalling.addEventListener("close", () => notice("The server is gone. Is it still running?"));
+signalling.addEventListener("open", () => {
+  notice(null);
+  // The server knows this tab by its WebSocket: a call from before cannot be negotiated any more.
+  if (call && me) {
+    hangUp();
+    notice("The server was gone for a moment, and the call with it. Please start again.");
+  }
+});
 
 // ---- the call ---------------------------------------------------------------------------------
 

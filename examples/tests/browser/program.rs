@@ -3,14 +3,14 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{IpAddr, Ipv4Addr, TcpStream},
-    path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::OnceLock,
     thread,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
+
+use crate::build::example;
 
 pub(crate) struct Program {
     child: Child,
@@ -24,7 +24,7 @@ impl Program {
 
     /// Starts it with calls on another address than the loopback's.
     pub(crate) fn start_on(address: IpAddr) -> Self {
-        let mut child = Command::new(built())
+        let mut child = Command::new(example("call"))
             .args(["--port", "0", "--udp-port", "0", "--bind", &address.to_string()])
             .stdout(Stdio::piped())
             .spawn()
@@ -70,29 +70,6 @@ impl Drop for Program {
         self.child.kill().ok();
         self.child.wait().ok();
     }
-}
-
-/// Returns the example's path, after building it, as fresh as this test, once.
-fn built() -> &'static PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(build)
-}
-
-fn build() -> PathBuf {
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--example", "call", "--message-format", "json"])
-        .args(["--profile", "test"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
-    assert!(built.status.success(), "the example does not build");
-    let messages = String::from_utf8(built.stdout).unwrap();
-    let executable = messages.lines().rev().find_map(|line| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        message["executable"].as_str().map(PathBuf::from)
-    });
-    executable.expect("cargo says where the program is")
 }
 
 /// An address of this machine that is not loopback.
