@@ -17,6 +17,7 @@
 
 pub mod allocator;
 pub mod bare;
+pub mod layers;
 pub mod link;
 pub mod measure;
 mod peer;

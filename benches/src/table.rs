@@ -5,7 +5,8 @@ use std::io::Write as _;
 
 use ring::rand::SystemRandom;
 
-use crate::measure::{Contestant, Sample, medians, time};
+use crate::layers::{dtls, sctp, sdp};
+use crate::measure::{Contestant, Sample, medians, start, time};
 use crate::work::{self, Idle, Openings};
 use crate::{Stack, bare, stacks};
 
@@ -34,6 +35,92 @@ pub fn print(filter: Option<&str>) {
         table.endpoint(ratio, entrants.len());
     }
     table.finish();
+    layers(filter);
+}
+
+/// Prints the second table: single layers beside crates that do only that.
+fn layers(filter: Option<&str>) {
+    let now = start();
+    let handshake = dtls::Handshake::default();
+    #[cfg(feature = "peers")]
+    let dimpl = dtls::DimplHandshake::default();
+    let mut rows: Vec<LayerRow<'_>> = vec![
+        LayerRow {
+            name: "SDP: Chromium's offer read and written",
+            show: Show::Micros,
+            contestants: vec![
+                ("Peerless", each(200, 1e6, sdp::peerless)),
+                #[cfg(feature = "peers")]
+                ("webrtc-sdp 0.3", each(200, 1e6, sdp::webrtc_sdp)),
+            ],
+        },
+        LayerRow {
+            name: "DTLS 1.2 handshake, both sides",
+            show: Show::Micros,
+            contestants: vec![
+                ("Peerless", each(50, 1e6, || handshake.run(now))),
+                #[cfg(feature = "peers")]
+                ("dimpl 0.9", each(50, 1e6, || dimpl.run(now))),
+            ],
+        },
+    ];
+    for (name, show, size, messages, factor) in [
+        ("SCTP alone, 64 KiB messages", Show::Megabytes, 64 << 10, 1000, 65_536.0 / 1e6),
+        ("SCTP alone, 100-byte messages", Show::Messages, 100, 100_000, 1.0),
+    ] {
+        let run = move |throughput: fn(usize, u64) -> Sample| -> Contestant<'_> {
+            Box::new(move || scaled(throughput(size, messages), factor))
+        };
+        rows.push(LayerRow {
+            name,
+            show,
+            contestants: vec![
+                ("Peerless", run(sctp::throughput::<sctp::Peerless>)),
+                #[cfg(feature = "peers")]
+                ("dcsctp 0.1.16", run(sctp::throughput::<sctp::DcSctp>)),
+                #[cfg(feature = "peers")]
+                ("sctp-proto 0.10", run(sctp::throughput::<sctp::SctpProto>)),
+            ],
+        });
+    }
+    println!("\n| layer | Peerless | others | ours ÷ best other |\n|---|---|---|---|");
+    for LayerRow { name, show, contestants } in rows {
+        if filter.is_some_and(|filter| !name.contains(filter)) {
+            continue;
+        }
+        let (names, mut contestants): (Vec<_>, Vec<_>) = contestants.into_iter().unzip();
+        let samples = medians(REPETITIONS, &mut contestants);
+        let figures: Vec<_> = samples.iter().map(|&sample| show.figure(sample)).collect();
+        let others: Vec<_> = names
+            .iter()
+            .zip(&figures)
+            .skip(1)
+            .map(|(name, figure)| format!("{figure} ({name})"))
+            .collect();
+        let ours = samples.first().map_or(f64::NAN, |sample| sample.value);
+        let best = show.best(samples.iter().skip(1).map(|sample| sample.value));
+        println!(
+            "| {name} | {} | {} | {:.2} |",
+            figures.first().map_or("–", String::as_str),
+            others.join(", "),
+            ours / best
+        );
+    }
+}
+
+/// A line of the second table.
+struct LayerRow<'a> {
+    name: &'static str,
+    show: Show,
+    contestants: Vec<(&'static str, Contestant<'a>)>,
+}
+
+/// The cost of one of `rounds`, in seconds times `factor`.
+fn each<'a>(rounds: u32, factor: f64, work: impl Fn() + 'a) -> Contestant<'a> {
+    Box::new(move || {
+        let (elapsed, _, ()) = time(|| (0..rounds).for_each(|_| work()));
+        plain(elapsed.as_secs_f64() * factor / f64::from(rounds))
+    })
 }
 
 /// A line of the table: how a stack's figure is found, and that of the bare primitives.
@@ -214,8 +301,11 @@ impl Show {
         }
     }
 
-    fn more_is_better(self) -> bool {
-        matches!(self, Self::Megabytes | Self::Messages)
+    fn best(self, values: impl Iterator<Item = f64>) -> f64 {
+        match self {
+            Self::Megabytes | Self::Messages => values.fold(f64::NEG_INFINITY, f64::max),
+            _ => values.fold(f64::INFINITY, f64::min),
+        }
     }
 }
 
@@ -253,12 +343,7 @@ impl Table {
         let ours = samples.first().map_or(f64::NAN, |sample| sample.value);
         if self.others > 0 {
             let others = samples.iter().skip(1).map(|sample| sample.value);
-            let best = if show.more_is_better() {
-                others.fold(f64::NEG_INFINITY, f64::max)
-            } else {
-                others.fold(f64::INFINITY, f64::min)
-            };
-            cells.push(format!("{:.2}", ours / best));
+            cells.push(format!("{:.2}", ours / show.best(others)));
         }
         cells.push(bare.map_or_else(|| "–".to_owned(), |bare| format!("{:.2}", ours / bare.value)));
         self.line(&format!("| {name} | {} |", cells.join(" | ")));
