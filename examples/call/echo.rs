@@ -186,8 +186,8 @@ impl Channel {
     }
 }
 
-/// From here on the other messages of a file are read.
-const LOW: usize = 256 * 1024;
+/// From here on further messages of a file are read: far from empty, so that sending never pauses.
+const LOW: usize = 4 * 1024 * 1024;
 
 const MAX_TEXT: usize = 16_000;
 const MAX_CHAT_BACKLOG: usize = 64 * 1024;

@@ -160,7 +160,13 @@ async fn tab(calls: Calls, mut socket: WebSocket) {
     let (outbound, mut messages) = mpsc::channel(256);
     let (named, name) = oneshot::channel();
     calls.send(Command::Open { outbound, named }).await;
-    let Ok(id) = name.await else { return };
+    let Ok(id) = name.await else {
+        // Refused, and told why.
+        while let Some(message) = messages.recv().await {
+            socket.send(Message::Text(String::into(message))).await.ok();
+        }
+        return;
+    };
     loop {
         tokio::select! {
             received = socket.recv() => match received {
