@@ -55,7 +55,14 @@ impl PeerConnection {
                 Channel::Readable(id) => Event::Readable(Readable::Channel(DataChannelId(id))),
                 Channel::BufferedAmountLow(id) => Event::BufferedAmountLow(DataChannelId(id)),
                 Channel::ChannelClosing(id) => Event::DataChannelClosing(DataChannelId(id)),
-                Channel::ChannelClosed(id) => Event::DataChannelClose(DataChannelId(id)),
+                Channel::ChannelClosed(id) => {
+                    let (is_read, id) =
+                        (data.channels.channel_init(id).is_none(), DataChannelId(id));
+                    if is_read && self.events.forget_unheard(id) {
+                        continue;
+                    }
+                    Event::DataChannelClose(id)
+                }
                 _ => continue,
             };
             self.events.push(event);

@@ -10,6 +10,9 @@ use crate::jsep::DtlsRole;
 use crate::signalling::{ConnectionState, IceConnectionState, IceGatheringState};
 use crate::transport::{DtlsTransportState, SrtpContexts};
 
+/// How many routes wait for an endpoint at most; it takes them after every call.
+const MAX_ROUTES: usize = 256;
+
 impl PeerConnection {
     /// Drains the events of every layer until none has more to say.
     ///
@@ -67,7 +70,10 @@ impl PeerConnection {
                 self.tell_round_trip_time(index);
                 self.tell_path(now, index);
             }
-            ice::Event::PathValidated(path, _) => self.routes.push_back(Route::Path(path)),
+            // Without an endpoint nobody takes them.
+            ice::Event::PathValidated(path, _) if self.routes.len() < MAX_ROUTES => {
+                self.routes.push_back(Route::Path(path));
+            }
             _ => {}
         }
     }
