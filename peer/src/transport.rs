@@ -37,6 +37,8 @@ pub(crate) struct Transport {
     pub(crate) early: early::Early,
     /// Whether a local address has been given to the ICE component.
     pub(crate) gathering: bool,
+    /// Whether there has ever been a path: what fails later was a connection once.
+    pub(crate) had_path: bool,
     /// Where the goodbye of a closed connection goes.
     pub(crate) farewell: Option<FiveTuple>,
 }
@@ -80,6 +82,7 @@ impl Transport {
             rtp: None,
             early: early::Early::default(),
             gathering: false,
+            had_path: false,
             farewell: None,
         }
     }

@@ -150,6 +150,21 @@ fn a_wrong_fingerprint_ends_in_failure_and_says_why() {
 }
 
 #[test]
+fn whoever_never_found_a_path_says_so() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    pair.fate = Box::new(|_, _| Fate::Drop);
+    pair.negotiate(A);
+    pair.run_for(Duration::from_secs(60));
+    for peer in &pair.peers {
+        assert_eq!(peer.connection_state(), ConnectionState::Failed);
+        let reason = peer.failure_reason().unwrap().to_string();
+        assert!(reason.contains("1 local and 1 remote candidates, 1 pairs tried"), "{reason}");
+    }
+}
+
+#[test]
 fn a_silent_peer_is_disconnected_then_failed() {
     let mut pair = Pair::new();
     let now = pair.now;

@@ -131,7 +131,7 @@ impl PeerConnection {
     }
 
     pub(super) fn no_path(&self) -> FailureReason {
-        if self.transports.iter().any(|transport| transport.dtls.is_some()) {
+        if self.transports.iter().any(|transport| transport.had_path) {
             let seconds = self.configuration.failed_timeout.as_secs();
             return FailureReason::ConsentExpired { seconds };
         }

@@ -66,6 +66,9 @@ impl PeerConnection {
                 else {
                     return;
                 };
+                if let Some(transport) = self.transports.get_mut(index) {
+                    transport.had_path = true;
+                }
                 self.start_dtls(now, index);
                 self.tell_round_trip_time(index);
                 self.tell_path(now, index);
