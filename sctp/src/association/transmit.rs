@@ -119,6 +119,7 @@ impl Association {
             return false;
         }
         let start = buf.len();
+        let reset_was_due = self.reset_is_due();
         packet::begin(buf, self.config.local_port, self.config.remote_port, self.send_tag());
         let written = if self.state == State::CookieWait {
             self.write_init(now, buf);
@@ -128,6 +129,11 @@ impl Association {
         };
         if written {
             packet::finish(buf, start);
+        } else if !reset_was_due && self.reset_is_due() {
+            // The last messages of a stream to be reset had expired and were not sent: its turn is
+            // now, or the deadline would be one that has passed.
+            buf.truncate(start);
+            return self.transmit(now, buf);
         }
         written
     }
