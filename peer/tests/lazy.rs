@@ -12,6 +12,7 @@
 mod common;
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -94,6 +95,8 @@ struct Call {
     mail: VecDeque<(usize, Mail)>,
     /// Somebody's offer has not been answered yet.
     negotiating: bool,
+    bundled: bool,
+    next_port: u16,
     /// News that were told, and that no application has looked at.
     inbox: [VecDeque<Event>; 2],
     chapter: Chapter,
@@ -118,17 +121,23 @@ struct Call {
 
 impl Call {
     fn new(seed: u64) -> Self {
-        let configuration = Configuration::default();
+        let mut configuration = Configuration::default();
+        let bundled = seed % 4 != 3;
+        if !bundled {
+            // A transport and a socket for each section.
+            configuration.bundle_policy = BundlePolicy::MaxCompat;
+        }
         let mut pair = Pair::with(configuration.clone(), configuration, seed as u8);
         pair.trickle = false;
         let mut random = Random::new(seed);
         pair.delay = Duration::from_millis(1 + random.below(40));
         let mut loss = Random::new(seed + 1000);
-        // Media are not to be lost: frames would be missing at the end.
+        // Media are not to be lost, nor so late that the jitter buffer gives up: frames would be
+        // missing at the end.
         pair.fate = Box::new(move |_, contents| match contents.first() {
             Some(0..64) if loss.below(25) == 0 => Fate::Drop,
             Some(20..) if loss.below(25) == 0 => Fate::Duplicate,
-            Some(20..) if loss.below(8) == 0 => Fate::Delay(Duration::from_millis(loss.below(30))),
+            Some(20..) if loss.below(8) == 0 => Fate::Delay(Duration::from_millis(loss.below(10))),
             _ => Fate::Deliver,
         });
         let now = pair.now;
@@ -140,6 +149,8 @@ impl Call {
             random,
             mail: VecDeque::new(),
             negotiating: false,
+            bundled,
+            next_port: 6000,
             inbox: [VecDeque::new(), VecDeque::new()],
             chapter: Chapter::Channel,
             begun: false,
@@ -176,13 +187,16 @@ impl Call {
         self.describe(from);
     }
 
-    /// Sends the local description, without its candidates: those come one by one.
+    /// Sends the local description, without its candidates: those come one by one. Without the
+    /// bundle, every section has a transport of its own.
     fn describe(&mut self, from: usize) {
         let mut description = self.pair.peers[from].local_description().expect("it was set");
         let lines = description.sdp.split_inclusive("\r\n");
         description.sdp = lines
             .filter(|line| {
-                !line.starts_with("a=candidate") && !line.starts_with("a=end-of-candidates")
+                !line.starts_with("a=candidate")
+                    && !line.starts_with("a=end-of-candidates")
+                    && (self.bundled || !line.starts_with("a=group:BUNDLE"))
             })
             .collect();
         self.mail.push_back((1 - from, Mail::Description(description)));
@@ -228,6 +242,11 @@ impl Call {
         match event {
             Event::IceCandidate(candidate) => {
                 self.mail.push_back((1 - peer, Mail::Candidate(candidate)));
+            }
+            Event::Socket(SocketRequest::Bind { id, address }) => {
+                self.next_port += 1;
+                let own = SocketAddr::new(address, self.next_port);
+                self.pair.peers[peer].socket_opened(now, id, FiveTuple::udp(own, own));
             }
             Event::DataChannelOpen(id) if id == self.chat && peer == A => self.open = true,
             Event::DataChannelOpen(id) if Some(id) == self.second && peer == B => {
@@ -577,7 +596,11 @@ impl Call {
         Err(format!("it spins: a million calls by {:?}", self.pair.elapsed()))
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&mut self) -> Result<(), String> {
+        let transports = self.pair.peers[A].stats(self.pair.now).transports.len();
+        if (transports == 1) != self.bundled {
+            return Err(format!("{transports} transports"));
+        }
         for (n, message) in self.messages.iter().enumerate() {
             if *message != Message::from(format!("message {n}")) {
                 return Err(format!("message {n} is {message:?}"));
