@@ -262,7 +262,9 @@ impl JitterBuffer {
         }
         if seq < self.ring.base() {
             // The first packets may have overtaken each other, as long as nothing was given out.
-            let nearby = self.ring.base() - seq <= MAX_REORDERED_START;
+            let back = self.ring.base() - seq;
+            let nearby = back <= MAX_REORDERED_START
+                && back.saturating_add(self.ring.len() as u64) <= self.config.max_packets as u64;
             if self.continuity.last.is_some() || !nearby {
                 return Outcome::Late;
             }

@@ -52,7 +52,6 @@ impl Ring {
         self.slots.is_empty()
     }
 
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }

@@ -300,6 +300,20 @@ fn the_places_of_packets_are_bounded() {
 }
 
 #[test]
+fn numbers_that_run_backwards_open_no_more_places_than_allowed() {
+    let config = Config { max_packets: 100, ..Config::default() };
+    let mut stream = Stream::new(Format::Vp8);
+    let mut buffer = JitterBuffer::new(config, ClockRate::HZ_90000, stream.now);
+    let packet = stream.frame(key(3000)).swap_remove(1);
+    for sequence_number in (0..10_000).rev().step_by(20) {
+        let sequence_number = ExtendedSequenceNumber(1_000_000 + sequence_number);
+        buffer.insert(stream.now, Arrived { sequence_number, ..packet.arrived() });
+        assert!(buffer.ring.len() <= 100);
+    }
+    assert!(buffer.stats().packets_late > 400);
+}
+
+#[test]
 fn the_bytes_kept_are_bounded_in_whole_blocks() {
     let config = Config { max_bytes: 4 * Blocks::SIZE, ..Config::default() };
     let mut stream = Stream::new(Format::Other);
