@@ -741,3 +741,29 @@ fn what_ends_is_news_at_once() {
         assert!(told.contains(&disconnected), "{told:?}");
     }
 }
+
+#[test]
+fn what_is_stopped_sends_nothing_from_then_on() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    let init = TransceiverInit::send_recv();
+    let audio = pair.peers[A].add_transceiver(now, MediaKind::Audio, init).unwrap();
+    pair.negotiate(A);
+    pair.run_for(Duration::from_secs(1));
+    let (now, opus) = (pair.now, PayloadType::from_low_bits(111));
+    for stops in [false, true] {
+        for n in 0..5 {
+            let packet = OutgoingPacket::new(opus, n * 960, Bytes::from_static(b"opus"));
+            pair.peers[A].sender(audio).unwrap().send_packet(now, packet).unwrap();
+        }
+        if stops {
+            pair.peers[A].transceiver(audio).unwrap().stop(now);
+        }
+        let (mut sent, mut buf) = (0, Vec::new());
+        while let Some(transmit) = pair.peers[A].poll_transmit(now, &mut buf) {
+            sent += usize::from(transmit.contents[0] >= 128 && transmit.contents[1] & 127 == 111);
+            buf.clear();
+        }
+        assert_eq!(sent > 0, !stops, "{sent} packets");
+    }
+}
