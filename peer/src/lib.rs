@@ -129,12 +129,14 @@ pub use connection::{FailureReason, PeerConnection};
 pub use data_channel::{
     DataChannel, DataChannelId, DataChannelInit, DataChannelState, Message, SendError,
 };
+pub use dtls_srtp::{Certificate, CertificateParameters, Crypto};
 pub use endpoint::{ConnectionId, Endpoint};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Readable, SocketId, SocketRequest, TrackEvent};
 pub use media::MediaKind;
 pub use media::transceiver::TransceiverId;
 pub use origin::Origin;
+pub use rtp::PayloadType;
 pub use rtp::section::Mode as ReceiveMode;
 pub use rtp::session::{Frame, OutgoingPacket, ReceivedFrame, ReceivedPacket};
 pub use signalling::{
