@@ -325,7 +325,7 @@ impl Table {
             "| work | {} | bare primitives |{best} ours ÷ bare |",
             names.join(" | ")
         ));
-        table.line(&format!("|---{}", "|---".repeat(names.len() + 2 + others.min(1))));
+        table.line(&format!("|---{}|", "|---".repeat(names.len() + 2 + others.min(1))));
         table
     }
 
