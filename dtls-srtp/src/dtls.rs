@@ -75,11 +75,13 @@ mod peer;
 mod reassembly;
 mod receive;
 mod record;
+mod replay;
 mod send;
 mod signature;
 mod suite;
 mod transcript;
 mod v12;
+mod v13;
 
 use std::fmt;
 use std::mem;

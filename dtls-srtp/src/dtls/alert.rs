@@ -12,6 +12,8 @@ pub enum AlertDescription {
     UnexpectedMessage,
     /// A record could not be authenticated.
     BadRecordMac,
+    /// A record is longer than it may be.
+    RecordOverflow,
     /// No common parameters.
     HandshakeFailure,
     /// The certificate is corrupt, or not the one that was announced.
@@ -34,17 +36,22 @@ pub enum AlertDescription {
     UserCanceled,
     /// A renegotiation was refused; a warning.
     NoRenegotiation,
+    /// An extension is missing that has to be there.
+    MissingExtension,
     /// An extension was answered that had not been offered.
     UnsupportedExtension,
+    /// The client gives no certificate, and must.
+    CertificateRequired,
     /// Another one.
     Unknown(u8),
 }
 
 impl AlertDescription {
-    const TABLE: [(Self, u8, &'static str); 15] = [
+    const TABLE: [(Self, u8, &'static str); 18] = [
         (Self::CloseNotify, 0, "close_notify"),
         (Self::UnexpectedMessage, 10, "unexpected_message"),
         (Self::BadRecordMac, 20, "bad_record_mac"),
+        (Self::RecordOverflow, 22, "record_overflow"),
         (Self::HandshakeFailure, 40, "handshake_failure"),
         (Self::BadCertificate, 42, "bad_certificate"),
         (Self::UnsupportedCertificate, 43, "unsupported_certificate"),
@@ -56,7 +63,9 @@ impl AlertDescription {
         (Self::InternalError, 80, "internal_error"),
         (Self::UserCanceled, 90, "user_canceled"),
         (Self::NoRenegotiation, 100, "no_renegotiation"),
+        (Self::MissingExtension, 109, "missing_extension"),
         (Self::UnsupportedExtension, 110, "unsupported_extension"),
+        (Self::CertificateRequired, 116, "certificate_required"),
     ];
 
     fn entry(self) -> Option<(Self, u8, &'static str)> {

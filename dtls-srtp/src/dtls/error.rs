@@ -36,6 +36,9 @@ pub enum HandshakeError {
     /// The peer's certificate cannot be parsed.
     #[error("the peer's certificate is malformed")]
     MalformedCertificate,
+    /// An extension is missing that the version needs.
+    #[error("the peer left out an extension that is needed")]
+    MissingExtension,
     /// The peer gives no certificate, and must.
     #[error("the peer gives no certificate")]
     NoCertificate,
@@ -78,6 +81,7 @@ impl HandshakeError {
             Self::IllegalParameter | Self::InvalidKeyShare => AlertDescription::IllegalParameter,
             Self::Internal => AlertDescription::InternalError,
             Self::Malformed => AlertDescription::DecodeError,
+            Self::MissingExtension => AlertDescription::MissingExtension,
             Self::NoCommonVersion => AlertDescription::ProtocolVersion,
             Self::UnexpectedMessage => AlertDescription::UnexpectedMessage,
             Self::UnsupportedCertificate => AlertDescription::UnsupportedCertificate,
@@ -153,10 +157,13 @@ pub enum ExportError {
     /// The context is longer than 65 535 bytes.
     #[error("the exporter's context is longer than 65535 bytes")]
     ContextTooLong,
-    /// The label is empty, or one that the handshake uses itself.
-    #[error("the exporter's label is empty or reserved")]
+    /// The label is empty, longer than 249 bytes, or one that the handshake uses itself.
+    #[error("the exporter's label is empty, too long or reserved")]
     Label,
     /// The handshake is not finished, or its peer not authenticated.
     #[error("not connected")]
     NotConnected,
+    /// More bytes are asked for than can be derived: 255 times the length of the hash.
+    #[error("more bytes than an exporter gives")]
+    OutputTooLong,
 }

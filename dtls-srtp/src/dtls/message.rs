@@ -13,6 +13,10 @@ pub(crate) enum HandshakeType {
     ClientHello,
     ServerHello,
     HelloVerifyRequest,
+    NewSessionTicket,
+    EncryptedExtensions,
+    RequestConnectionId,
+    NewConnectionId,
     Certificate,
     ServerKeyExchange,
     CertificateRequest,
@@ -20,15 +24,23 @@ pub(crate) enum HandshakeType {
     CertificateVerify,
     ClientKeyExchange,
     Finished,
+    KeyUpdate,
+    /// Stands in the transcript for a ClientHello, never in a record
+    /// ([RFC 8446 §4.4.1](https://www.rfc-editor.org/rfc/rfc8446#section-4.4.1)).
+    MessageHash,
     Unknown(u8),
 }
 
 impl HandshakeType {
-    const TABLE: [(Self, u8); 11] = [
+    const TABLE: [(Self, u8); 17] = [
         (Self::HelloRequest, 0),
         (Self::ClientHello, 1),
         (Self::ServerHello, 2),
         (Self::HelloVerifyRequest, 3),
+        (Self::NewSessionTicket, 4),
+        (Self::EncryptedExtensions, 8),
+        (Self::RequestConnectionId, 9),
+        (Self::NewConnectionId, 10),
         (Self::Certificate, 11),
         (Self::ServerKeyExchange, 12),
         (Self::CertificateRequest, 13),
@@ -36,6 +48,8 @@ impl HandshakeType {
         (Self::CertificateVerify, 15),
         (Self::ClientKeyExchange, 16),
         (Self::Finished, 20),
+        (Self::KeyUpdate, 24),
+        (Self::MessageHash, 254),
     ];
 
     pub(crate) fn code(self) -> u8 {

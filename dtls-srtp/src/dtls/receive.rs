@@ -81,7 +81,7 @@ impl Connection {
             ContentType::Alert => self.handle_plaintext_alert(body),
             // The epoch of what follows says the same, whatever the order that records come in.
             ContentType::ChangeCipherSpec => (),
-            ContentType::ApplicationData => self.stats.records_dropped += 1,
+            ContentType::Ack | ContentType::ApplicationData => self.stats.records_dropped += 1,
         }
     }
 
@@ -106,7 +106,7 @@ impl Connection {
             }
             ContentType::Handshake => self.handle_handshake(Epoch::Protected, plaintext),
             ContentType::Alert => self.handle_protected_alert(plaintext),
-            ContentType::ChangeCipherSpec => self.stats.records_dropped += 1,
+            ContentType::Ack | ContentType::ChangeCipherSpec => self.stats.records_dropped += 1,
         }
         None
     }

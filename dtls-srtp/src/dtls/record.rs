@@ -10,6 +10,8 @@ pub(crate) enum ContentType {
     Alert,
     Handshake,
     ApplicationData,
+    /// Of DTLS 1.3 ([RFC 9147 §7](https://www.rfc-editor.org/rfc/rfc9147#section-7)).
+    Ack,
 }
 
 impl ContentType {
@@ -19,15 +21,17 @@ impl ContentType {
             Self::Alert => 21,
             Self::Handshake => 22,
             Self::ApplicationData => 23,
+            Self::Ack => 26,
         }
     }
 
-    const fn from_code(code: u8) -> Option<Self> {
+    pub(crate) const fn from_code(code: u8) -> Option<Self> {
         Some(match code {
             20 => Self::ChangeCipherSpec,
             21 => Self::Alert,
             22 => Self::Handshake,
             23 => Self::ApplicationData,
+            26 => Self::Ack,
             _ => return None,
         })
     }
@@ -148,7 +152,7 @@ mod tests {
         for len in 0..whole.len() {
             assert_eq!(split(&mut &mut whole.clone()[..len]), None, "{len}");
         }
-        for (at, value) in [(0, 25), (0, 0x2f), (1, 3)] {
+        for (at, value) in [(0, 24), (0, 0x2f), (1, 3)] {
             let mut bytes = whole.clone();
             bytes[at] = value;
             assert_eq!(split(&mut bytes.as_mut_slice()), None);

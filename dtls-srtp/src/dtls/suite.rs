@@ -1,7 +1,10 @@
 //! Cipher suites: what the handshake provider and the packet cryptography can do together.
 
 use rustls::crypto::CryptoProvider;
-use rustls::{CipherSuite, SignatureAlgorithm, SupportedCipherSuite, Tls12CipherSuite};
+use rustls::crypto::hash::Hash;
+use rustls::{
+    CipherSuite, SignatureAlgorithm, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite,
+};
 
 use crate::crypto::{AeadAlgorithm, Crypto};
 
@@ -78,6 +81,58 @@ fn find(provider: &CryptoProvider, id: CipherSuite) -> Option<&'static Tls12Ciph
     })
 }
 
+/// A cipher suite of DTLS 1.3 that both providers know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Suite13 {
+    pub(crate) id: CipherSuite,
+    pub(crate) aead: AeadAlgorithm,
+    /// Its hash and HKDF.
+    pub(crate) provider: &'static Tls13CipherSuite,
+}
+
+/// All of [RFC 8446 §B.4](https://www.rfc-editor.org/rfc/rfc8446#appendix-B.4) but those with
+/// CCM, in the same order.
+const KNOWN_13: [(CipherSuite, AeadAlgorithm); 3] = [
+    (CipherSuite::TLS13_AES_128_GCM_SHA256, AeadAlgorithm::Aes128Gcm),
+    (CipherSuite::TLS13_AES_256_GCM_SHA384, AeadAlgorithm::Aes256Gcm),
+    (CipherSuite::TLS13_CHACHA20_POLY1305_SHA256, AeadAlgorithm::ChaCha20Poly1305),
+];
+
+impl Suite13 {
+    /// The suites that can be negotiated with `crypto`, most preferred first. One whose records
+    /// the packet cryptography cannot seal, or whose sequence numbers it cannot mask, is left out
+    /// here, so that it cannot fail later.
+    pub(crate) fn all(crypto: &Crypto) -> Vec<Self> {
+        KNOWN_13
+            .into_iter()
+            .filter_map(|(id, aead)| {
+                let provider = find_13(&crypto.handshake, id)?;
+                let key = [0; 32];
+                let key = key.get(..aead.key_len())?;
+                crypto.packets.aead(aead, key).ok()?;
+                crypto.packets.sequence_number_mask(aead, key).ok()?;
+                Some(Self { id, aead, provider })
+            })
+            .collect()
+    }
+
+    pub(crate) fn code(&self) -> u16 {
+        self.id.into()
+    }
+
+    /// The hash of the transcript and of HKDF.
+    pub(crate) fn hash(&self) -> &'static dyn Hash {
+        self.provider.common.hash_provider
+    }
+}
+
+fn find_13(provider: &CryptoProvider, id: CipherSuite) -> Option<&'static Tls13CipherSuite> {
+    provider.cipher_suites.iter().find_map(|suite| match suite {
+        SupportedCipherSuite::Tls13(suite) if suite.common.suite == id => Some(*suite),
+        _ => None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,11 +145,19 @@ mod tests {
     }
 
     #[test]
+    fn ring_has_all_suites_of_1_3_in_their_order() {
+        let suites = Suite13::all(&Crypto::default());
+        let codes: Vec<_> = suites.iter().map(Suite13::code).collect();
+        assert_eq!(codes, [0x1301, 0x1302, 0x1303]);
+    }
+
+    #[test]
     fn suites_that_the_provider_lacks_are_left_out() {
         let mut provider = rustls::crypto::ring::default_provider();
         provider.cipher_suites.retain(|suite| u16::from(suite.suite()) == 0xc02c);
         let crypto = Crypto { handshake: provider.into(), ..Crypto::default() };
         let suites = Suite::all(&crypto);
         assert_eq!(suites.iter().map(Suite::code).collect::<Vec<_>>(), [0xc02c]);
+        assert!(Suite13::all(&crypto).is_empty());
     }
 }

@@ -8,6 +8,7 @@ use crate::dtls::SealError;
 use crate::dtls::record::{
     ContentType, DTLS_1_2, Header, MAX_PLAINTEXT, SEQUENCE_NUMBERS, record_number,
 };
+use crate::dtls::replay::ReplayWindow;
 
 /// The only epoch with keys: renegotiation, which would make more, is refused.
 pub(crate) const EPOCH: u16 = 1;
@@ -186,36 +187,6 @@ impl Opener {
         // §4.1.2.6).
         self.window.mark(header.sequence_number);
         Ok(contents)
-    }
-}
-
-/// Which of the newest 128 records came.
-#[derive(Debug, Default)]
-struct ReplayWindow {
-    /// One more than the newest number; zero before the first.
-    end: u64,
-    /// Bit `n` is the record `end - 1 - n`.
-    seen: u128,
-}
-
-impl ReplayWindow {
-    fn is_new(&self, number: u64) -> bool {
-        match self.end.checked_sub(number + 1) {
-            None => true,
-            Some(age) => age < u128::BITS.into() && self.seen >> age & 1 == 0,
-        }
-    }
-
-    fn mark(&mut self, number: u64) {
-        match self.end.checked_sub(number + 1) {
-            None => {
-                let steps = u32::try_from(number + 1 - self.end).unwrap_or(u32::MAX);
-                self.seen = self.seen.checked_shl(steps).unwrap_or(0) | 1;
-                self.end = number + 1;
-            }
-            Some(age) if age < u128::BITS.into() => self.seen |= 1 << age,
-            Some(_) => (),
-        }
     }
 }
 

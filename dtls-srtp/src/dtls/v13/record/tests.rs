@@ -1,0 +1,100 @@
+use super::*;
+use crate::dtls::record::{ContentType, DTLS_1_2};
+
+fn ciphertext(record: Option<Record<'_>>) -> Option<Ciphertext<'_>> {
+    match record? {
+        Record::Ciphertext(ciphertext) => Some(ciphertext),
+        Record::Plaintext(..) => None,
+    }
+}
+
+#[test]
+fn a_datagram_mixes_records_of_every_form() {
+    let mut datagram = Vec::new();
+    let header =
+        Header { content_type: ContentType::Ack, version: DTLS_1_2, epoch: 0, sequence_number: 7 };
+    header.write(&mut datagram, 2);
+    datagram.extend_from_slice(b"ab");
+    datagram.extend_from_slice(b"\x2e\x12\x34\x00\x03cde"); // 16 bits, length, epoch 2
+    datagram.extend_from_slice(b"\x37\x09\x08\xff\x00\x01f"); // id, 8 bits, length, epoch 3
+    datagram.extend_from_slice(b"\x21\x99ghi"); // 8 bits, no length, epoch 1
+
+    let mut rest = &mut datagram[..];
+    let first = split(&mut rest, 2).unwrap();
+    assert!(matches!(first, Record::Plaintext(h, body) if h == header && body == b"ab"));
+
+    let second = ciphertext(split(&mut rest, 2)).unwrap();
+    assert_eq!((second.epoch_bits(), second.connection_id()), (2, None));
+    assert_eq!((second.header_len, second.sequence_number_len), (5, 2));
+    assert_eq!(second.bytes(), b"\x2e\x12\x34\x00\x03cde");
+
+    let third = ciphertext(split(&mut rest, 2)).unwrap();
+    assert_eq!((third.epoch_bits(), third.connection_id()), (3, Some(&[9, 8][..])));
+    assert_eq!((third.header_len, third.sequence_number_len), (6, 1));
+
+    let fourth = ciphertext(split(&mut rest, 2)).unwrap();
+    assert_eq!((fourth.epoch_bits(), fourth.header_len), (1, 2));
+    assert_eq!(fourth.bytes(), b"\x21\x99ghi");
+    assert!(split(&mut rest, 2).is_none());
+}
+
+#[test]
+fn what_is_cut_or_addressed_to_nobody_ends_the_datagram() {
+    let whole = b"\x3f\x09\x12\x34\x00\x03abc";
+    for len in 0..whole.len() {
+        assert!(split(&mut &mut whole.to_vec()[..len], 1).is_none(), "{len}");
+    }
+    assert!(split(&mut &mut whole.to_vec()[..], 1).is_some());
+    assert!(split(&mut &mut whole.to_vec()[..], 0).is_none(), "no id was negotiated");
+    for first in (0..20).chain(27..32).chain(64..=255) {
+        let mut bytes = [first; 40];
+        assert!(split(&mut &mut bytes[..], 1).is_none(), "{first}");
+    }
+}
+
+#[test]
+fn sequence_numbers_are_the_closest_to_what_is_expected() {
+    // expected, low bits, how many, the number
+    for (expected, low, bits, number) in [
+        (0, 0, 8, 0),
+        (0, 255, 8, 255), // nothing is before the first
+        (1, 0, 8, 0),
+        (256, 255, 8, 255),
+        (256, 0, 8, 256),
+        (255, 0, 8, 256),
+        (300, 44, 8, 300),
+        (300, 0, 8, 256),
+        (300, 200, 8, 200),
+        (0x1_0000, 0xffff, 16, 0xffff),
+        (0xffff, 0, 16, 0x1_0000),
+        (0x1_8000, 0x8001, 16, 0x1_8001),
+        (0x2_0001, 0xfff0, 16, 0x1_fff0),
+    ] {
+        assert_eq!(reconstruct(expected, low, bits), number, "{expected} {low}");
+    }
+    for expected in (0..1 << 12).chain((1 << 48) - 300..1 << 48) {
+        for distance in 0..128 {
+            for number in [Some(expected + distance), u64::checked_sub(expected, distance)] {
+                let Some(number) = number else { continue };
+                assert_eq!(reconstruct(expected, number & 0xff, 8), number);
+            }
+        }
+    }
+}
+
+#[test]
+fn epochs_are_the_newest_past_ones_with_the_same_bits() {
+    for (newest, bits, epoch) in [
+        (0, 0, Some(0)),
+        (0, 3, None),
+        (2, 2, Some(2)),
+        (2, 3, None),
+        (3, 2, Some(2)),
+        (4, 3, Some(3)),
+        (4, 0, Some(4)),
+        (9, 2, Some(6)),
+        (u64::MAX, 0, Some(u64::MAX - 3)),
+    ] {
+        assert_eq!(reconstruct_epoch(newest, bits), epoch, "{newest} {bits}");
+    }
+}
