@@ -25,7 +25,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod group;
 mod ring_packets;
+mod x25519_mlkem768;
 
 use std::{
     fmt,
@@ -35,7 +37,9 @@ use std::{
 use rustls::crypto::CryptoProvider;
 use thiserror::Error;
 
+pub(crate) use self::group::Group;
 pub use self::ring_packets::Ring;
+pub use self::x25519_mlkem768::X25519MlKem768;
 
 /// The providers of all cryptography: one for handshakes, one for packets.
 ///

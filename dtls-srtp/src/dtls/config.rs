@@ -4,14 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::crypto::SupportedKxGroup;
 use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
 
 use super::ConfigError;
 use super::signature::supported_schemes;
 use super::suite::{Authentication, Suite};
 use crate::certificate::Certificate;
-use crate::crypto::Crypto;
+use crate::crypto::{Crypto, Group};
 use crate::fingerprint::Fingerprint;
 use crate::srtp::Profile;
 
@@ -54,7 +53,7 @@ pub(crate) struct Settings {
     pub(crate) certificate: Certificate,
     pub(crate) crypto: Crypto,
     pub(crate) suites: Vec<Suite>,
-    pub(crate) groups: Vec<&'static dyn SupportedKxGroup>,
+    pub(crate) groups: Vec<Group>,
     pub(crate) schemes: Vec<SignatureScheme>,
     /// What our certificate's key signs with.
     pub(crate) authentication: Authentication,
@@ -81,10 +80,7 @@ impl Config {
         if suites.is_empty() {
             return Err(ConfigError::NoCipherSuite);
         }
-        let groups: Vec<_> = GROUPS.iter().filter_map(|name| group(&crypto, *name)).collect();
-        if groups.is_empty() {
-            return Err(ConfigError::NoGroup);
-        }
+        let groups = find_groups(&crypto, &Group::NAMES)?;
         let authentication = Authentication::of(certificate.key().algorithm())
             .filter(|key| suites.iter().any(|suite| suite.authentication == *key))
             .ok_or(ConfigError::UnsupportedKey)?;
@@ -132,19 +128,14 @@ impl Config {
         self
     }
 
-    /// The key exchange groups, most preferred first; those that the provider does not have, or
-    /// that DTLS 1.2 cannot use, are left out. Default: X25519, P-256, P-384.
+    /// The key exchange groups, most preferred first; those that the provider does not have are
+    /// left out. Default: X25519MLKEM768 (which DTLS 1.3 alone can use), X25519, P-256, P-384.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::NoGroup`] if none is left.
+    /// [`ConfigError::NoGroup`] if none is left that DTLS 1.2 can use.
     pub fn with_groups(mut self, names: &[NamedGroup]) -> Result<Self, ConfigError> {
-        let crypto = &self.shared.crypto;
-        let groups: Vec<_> = names.iter().filter_map(|name| group(crypto, *name)).collect();
-        if groups.is_empty() {
-            return Err(ConfigError::NoGroup);
-        }
-        self.settings().groups = groups;
+        self.settings().groups = find_groups(&self.shared.crypto, names)?;
         Ok(self)
     }
 
@@ -240,15 +231,21 @@ impl Config {
     }
 }
 
-/// X25519 first: it is what peers prefer, and everybody has it.
-const GROUPS: [NamedGroup; 3] = [NamedGroup::X25519, NamedGroup::secp256r1, NamedGroup::secp384r1];
+fn find_groups(crypto: &Crypto, names: &[NamedGroup]) -> Result<Vec<Group>, ConfigError> {
+    let groups: Vec<_> =
+        names.iter().filter_map(|name| Group::find(&crypto.handshake, *name)).collect();
+    if groups.iter().any(|group| group.usable_for_version(ProtocolVersion::TLSv1_2)) {
+        Ok(groups)
+    } else {
+        Err(ConfigError::NoGroup)
+    }
+}
 
-fn group(crypto: &Crypto, name: NamedGroup) -> Option<&'static dyn SupportedKxGroup> {
-    crypto.handshake.kx_groups.iter().copied().find(|group| {
-        group.name() == name
-            && group.usable_for_version(ProtocolVersion::TLSv1_2)
-            && GROUPS.contains(&name)
-    })
+impl Settings {
+    /// The groups that `version` (of TLS: rustls knows no other) can use.
+    pub(crate) fn groups_of(&self, version: ProtocolVersion) -> impl Iterator<Item = Group> {
+        self.groups.iter().copied().filter(move |group| group.usable_for_version(version))
+    }
 }
 
 impl fmt::Debug for Settings {

@@ -1,11 +1,12 @@
 //! The client's side of the handshake.
 
-use rustls::crypto::{ActiveKeyExchange, SupportedKxGroup};
+use rustls::crypto::ActiveKeyExchange;
 use rustls::sign::Signer;
-use rustls::{NamedGroup, SignatureScheme};
+use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
 
 use super::session::{Negotiated, Session};
 use super::{State as AnyState, Step, check_finished};
+use crate::crypto::Group;
 use crate::dtls::flight::Answer;
 use crate::dtls::message::authentication::{
     ServerKeyExchange, Signed, parse_certificate, parse_certificate_request, write_certificate,
@@ -46,7 +47,7 @@ pub(crate) struct WaitServerKeyExchange {
 /// ServerHelloDone, or CertificateRequest before it.
 pub(crate) struct WaitServerHelloDone {
     negotiated: Negotiated,
-    group: &'static dyn SupportedKxGroup,
+    group: Group,
     public_key: Vec<u8>,
     request: Option<Vec<SignatureScheme>>,
 }
@@ -106,7 +107,7 @@ impl WaitServerHello {
             random: &self.random,
             cookie,
             cipher_suites: settings.suites.iter().map(|suite| suite.code()),
-            groups: settings.groups.iter().map(|group| group.name().into()),
+            groups: settings.groups_of(ProtocolVersion::TLSv1_2).map(|group| group.name().into()),
             signature_algorithms: settings.schemes.iter().map(|scheme| u16::from(*scheme)),
             srtp_profiles: (!profiles.is_empty()).then(|| profiles.iter().map(|p| p.code())),
         };
@@ -208,10 +209,9 @@ impl WaitServerKeyExchange {
         let Negotiated { suite, client_random, server_random, .. } = &self.negotiated;
         let exchange = ServerKeyExchange::parse(message.body)?;
         let group = NamedGroup::from(exchange.group);
-        let group = *step
+        let group = step
             .settings
-            .groups
-            .iter()
+            .groups_of(ProtocolVersion::TLSv1_2)
             .find(|offered| offered.name() == group)
             .ok_or(HandshakeError::IllegalParameter)?;
         let scheme = SignatureScheme::from(exchange.signed.scheme);

@@ -1,12 +1,13 @@
 //! The server's side of the handshake.
 
-use rustls::crypto::{ActiveKeyExchange, SupportedKxGroup};
+use rustls::crypto::ActiveKeyExchange;
 use rustls::sign::Signer;
-use rustls::{NamedGroup, SignatureScheme};
+use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
 use subtle::ConstantTimeEq;
 
 use super::session::{Negotiated, Session};
 use super::{State as AnyState, Step, check_finished};
+use crate::crypto::Group;
 use crate::dtls::config::{ClientAuthentication, Settings};
 use crate::dtls::flight::Answer;
 use crate::dtls::message::authentication::{
@@ -191,15 +192,10 @@ fn choose_suite(
 }
 
 /// The first group of ours that the client has.
-fn choose_group(
-    hello: &ClientHello<'_>,
-    settings: &Settings,
-) -> Result<&'static dyn SupportedKxGroup, HandshakeError> {
+fn choose_group(hello: &ClientHello<'_>, settings: &Settings) -> Result<Group, HandshakeError> {
     let offered = hello.extensions.supported_groups;
     settings
-        .groups
-        .iter()
-        .copied()
+        .groups_of(ProtocolVersion::TLSv1_2)
         .find(|group| match offered {
             Some(offered) => offered.contains(group.name().into()),
             // "A client that proposes ECC cipher suites may choose not to include these
@@ -213,7 +209,7 @@ fn choose_group(
 fn send_flight_4(
     answer: ServerAnswer<'_>,
     negotiated: &Negotiated,
-    group: &'static dyn SupportedKxGroup,
+    group: Group,
     signer: &dyn Signer,
     step: &mut Step<'_>,
 ) -> Result<Box<dyn ActiveKeyExchange>, HandshakeError> {
