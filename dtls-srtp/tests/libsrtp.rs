@@ -67,7 +67,7 @@ struct Libsrtp {
 impl Libsrtp {
     fn start(program: &Path, profile: Profile, key: &[u8]) -> Self {
         let mut child = Command::new(program)
-            .args([profile.code().to_string(), hex(key)])
+            .args([profile.code().unwrap().to_string(), hex(key)])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

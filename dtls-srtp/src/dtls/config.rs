@@ -121,10 +121,12 @@ impl Config {
     }
 
     /// The SRTP profiles to offer or to choose from, most preferred first; the server's order
-    /// decides. Default: [`Profile::DEFAULT`]. None at all leaves the extension out.
+    /// decides. Default: [`Profile::DEFAULT`]. None at all leaves the extension out, and those that
+    /// DTLS has no number for ([`Profile::code`]) are never offered.
     #[must_use]
     pub fn with_srtp_profiles(mut self, profiles: &[Profile]) -> Self {
-        self.settings().srtp_profiles = profiles.to_vec();
+        self.settings().srtp_profiles =
+            profiles.iter().copied().filter(|profile| profile.code().is_some()).collect();
         self
     }
 

@@ -127,7 +127,10 @@ impl Derivation {
         let mut key = Zeroizing::new(vec![0; profile.key_len()]);
         self.derive(labels.encryption, &mut key);
         match profile {
-            Profile::Aes128CmHmacSha1_80 | Profile::Aes128CmHmacSha1_32 => {
+            Profile::Aes128CmHmacSha1_80
+            | Profile::Aes128CmHmacSha1_32
+            | Profile::Aes256CmHmacSha1_80
+            | Profile::Aes256CmHmacSha1_32 => {
                 let mut authentication = Zeroizing::new([0; 20]);
                 self.derive(labels.authentication, &mut *authentication);
                 let mut salt = Salt::default();

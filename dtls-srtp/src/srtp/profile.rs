@@ -1,4 +1,4 @@
-/// An SRTP protection profile: cipher, lengths of keys and tags.
+/// A crypto suite of SRTP, in DTLS a protection profile: cipher, lengths of keys and tags.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Profile {
@@ -8,6 +8,12 @@ pub enum Profile {
     Aes128CmHmacSha1_80,
     /// The same with a 32-bit tag on RTP; RTCP keeps its 80 bits.
     Aes128CmHmacSha1_32,
+    /// AES-256 in counter mode with an 80-bit HMAC-SHA1 tag
+    /// ([RFC 6188](https://www.rfc-editor.org/rfc/rfc6188)): keyed by hand or by SDES only, as DTLS
+    /// has no number for it.
+    Aes256CmHmacSha1_80,
+    /// The same with a 32-bit tag on RTP; RTCP keeps its 80 bits.
+    Aes256CmHmacSha1_32,
     /// AES-128 in Galois/Counter Mode with a 128-bit tag
     /// ([RFC 7714 §14.2](https://www.rfc-editor.org/rfc/rfc7714#section-14.2)).
     AeadAes128Gcm,
@@ -21,6 +27,16 @@ impl Profile {
     pub const DEFAULT: [Self; 3] =
         [Self::AeadAes128Gcm, Self::AeadAes256Gcm, Self::Aes128CmHmacSha1_80];
 
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Aes128CmHmacSha1_80,
+        Self::Aes128CmHmacSha1_32,
+        Self::Aes256CmHmacSha1_80,
+        Self::Aes256CmHmacSha1_32,
+        Self::AeadAes128Gcm,
+        Self::AeadAes256Gcm,
+    ];
+
     /// Returns the profile with this number in DTLS's `use_srtp` extension
     /// ([IANA](https://www.iana.org/assignments/srtp-protection/srtp-protection.xhtml)).
     pub const fn from_code(code: u16) -> Option<Self> {
@@ -33,21 +49,30 @@ impl Profile {
         }
     }
 
-    /// Returns the number in DTLS's `use_srtp` extension.
-    pub const fn code(self) -> u16 {
+    /// Returns the number in DTLS's `use_srtp` extension; `None` for what DTLS cannot negotiate.
+    pub const fn code(self) -> Option<u16> {
         match self {
-            Self::Aes128CmHmacSha1_80 => 0x0001,
-            Self::Aes128CmHmacSha1_32 => 0x0002,
-            Self::AeadAes128Gcm => 0x0007,
-            Self::AeadAes256Gcm => 0x0008,
+            Self::Aes128CmHmacSha1_80 => Some(0x0001),
+            Self::Aes128CmHmacSha1_32 => Some(0x0002),
+            Self::Aes256CmHmacSha1_80 | Self::Aes256CmHmacSha1_32 => None,
+            Self::AeadAes128Gcm => Some(0x0007),
+            Self::AeadAes256Gcm => Some(0x0008),
         }
     }
 
-    /// Returns the name in W3C statistics (`srtpCipher`) and in OpenSSL.
+    /// Returns the profile with this name in SDES
+    /// ([IANA](https://www.iana.org/assignments/sdp-security-descriptions/sdp-security-descriptions.xhtml)).
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|profile| profile.name() == name)
+    }
+
+    /// Returns the name in SDES (`a=crypto`) and in W3C statistics (`srtpCipher`).
     pub const fn name(self) -> &'static str {
         match self {
             Self::Aes128CmHmacSha1_80 => "AES_CM_128_HMAC_SHA1_80",
             Self::Aes128CmHmacSha1_32 => "AES_CM_128_HMAC_SHA1_32",
+            Self::Aes256CmHmacSha1_80 => "AES_256_CM_HMAC_SHA1_80",
+            Self::Aes256CmHmacSha1_32 => "AES_256_CM_HMAC_SHA1_32",
             Self::AeadAes128Gcm => "AEAD_AES_128_GCM",
             Self::AeadAes256Gcm => "AEAD_AES_256_GCM",
         }
@@ -57,15 +82,15 @@ impl Profile {
     pub const fn key_len(self) -> usize {
         match self {
             Self::Aes128CmHmacSha1_80 | Self::Aes128CmHmacSha1_32 | Self::AeadAes128Gcm => 16,
-            Self::AeadAes256Gcm => 32,
+            Self::Aes256CmHmacSha1_80 | Self::Aes256CmHmacSha1_32 | Self::AeadAes256Gcm => 32,
         }
     }
 
     /// Returns the length of the master salt in bytes.
     pub const fn salt_len(self) -> usize {
         match self {
-            Self::Aes128CmHmacSha1_80 | Self::Aes128CmHmacSha1_32 => 14,
             Self::AeadAes128Gcm | Self::AeadAes256Gcm => 12,
+            _ => 14,
         }
     }
 
@@ -78,8 +103,8 @@ impl Profile {
     /// Returns the length in bytes of the tag of an SRTP packet.
     pub const fn rtp_tag_len(self) -> usize {
         match self {
-            Self::Aes128CmHmacSha1_80 => 10,
-            Self::Aes128CmHmacSha1_32 => 4,
+            Self::Aes128CmHmacSha1_80 | Self::Aes256CmHmacSha1_80 => 10,
+            Self::Aes128CmHmacSha1_32 | Self::Aes256CmHmacSha1_32 => 4,
             Self::AeadAes128Gcm | Self::AeadAes256Gcm => 16,
         }
     }
@@ -87,8 +112,8 @@ impl Profile {
     /// Returns the length in bytes of the tag of an SRTCP packet.
     pub const fn rtcp_tag_len(self) -> usize {
         match self {
-            Self::Aes128CmHmacSha1_80 | Self::Aes128CmHmacSha1_32 => 10,
             Self::AeadAes128Gcm | Self::AeadAes256Gcm => 16,
+            _ => 10,
         }
     }
 }

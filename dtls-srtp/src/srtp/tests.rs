@@ -321,9 +321,4 @@ fn hex(value: &Value) -> Vec<u8> {
         .collect()
 }
 
-const PROFILES: [Profile; 4] = [
-    Profile::Aes128CmHmacSha1_80,
-    Profile::Aes128CmHmacSha1_32,
-    Profile::AeadAes128Gcm,
-    Profile::AeadAes256Gcm,
-];
+const PROFILES: [Profile; 6] = Profile::ALL;

@@ -50,7 +50,7 @@ fn hellos_that_offer_1_3_first_are_answered_with_1_2() {
             assert_eq!(hello.cipher_suite, 0xc02b);
             assert!(hello.extended_master_secret);
             assert_eq!(hello.renegotiation_info, Some(&[][..]));
-            assert_eq!(hello.srtp_profile.unwrap().profile, profile.code());
+            assert_eq!(hello.srtp_profile.map(|answer| answer.profile), profile.code());
             let ends_in_sentinel =
                 [&b"DOWNGRD\x01"[..], b"DOWNGRD\x00"].contains(&&hello.random[24..]);
             assert!(!ends_in_sentinel, "1.2 is the best that we have");

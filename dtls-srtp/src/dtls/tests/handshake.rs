@@ -168,6 +168,21 @@ fn without_a_common_srtp_profile_there_is_dtls_alone() {
 }
 
 #[test]
+fn profiles_without_a_number_in_dtls_are_never_offered() {
+    let keyed_by_hand = [Profile::Aes256CmHmacSha1_80, Profile::Aes256CmHmacSha1_32];
+    let (client, server) = configs();
+    let mut pair = Pair::new((
+        client.with_srtp_profiles(&keyed_by_hand),
+        server.with_srtp_profiles(&Profile::ALL),
+    ));
+    pair.run(perfect);
+    assert!(pair.is_connected() && pair.server.srtp_keys().is_none());
+    for code in 0..=u16::MAX {
+        assert!(Profile::from_code(code).is_none_or(|profile| !keyed_by_hand.contains(&profile)));
+    }
+}
+
+#[test]
 fn exported_keying_material_is_the_same_on_both_sides() {
     let mut pair = Pair::new(configs());
     let export =

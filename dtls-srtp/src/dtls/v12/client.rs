@@ -109,7 +109,7 @@ impl WaitServerHello {
             cipher_suites: settings.suites.iter().map(|suite| suite.code()),
             groups: settings.groups_of(ProtocolVersion::TLSv1_2).map(|group| group.name().into()),
             signature_algorithms: settings.schemes.iter().map(|scheme| u16::from(*scheme)),
-            srtp_profiles: (!profiles.is_empty()).then(|| profiles.iter().map(|p| p.code())),
+            srtp_profiles: (!profiles.is_empty()).then(|| profiles.iter().filter_map(|p| p.code())),
         };
         step.start_flight(Answer::Expected);
         let kind = HandshakeType::ClientHello;

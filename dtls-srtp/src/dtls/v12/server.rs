@@ -128,7 +128,8 @@ impl WaitClientHello {
         let group = choose_group(&hello, step.settings)?;
         let srtp_profile = hello.extensions.srtp_profiles.and_then(|offered| {
             let profiles = &step.settings.srtp_profiles;
-            profiles.iter().copied().find(|profile| offered.contains(profile.code()))
+            let is_offered = |code| offered.contains(code);
+            profiles.iter().copied().find(|profile| profile.code().is_some_and(is_offered))
         });
         step.transcript.add(message.bytes);
         step.transcript.start(suite.provider.common.hash_provider);
@@ -148,7 +149,7 @@ impl WaitClientHello {
             extended_master_secret,
             secure_renegotiation: hello.offers_secure_renegotiation(),
             point_formats: hello.extensions.point_formats.is_some(),
-            srtp_profile: srtp_profile.map(|profile| profile.code()),
+            srtp_profile: srtp_profile.and_then(|profile| profile.code()),
         };
         let key_exchange = send_flight_4(answer, &negotiated, group, &*signer, step)?;
         let offer = Offer { negotiated, key_exchange };
