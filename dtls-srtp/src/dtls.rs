@@ -66,8 +66,10 @@ mod alert;
 mod codec;
 mod config;
 mod early;
+mod epoch;
 mod error;
 mod flight;
+mod handshake;
 mod inspect;
 mod message;
 mod outgoing;
@@ -101,10 +103,12 @@ pub use self::send::{MAX_PLAINTEXT_LEN, RecordStart};
 use self::alert::Alert;
 use self::config::Settings;
 use self::early::Early;
+use self::epoch::Epoch;
 use self::flight::{Flight, Timeout, Timing};
+use self::handshake::{Handshake, State, Step};
 use self::outgoing::Outgoing;
 use self::peer::Peer;
-use self::reassembly::{Epoch, Inbox};
+use self::reassembly::Inbox;
 use self::record::ContentType;
 use self::transcript::Transcript;
 use self::v12::protection::Opener;
@@ -138,12 +142,15 @@ pub enum Role {
 pub enum Version {
     /// DTLS 1.2 ([RFC 6347](https://www.rfc-editor.org/rfc/rfc6347)).
     Dtls12,
+    /// DTLS 1.3 ([RFC 9147](https://www.rfc-editor.org/rfc/rfc9147)).
+    Dtls13,
 }
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dtls12 => f.write_str("DTLS 1.2"),
+            Self::Dtls13 => f.write_str("DTLS 1.3"),
         }
     }
 }
@@ -206,16 +213,6 @@ enum Phase {
     Closed(Closed),
 }
 
-/// What a handshake needs until it is finished.
-struct Handshake {
-    state: v12::State,
-    inbox: Inbox,
-    flight: Flight,
-    transcript: Transcript,
-    /// Protected records, with their headers, that came before their keys.
-    sealed: Early,
-}
-
 /// What is kept of a handshake by the side whose flight was the last: the peer may have missed it.
 struct LastFlight {
     flight: Flight,
@@ -255,7 +252,7 @@ impl Connection {
         rng.fill_bytes(&mut cookie);
 
         let mut handshake = Box::new(Handshake {
-            state: v12::State::Done,
+            state: State::Done,
             inbox: Inbox::new(role, settings.max_handshake_bytes),
             flight: Flight::default(),
             transcript: Transcript::default(),
@@ -332,7 +329,7 @@ impl Connection {
         if let Some(flight) = flight
             && flight.is_sending()
         {
-            flight.write_datagram(self.now, buf, self.mtu, timing, &mut self.outgoing);
+            flight.write_datagram(self.now, buf, start, self.mtu, timing, &mut self.outgoing);
         } else if let Some(alert) = self.owed.take() {
             let epoch = self.alert_epoch();
             self.outgoing.write(epoch, ContentType::Alert, buf, |buf| {
@@ -425,16 +422,16 @@ impl Connection {
             Phase::Handshaking(handshake)
                 if self.role == Role::Server || !handshake.flight.was_sent() =>
             {
-                Epoch::Plaintext
+                Epoch::PLAINTEXT
             }
-            _ if self.outgoing.sealer.is_some() => Epoch::Protected,
-            _ => Epoch::Plaintext,
+            _ if self.outgoing.sealer.is_some() => Epoch::PROTECTED,
+            _ => Epoch::PLAINTEXT,
         }
     }
 
     /// Lets a handshake work on the parts of the connection that it may change.
-    fn step<'s>(&'s mut self, handshake: &'s mut Handshake) -> v12::Step<'s> {
-        v12::Step {
+    fn step<'s>(&'s mut self, handshake: &'s mut Handshake) -> Step<'s> {
+        Step {
             settings: &self.settings,
             transcript: &mut handshake.transcript,
             flight: &mut handshake.flight,
@@ -465,7 +462,7 @@ impl Connection {
 
     fn end(&mut self, reason: CloseReason, alert: Option<Alert>) {
         tracing::debug!(role = ?self.role, %reason, "DTLS closed");
-        if self.alert_epoch() == Epoch::Plaintext {
+        if self.alert_epoch() == Epoch::PLAINTEXT {
             // The peer could not open it.
             self.outgoing.sealer = None;
         }

@@ -5,6 +5,7 @@ pub(crate) mod authentication;
 pub(crate) mod hello;
 
 use super::codec::{Malformed, Reader, Write};
+use super::epoch::Epoch;
 
 /// What a handshake message is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -130,6 +131,8 @@ impl<'a> Fragment<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Message<'a> {
     pub(crate) kind: HandshakeType,
+    /// What it came under.
+    pub(crate) epoch: Epoch,
     /// With its header, as the transcript takes it.
     pub(crate) bytes: &'a [u8],
     pub(crate) body: &'a [u8],

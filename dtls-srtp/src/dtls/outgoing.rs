@@ -1,8 +1,9 @@
 //! The records that we send.
 
-use super::reassembly::Epoch;
+use super::epoch::Epoch;
 use super::record::{ContentType, DTLS_1_0, DTLS_1_2, Header, SEQUENCE_NUMBERS};
 use super::v12::protection::Sealer;
+use super::v13::RecordNumber;
 
 /// Numbers and protects what we send.
 pub(crate) struct Outgoing {
@@ -30,24 +31,24 @@ impl Outgoing {
     /// How many bytes a record adds to its contents.
     pub(crate) fn overhead(&self, epoch: Epoch) -> usize {
         match (epoch, &self.sealer) {
-            (Epoch::Protected, Some(sealer)) => Header::LEN + sealer.overhead(),
+            (Epoch::PROTECTED, Some(sealer)) => Header::LEN + sealer.overhead(),
             _ => Header::LEN,
         }
     }
 
-    /// Appends a record with what `contents` appends. Nothing, if there are no keys for it or
-    /// all sequence numbers are used up.
+    /// Appends a record with what `contents` appends, and returns its number. `None`, and nothing
+    /// appended, if there are no keys for it or all sequence numbers are used up.
     pub(crate) fn write(
         &mut self,
         epoch: Epoch,
         content_type: ContentType,
         buf: &mut Vec<u8>,
         contents: impl FnOnce(&mut Vec<u8>),
-    ) {
-        match epoch {
-            Epoch::Plaintext => {
+    ) -> Option<RecordNumber> {
+        let sequence_number = match epoch {
+            Epoch::PLAINTEXT => {
                 if self.next_plaintext > SEQUENCE_NUMBERS {
-                    return;
+                    return None;
                 }
                 let sequence_number = self.next_plaintext;
                 self.next_plaintext += 1;
@@ -57,14 +58,18 @@ impl Outgoing {
                 contents(buf);
                 let length = buf.len() - start - Header::LEN;
                 Header::set_length(buf, start, u16::try_from(length).unwrap_or_default());
+                sequence_number
             }
-            Epoch::Protected => {
-                let Some(sealer) = &mut self.sealer else { return };
-                let Some(open) = sealer.begin(content_type, buf) else { return };
+            _ => {
+                let sealer = self.sealer.as_mut()?;
+                let open = sealer.begin(content_type, buf)?;
+                let sequence_number = open.sequence_number();
                 contents(buf);
                 // It fails for contents over 16 KiB only, which no datagram of ours has.
-                let _sealed = sealer.seal(buf, open);
+                sealer.seal(buf, open).ok()?;
+                sequence_number
             }
-        }
+        };
+        Some(RecordNumber { epoch: epoch.0, sequence_number })
     }
 }

@@ -1,9 +1,12 @@
 //! Handshake messages put together from their fragments, in order
 //! ([RFC 6347 §4.2.3](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.3)).
 
+use std::mem;
 use std::ops::Range;
 
 use super::Role;
+use super::Version;
+use super::epoch::Epoch;
 use super::message::{Fragment, FragmentHeader, HandshakeType, Message};
 
 /// How many messages ahead of the next one are kept: a flight has six at most.
@@ -12,21 +15,16 @@ const WINDOW: u16 = 8;
 /// be 64 if every second was missing.
 const MAX_PIECES: usize = 64;
 
-/// Which protection a message came under. Which messages are allowed in which is fixed.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Epoch {
-    Plaintext,
-    Protected,
-}
-
 /// What became of a fragment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Inserted {
     /// It brought something new.
     Kept,
+    /// It brought nothing new.
+    Known,
     /// It is a part of a flight that we have answered: the answer seems to be lost.
     Answered,
-    /// It brought nothing new, contradicts what came before, or is beyond a bound.
+    /// It contradicts what came before, does not belong there, or is beyond a bound.
     Dropped,
 }
 
@@ -34,6 +32,8 @@ pub(crate) enum Inserted {
 pub(crate) struct Inbox {
     /// Ours.
     role: Role,
+    /// Once it is known.
+    version: Option<Version>,
     next_seq: u16,
     /// The first message of the peer's that our newest flight does not answer.
     flight_start: u16,
@@ -55,7 +55,16 @@ struct Incoming {
 
 impl Inbox {
     pub(crate) fn new(role: Role, max_bytes: usize) -> Self {
-        Self { role, next_seq: 0, flight_start: 0, messages: Vec::new(), max_bytes }
+        Self { role, version: None, next_seq: 0, flight_start: 0, messages: Vec::new(), max_bytes }
+    }
+
+    /// Says which version it is, and drops what came before that was known and has no place in
+    /// it.
+    pub(crate) fn set_version(&mut self, version: Version) {
+        self.version = Some(version);
+        let mut messages = mem::take(&mut self.messages);
+        messages.retain(|message| self.allows(message.kind, message.epoch));
+        self.messages = messages;
     }
 
     /// Says that a flight of ours answers all that was taken so far.
@@ -75,7 +84,7 @@ impl Inbox {
             return Inserted::Answered;
         }
         let Some(ahead) = header.message_seq.checked_sub(self.next_seq) else {
-            return Inserted::Dropped;
+            return Inserted::Known;
         };
         let length = header.length as usize;
         // One message may have half of the room, so that the next one is never kept out by it.
@@ -105,16 +114,13 @@ impl Inbox {
                 index
             }
         };
-        let new = self
-            .messages
-            .get_mut(index)
-            .is_some_and(|message| message.put(epoch, header, fragment.body));
-        if new { Inserted::Kept } else { Inserted::Dropped }
+        match self.messages.get_mut(index) {
+            Some(message) => message.put(epoch, header, fragment.body),
+            None => Inserted::Dropped,
+        }
     }
 
-    /// Finished is the only message under the new keys, and all others come before them: no
-    /// plaintext can stand in for a Finished, however it is numbered. And what only our side says
-    /// was reflected by somebody.
+    /// Whether a message may come in an epoch. What only our side says was reflected by somebody.
     fn allows(&self, kind: HandshakeType, epoch: Epoch) -> bool {
         use HandshakeType as Type;
         let reflected = match self.role {
@@ -132,7 +138,28 @@ impl Inbox {
                     | Type::ServerHelloDone
             ),
         };
-        !reflected && (kind == Type::Finished) == (epoch == Epoch::Protected)
+        match self.version {
+            Some(Version::Dtls13) if epoch == Epoch::PLAINTEXT => {
+                !reflected && matches!(kind, Type::ClientHello | Type::ServerHello)
+            }
+            // Authentic: what does not belong there is for the state to say.
+            Some(Version::Dtls13) => true,
+            // Finished is the only message under the keys, and all others come before them: no
+            // plaintext can stand in for a Finished, however it is numbered.
+            _ => !reflected && (kind == Type::Finished) == (epoch == Epoch::PROTECTED),
+        }
+    }
+
+    /// Whether something is missing before something that came.
+    pub(crate) fn has_gap(&self) -> bool {
+        match self.messages.as_slice() {
+            [] => false,
+            [first] => {
+                let begun = matches!(first.pieces.as_slice(), [piece] if piece.start == 0);
+                first.seq != self.next_seq || !(begun || first.is_complete())
+            }
+            _ => true,
+        }
     }
 
     /// Makes room for `length` bytes by dropping messages that are farther ahead than `seq`.
@@ -161,7 +188,7 @@ impl Inbox {
         }
         let first = self.messages.remove(0);
         self.next_seq = self.next_seq.wrapping_add(1);
-        Some(Complete { kind: first.kind, bytes: first.bytes })
+        Some(Complete { kind: first.kind, epoch: first.epoch, bytes: first.bytes })
     }
 }
 
@@ -185,23 +212,23 @@ impl Incoming {
 
     /// Puts a fragment in its place, unless it contradicts those before. What came first stays:
     /// a peer sends the same bytes each time.
-    fn put(&mut self, epoch: Epoch, header: FragmentHeader, body: &[u8]) -> bool {
+    fn put(&mut self, epoch: Epoch, header: FragmentHeader, body: &[u8]) -> Inserted {
         if epoch != self.epoch || header.kind != self.kind || header.length as usize != self.len() {
-            return false;
+            return Inserted::Dropped;
         }
         let range = header.offset as usize..header.offset as usize + body.len();
         if range.is_empty() {
-            return self.len() == 0;
+            return if self.len() == 0 { Inserted::Kept } else { Inserted::Dropped };
         }
         // The pieces that touch the new one become one with it.
         let first = self.pieces.partition_point(|piece| piece.end < range.start);
         let last = self.pieces.partition_point(|piece| piece.start <= range.end);
         let touched = self.pieces.get(first..last).unwrap_or_default();
         if touched.iter().any(|piece| piece.start <= range.start && range.end <= piece.end) {
-            return false;
+            return Inserted::Known;
         }
         if touched.is_empty() && self.pieces.len() >= MAX_PIECES {
-            return false;
+            return Inserted::Dropped;
         }
         let merged = range.start.min(touched.first().map_or(range.start, |piece| piece.start))
             ..range.end.max(touched.last().map_or(range.end, |piece| piece.end));
@@ -220,20 +247,21 @@ impl Incoming {
             at = at.max(piece.end);
         }
         self.pieces.splice(first..last, [merged]);
-        true
+        Inserted::Kept
     }
 }
 
 /// A message that is whole.
 pub(crate) struct Complete {
     kind: HandshakeType,
+    epoch: Epoch,
     bytes: Vec<u8>,
 }
 
 impl Complete {
     pub(crate) fn message(&self) -> Message<'_> {
         let body = self.bytes.get(FragmentHeader::LEN..).unwrap_or_default();
-        Message { kind: self.kind, bytes: &self.bytes, body }
+        Message { kind: self.kind, epoch: self.epoch, bytes: &self.bytes, body }
     }
 }
 

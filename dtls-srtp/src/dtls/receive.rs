@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use super::alert::{Alert, AlertDescription};
 use super::codec::Reader;
+use super::epoch::Epoch;
+use super::handshake::{Handshake, State};
 use super::message::{Fragment, HandshakeType};
-use super::reassembly::{Epoch, Inserted};
+use super::reassembly::Inserted;
 use super::record::{self, ContentType, Header};
-use super::v12;
 use super::v12::protection::{EPOCH, OpenError};
-use super::{CloseReason, Closed, Connection, Handshake, LastFlight, Phase, Role};
+use super::{CloseReason, Closed, Connection, LastFlight, Phase, Role};
 
 /// The application data of a datagram, record by record, decrypted in place.
 ///
@@ -77,7 +78,7 @@ impl Connection {
 
     fn handle_plaintext(&mut self, content_type: ContentType, body: &[u8]) {
         match content_type {
-            ContentType::Handshake => self.handle_handshake(Epoch::Plaintext, body),
+            ContentType::Handshake => self.handle_handshake(Epoch::PLAINTEXT, body),
             ContentType::Alert => self.handle_plaintext_alert(body),
             // The epoch of what follows says the same, whatever the order that records come in.
             ContentType::ChangeCipherSpec => (),
@@ -104,7 +105,7 @@ impl Connection {
                 let max = self.settings.max_early_bytes;
                 self.stats.records_dropped += self.early.push(&[plaintext], max);
             }
-            ContentType::Handshake => self.handle_handshake(Epoch::Protected, plaintext),
+            ContentType::Handshake => self.handle_handshake(Epoch::PROTECTED, plaintext),
             ContentType::Alert => self.handle_protected_alert(plaintext),
             ContentType::Ack | ContentType::ChangeCipherSpec => self.stats.records_dropped += 1,
         }
@@ -123,7 +124,7 @@ impl Connection {
                 Phase::Handshaking(handshake) => match handshake.inbox.insert(epoch, fragment) {
                     Inserted::Kept => (),
                     Inserted::Answered => self.repeat_flight(),
-                    Inserted::Dropped => self.stats.records_dropped += 1,
+                    Inserted::Known | Inserted::Dropped => self.stats.records_dropped += 1,
                 },
                 Phase::Established { .. } => self.handle_late_message(epoch, fragment),
                 Phase::Closed(_) => return,
@@ -140,7 +141,7 @@ impl Connection {
         let repeated = last_flight.as_ref().is_some_and(|last| header.message_seq < last.peer_seq);
         if repeated {
             self.repeat_flight();
-        } else if epoch == Epoch::Protected
+        } else if epoch == Epoch::PROTECTED
             && matches!(header.kind, HandshakeType::HelloRequest | HandshakeType::ClientHello)
         {
             // A warning, and life goes on (RFC 5746 §4.5).
@@ -174,10 +175,10 @@ impl Connection {
                 return;
             };
             let had_keys = self.opener.is_some();
-            let state = mem::replace(&mut handshake.state, v12::State::Done);
+            let state = mem::replace(&mut handshake.state, State::Done);
             let stepped = state.handle(complete.message(), &mut self.step(&mut handshake));
             let finished = match stepped {
-                Ok(v12::State::Done) => true,
+                Ok(State::Done) => true,
                 Ok(state) => {
                     handshake.state = state;
                     false

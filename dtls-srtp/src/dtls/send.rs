@@ -1,6 +1,6 @@
 //! Application data on its way to the peer.
 
-use super::reassembly::Epoch;
+use super::epoch::Epoch;
 use super::record::{ContentType, Header, MAX_PLAINTEXT};
 use super::v12::protection::Open;
 use super::{Connection, Phase, Role, SealError};
@@ -65,7 +65,7 @@ impl Connection {
     /// nonce and 16 of tag, which is also the answer while the suite is not known.
     pub fn record_overhead(&self) -> usize {
         match &self.outgoing.sealer {
-            Some(_) => self.outgoing.overhead(Epoch::Protected),
+            Some(_) => self.outgoing.overhead(Epoch::PROTECTED),
             None => Header::LEN + 8 + 16,
         }
     }

@@ -29,74 +29,28 @@ pub(crate) mod protection;
 pub(crate) mod server;
 pub(crate) mod session;
 
-use rustls::crypto::hash::Output;
 use subtle::ConstantTimeEq;
 
-use self::protection::Opener;
 use self::session::Session;
-use super::config::Settings;
-use super::flight::{Answer, Flight};
-use super::message::Message;
-use super::outgoing::Outgoing;
-use super::peer::Peer;
-use super::reassembly::Inbox;
-use super::transcript::Transcript;
+use super::epoch::Epoch;
+use super::handshake::Step;
+use super::message::{HandshakeType, Message};
 use super::{HandshakeError, Role};
 
-/// The state of either side.
-pub(crate) enum State {
-    Client(client::State),
-    Server(server::State),
-    Done,
+/// Takes the agreed keys into use.
+fn install(session: Box<Session>, role: Role, step: &mut Step<'_>) -> Result<(), HandshakeError> {
+    let (sealer, opener) = session.keys(role, &step.settings.crypto)?;
+    step.outgoing.sealer = Some(sealer);
+    *step.opener = Some(opener);
+    *step.session = Some(session);
+    Ok(())
 }
 
-impl State {
-    pub(crate) fn handle(
-        self,
-        message: Message<'_>,
-        step: &mut Step<'_>,
-    ) -> Result<Self, HandshakeError> {
-        match self {
-            Self::Client(state) => state.handle(message, step),
-            Self::Server(state) => state.handle(message, step),
-            Self::Done => Err(HandshakeError::UnexpectedMessage),
-        }
-    }
-}
-
-/// What a step can see and change besides its own state.
-pub(crate) struct Step<'s> {
-    pub(crate) settings: &'s Settings,
-    pub(crate) transcript: &'s mut Transcript,
-    pub(crate) flight: &'s mut Flight,
-    pub(crate) inbox: &'s mut Inbox,
-    pub(crate) outgoing: &'s mut Outgoing,
-    pub(crate) peer: &'s mut Peer,
-    /// Where the step that agrees on keys puts them.
-    pub(crate) session: &'s mut Option<Box<Session>>,
-    pub(crate) opener: &'s mut Option<Opener>,
-}
-
-impl Step<'_> {
-    /// Begins a flight that answers all that came so far.
-    fn start_flight(&mut self, answer: Answer) {
-        self.flight.start(answer);
-        self.inbox.answered();
-    }
-
-    /// Takes the agreed keys into use.
-    fn install(&mut self, session: Box<Session>, role: Role) -> Result<(), HandshakeError> {
-        let (sealer, opener) = session.keys(role, &self.settings.crypto)?;
-        self.outgoing.sealer = Some(sealer);
-        *self.opener = Some(opener);
-        *self.session = Some(session);
-        Ok(())
-    }
-
-    /// The hash of the transcript so far.
-    fn hash(&self) -> Result<Output, HandshakeError> {
-        self.transcript.hash().ok_or(HandshakeError::Internal)
-    }
+/// Adds ChangeCipherSpec and Finished to the flight.
+fn send_finished(verify_data: &[u8; 12], step: &mut Step<'_>) {
+    step.flight.change_cipher_spec();
+    let (epoch, kind) = (Epoch::PROTECTED, HandshakeType::Finished);
+    step.flight.message(step.transcript, epoch, kind, |buf| buf.extend_from_slice(verify_data));
 }
 
 /// Checks a Finished message.

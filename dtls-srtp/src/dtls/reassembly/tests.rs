@@ -19,7 +19,7 @@ fn fragment(seq: u16, length: u32, range: Range<u32>) -> (FragmentHeader, Vec<u8
 }
 
 fn insert(inbox: &mut Inbox, (header, body): (FragmentHeader, Vec<u8>)) -> Inserted {
-    inbox.insert(Epoch::Plaintext, Fragment { header, body: &body })
+    inbox.insert(Epoch::PLAINTEXT, Fragment { header, body: &body })
 }
 
 fn taken(inbox: &mut Inbox) -> Option<Vec<u8>> {
@@ -73,7 +73,7 @@ fn contradicting_fragments_are_dropped() {
     header.kind = HandshakeType::ServerHello;
     assert_eq!(insert(&mut inbox, (header, body)), Inserted::Dropped, "another type");
     let (header, _) = fragment(0, 10, 0..5);
-    assert_eq!(insert(&mut inbox, (header, vec![99; 5])), Inserted::Dropped, "nothing new");
+    assert_eq!(insert(&mut inbox, (header, vec![99; 5])), Inserted::Known, "nothing new");
     insert(&mut inbox, fragment(0, 10, 5..10));
     assert_eq!(taken(&mut inbox), Some((0..10).collect()));
 }
@@ -82,13 +82,13 @@ fn contradicting_fragments_are_dropped() {
 fn plaintext_cannot_stand_where_a_protected_message_belongs() {
     let mut inbox = Inbox::new(Role::Client, 1000);
     let (mut header, body) = fragment(0, 4, 0..4);
-    assert_eq!(inbox.insert(Epoch::Protected, Fragment { header, body: &body }), Inserted::Dropped);
+    assert_eq!(inbox.insert(Epoch::PROTECTED, Fragment { header, body: &body }), Inserted::Dropped);
     insert(&mut inbox, (header, body.clone()));
 
     header.kind = HandshakeType::Finished;
     let finished = Fragment { header, body: &body };
-    assert_eq!(inbox.insert(Epoch::Plaintext, finished), Inserted::Dropped);
-    assert_eq!(inbox.insert(Epoch::Protected, finished), Inserted::Kept);
+    assert_eq!(inbox.insert(Epoch::PLAINTEXT, finished), Inserted::Dropped);
+    assert_eq!(inbox.insert(Epoch::PROTECTED, finished), Inserted::Kept);
     assert_eq!(inbox.take().unwrap().message().kind, HandshakeType::Finished);
 }
 
@@ -120,7 +120,7 @@ fn fragments_of_a_flight_that_was_answered_are_told() {
     insert(&mut inbox, fragment(0, 0, 0..0));
     insert(&mut inbox, fragment(1, 0, 0..0));
     taken(&mut inbox);
-    assert_eq!(insert(&mut inbox, fragment(0, 0, 0..0)), Inserted::Dropped, "not answered yet");
+    assert_eq!(insert(&mut inbox, fragment(0, 0, 0..0)), Inserted::Known, "not answered yet");
     taken(&mut inbox);
     inbox.answered();
     assert_eq!(insert(&mut inbox, fragment(0, 0, 0..0)), Inserted::Answered);

@@ -420,7 +420,7 @@ fn renegotiation_is_refused_and_life_goes_on() {
         let mut pair = Pair::connected();
         let mut datagram = Vec::new();
         let outgoing = &mut pair.side(from).outgoing;
-        outgoing.write(Epoch::Protected, ContentType::Handshake, &mut datagram, |buf| {
+        outgoing.write(Epoch::PROTECTED, ContentType::Handshake, &mut datagram, |buf| {
             write(buf, kind, 9, |_| ());
         });
         pair.send(from, &datagram, &mut perfect);

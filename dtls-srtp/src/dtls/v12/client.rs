@@ -5,9 +5,10 @@ use rustls::sign::Signer;
 use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
 
 use super::session::{Negotiated, Session};
-use super::{State as AnyState, Step, check_finished};
+use super::{check_finished, install, send_finished};
 use crate::crypto::Group;
 use crate::dtls::flight::Answer;
+use crate::dtls::handshake::{State as AnyState, Step};
 use crate::dtls::message::authentication::{
     ServerKeyExchange, Signed, parse_certificate, parse_certificate_request, write_certificate,
     write_client_key_exchange,
@@ -61,17 +62,17 @@ pub(crate) struct WaitFinished {
 pub(crate) fn start(random: [u8; 32], step: &mut Step<'_>) -> AnyState {
     let state = WaitServerHello { random, cookies: 0 };
     state.send_hello(&[], step);
-    AnyState::Client(State::ServerHello(state))
+    AnyState::Client12(State::ServerHello(state))
 }
 
 impl State {
-    pub(super) fn handle(
+    pub(crate) fn handle(
         self,
         message: Message<'_>,
         step: &mut Step<'_>,
     ) -> Result<AnyState, HandshakeError> {
         use HandshakeType as Type;
-        Ok(AnyState::Client(match (self, message.kind) {
+        Ok(AnyState::Client12(match (self, message.kind) {
             (Self::ServerHello(state), Type::HelloVerifyRequest) => {
                 Self::ServerHello(state.handle_cookie(message, step)?)
             }
@@ -113,7 +114,7 @@ impl WaitServerHello {
         };
         step.start_flight(Answer::Expected);
         let kind = HandshakeType::ClientHello;
-        step.flight.message(step.transcript, kind, |buf| offer.write(buf));
+        step.send(kind, |buf| offer.write(buf));
     }
 
     /// Says the same again, with the cookie
@@ -271,10 +272,10 @@ impl WaitServerHelloDone {
         }
         step.transcript.forget_messages();
         let verify_data = session.verify_data(Role::Client, step.hash()?.as_ref());
-        step.flight.finished(step.transcript, &verify_data);
+        send_finished(&verify_data, step);
 
         let verify_data = session.verify_data(Role::Server, step.hash()?.as_ref());
-        step.install(Box::new(session), Role::Client)?;
+        install(Box::new(session), Role::Client, step)?;
         Ok(WaitFinished { verify_data })
     }
 
@@ -288,7 +289,7 @@ impl WaitServerHelloDone {
         let certificate = &step.settings.certificate;
         let signer = certificate.key().choose_scheme(schemes);
         let kind = HandshakeType::Certificate;
-        step.flight.message(step.transcript, kind, |buf| {
+        step.send(kind, |buf| {
             write_certificate(buf, certificate.chain().filter(|_| signer.is_some()));
         });
         signer
@@ -300,7 +301,7 @@ impl WaitServerHelloDone {
         step: &mut Step<'_>,
     ) -> Result<Session, HandshakeError> {
         let kind = HandshakeType::ClientKeyExchange;
-        step.flight.message(step.transcript, kind, |buf| {
+        step.send(kind, |buf| {
             write_client_key_exchange(buf, key_exchange.pub_key());
         });
         let session_hash = step.hash()?;
@@ -314,6 +315,6 @@ fn send_certificate_verify(signer: &dyn Signer, step: &mut Step<'_>) -> Result<(
         signer.sign(step.transcript.messages()).map_err(|_| HandshakeError::Internal)?;
     let signed = Signed { scheme: signer.scheme().into(), signature: &signature };
     let kind = HandshakeType::CertificateVerify;
-    step.flight.message(step.transcript, kind, |buf| signed.write(buf));
+    step.send(kind, |buf| signed.write(buf));
     Ok(())
 }

@@ -80,6 +80,10 @@ impl Open {
     pub(crate) fn start(&self) -> usize {
         self.start
     }
+
+    pub(crate) fn sequence_number(&self) -> u64 {
+        self.sequence_number
+    }
 }
 
 impl Sealer {

@@ -6,10 +6,12 @@ use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
 use subtle::ConstantTimeEq;
 
 use super::session::{Negotiated, Session};
-use super::{State as AnyState, Step, check_finished};
+use super::{check_finished, install, send_finished};
 use crate::crypto::Group;
 use crate::dtls::config::{ClientAuthentication, Settings};
+use crate::dtls::epoch::Epoch;
 use crate::dtls::flight::Answer;
+use crate::dtls::handshake::{State as AnyState, Step};
 use crate::dtls::message::authentication::{
     Signed, parse_certificate, parse_client_key_exchange, write_certificate,
     write_certificate_request, write_parameters,
@@ -72,17 +74,17 @@ enum Client {
 /// Waits for a client; `cookie` is what it has to send back if cookies are asked for.
 pub(crate) fn start(random: [u8; 32], cookie: [u8; 32], settings: &Settings) -> AnyState {
     let cookie = settings.cookies.then_some(cookie);
-    AnyState::Server(State::ClientHello(WaitClientHello { random, cookie }))
+    AnyState::Server12(State::ClientHello(WaitClientHello { random, cookie }))
 }
 
 impl State {
-    pub(super) fn handle(
+    pub(crate) fn handle(
         self,
         message: Message<'_>,
         step: &mut Step<'_>,
     ) -> Result<AnyState, HandshakeError> {
         use HandshakeType as Type;
-        Ok(AnyState::Server(match (self, message.kind) {
+        Ok(AnyState::Server12(match (self, message.kind) {
             (Self::ClientHello(state), Type::ClientHello) => state.handle(message, step)?,
             (Self::Certificate(state), Type::Certificate) => {
                 Self::ClientKeyExchange(state.handle(message, step)?)
@@ -112,7 +114,8 @@ impl WaitClientHello {
             && !bool::from(hello.cookie.ct_eq(&cookie))
         {
             step.start_flight(Answer::Last);
-            step.flight.hello_verify_request(|buf| write_hello_verify_request(buf, &cookie));
+            let (epoch, kind) = (Epoch::PLAINTEXT, HandshakeType::HelloVerifyRequest);
+            step.flight.untranscribed(epoch, kind, |buf| write_hello_verify_request(buf, &cookie));
             return Ok(State::ClientHello(self));
         }
         // No compression has to be among what the client can do (RFC 5246 §7.4.1.2).
@@ -223,21 +226,21 @@ fn send_flight_4(
     let signed = Signed { scheme: signer.scheme().into(), signature: &signature };
 
     step.start_flight(Answer::Expected);
-    let Step { settings, flight, transcript, .. } = step;
-    flight.message(transcript, Type::ServerHello, |buf| answer.write(buf));
-    flight.message(transcript, Type::Certificate, |buf| {
+    let settings = step.settings;
+    step.send(Type::ServerHello, |buf| answer.write(buf));
+    step.send(Type::Certificate, |buf| {
         write_certificate(buf, settings.certificate.chain());
     });
-    flight.message(transcript, Type::ServerKeyExchange, |buf| {
+    step.send(Type::ServerKeyExchange, |buf| {
         buf.extend_from_slice(signed_part.get(randoms.len()..).unwrap_or_default());
         signed.write(buf);
     });
     if settings.client_authentication == ClientAuthentication::Required {
-        flight.message(transcript, Type::CertificateRequest, |buf| {
+        step.send(Type::CertificateRequest, |buf| {
             write_certificate_request(buf, settings.schemes.iter().map(|s| u16::from(*s)));
         });
     }
-    flight.message(transcript, Type::ServerHelloDone, |_| ());
+    step.send(Type::ServerHelloDone, |_| ());
     Ok(key_exchange)
 }
 
@@ -298,7 +301,7 @@ impl WaitCertificateVerify {
 impl WaitFinished {
     fn new(session: Box<Session>, step: &mut Step<'_>) -> Result<Self, HandshakeError> {
         let verify_data = session.verify_data(Role::Client, step.hash()?.as_ref());
-        step.install(session, Role::Server)?;
+        install(session, Role::Server, step)?;
         Ok(Self { verify_data })
     }
 
@@ -309,7 +312,7 @@ impl WaitFinished {
         let session = step.session.as_ref().ok_or(HandshakeError::Internal)?;
         let verify_data = session.verify_data(Role::Server, step.hash()?.as_ref());
         step.start_flight(Answer::Last);
-        step.flight.finished(step.transcript, &verify_data);
+        send_finished(&verify_data, step);
         Ok(())
     }
 }
