@@ -146,6 +146,16 @@ pub enum Version {
     Dtls13,
 }
 
+impl Version {
+    /// The number on the wire, in `supported_versions`.
+    pub(crate) const fn code(self) -> u16 {
+        match self {
+            Self::Dtls12 => record::DTLS_1_2,
+            Self::Dtls13 => record::DTLS_1_3,
+        }
+    }
+}
+
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -72,6 +72,11 @@ impl<'a> U16s<'a> {
         if rest.is_empty() { Ok(Self(chunks)) } else { Err(Malformed) }
     }
 
+    /// The integers of a vector that has at least one.
+    pub(crate) fn parse_some(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        if bytes.is_empty() { Err(Malformed) } else { Self::parse(bytes) }
+    }
+
     pub(crate) fn iter(self) -> impl Iterator<Item = u16> + use<'a> {
         self.0.iter().map(|&bytes| u16::from_be_bytes(bytes))
     }

@@ -2,7 +2,12 @@
 //! ([RFC 6347 §4.2.2](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.2)).
 
 pub(crate) mod authentication;
+pub(crate) mod certificate;
+pub(crate) mod encrypted_extensions;
+pub(crate) mod extension;
 pub(crate) mod hello;
+pub(crate) mod post_handshake;
+pub(crate) mod server_hello;
 
 use super::codec::{Malformed, Reader, Write};
 use super::epoch::Epoch;

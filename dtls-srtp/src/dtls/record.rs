@@ -40,8 +40,10 @@ impl ContentType {
 /// `{254, 255}`: DTLS 1.0, which stands on the first records and in HelloVerifyRequest, before
 /// the version is known.
 pub(crate) const DTLS_1_0: u16 = 0xfeff;
-/// `{254, 253}`.
+/// `{254, 253}`, which also stands on records and hellos of DTLS 1.3.
 pub(crate) const DTLS_1_2: u16 = 0xfefd;
+/// `{254, 252}`, which stands in `supported_versions` only.
+pub(crate) const DTLS_1_3: u16 = 0xfefc;
 
 /// The largest plaintext: 2^14 bytes
 /// ([RFC 5246 §6.2.1](https://www.rfc-editor.org/rfc/rfc5246#section-6.2.1)).

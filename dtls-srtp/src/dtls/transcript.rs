@@ -1,17 +1,34 @@
 //! The handshake messages so far, of both sides, and their hash
-//! ([RFC 5246 §7.4.9](https://www.rfc-editor.org/rfc/rfc5246#section-7.4.9)).
+//! ([RFC 5246 §7.4.9](https://www.rfc-editor.org/rfc/rfc5246#section-7.4.9),
+//! [RFC 8446 §4.4.1](https://www.rfc-editor.org/rfc/rfc8446#section-4.4.1)).
 
 use rustls::crypto::hash::{Context, Hash, Output};
 
+use super::message::{FragmentHeader, HandshakeType};
+
 /// All messages of a handshake in their order, each as if it had come in one fragment
 /// ([RFC 6347 §4.2.6](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.6)).
+///
+/// DTLS 1.2 hashes them with the whole header. In DTLS 1.3 "the message transcript is computed
+/// over the original TLS 1.3-style Handshake messages without the message_seq, fragment_offset,
+/// and fragment_length values"
+/// ([RFC 9147 §5.2](https://www.rfc-editor.org/rfc/rfc9147#section-5.2)).
 #[derive(Default)]
 pub(crate) struct Transcript {
     /// The messages themselves: which hash to use is not known before the suite, and
     /// CertificateVerify signs with a hash of its own.
     messages: Vec<u8>,
     hash: Option<Box<dyn Context>>,
+    form: Form,
     kept: Kept,
+}
+
+/// How much of a message's header is hashed.
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
+enum Form {
+    #[default]
+    Dtls12,
+    Dtls13,
 }
 
 #[derive(Clone, Copy, Default, Eq, PartialEq)]
@@ -22,9 +39,13 @@ enum Kept {
 }
 
 impl Transcript {
+    /// Adds a message with its header.
     pub(crate) fn add(&mut self, message: &[u8]) {
         if let Some(hash) = &mut self.hash {
-            hash.update(message);
+            match self.form {
+                Form::Dtls12 => hash.update(message),
+                Form::Dtls13 => update_1_3(&mut **hash, message),
+            }
         }
         if self.kept == Kept::Messages {
             self.messages.extend_from_slice(message);
@@ -41,6 +62,38 @@ impl Transcript {
         let mut context = hash.start();
         context.update(&self.messages);
         self.hash = Some(context);
+    }
+
+    /// Hashes as DTLS 1.3 does with `hash` from here on, what came before included, and forgets
+    /// the messages, as DTLS 1.3 signs their hash.
+    pub(crate) fn start_1_3(&mut self, hash: &'static dyn Hash) {
+        let mut context = hash.start();
+        let mut messages = self.messages.as_slice();
+        while let Some((message, rest)) = split_message(messages) {
+            update_1_3(&mut *context, message);
+            messages = rest;
+        }
+        self.hash = Some(context);
+        self.form = Form::Dtls13;
+        self.forget_messages();
+    }
+
+    /// Puts the hash of the first ClientHello, which is all so far, in its place, as a
+    /// HelloRetryRequest comes next.
+    pub(crate) fn replace_by_message_hash(&mut self, hash: &'static dyn Hash) {
+        if let Some(first_hello) = self.hash() {
+            *self = Self::after_retry(hash, first_hello.as_ref());
+        }
+    }
+
+    /// What a handshake of DTLS 1.3 goes on with before the HelloRetryRequest, when only the hash
+    /// of the first ClientHello is known: "the handshake type message_hash".
+    pub(crate) fn after_retry(hash: &'static dyn Hash, first_hello: &[u8]) -> Self {
+        let mut context = hash.start();
+        let [_, l0, l1, l2] = (first_hello.len() as u32).to_be_bytes();
+        context.update(&[HandshakeType::MessageHash.code(), l0, l1, l2]);
+        context.update(first_hello);
+        Self { hash: Some(context), form: Form::Dtls13, kept: Kept::HashOnly, messages: Vec::new() }
     }
 
     /// The messages so far, until they are forgotten.
@@ -60,13 +113,27 @@ impl Transcript {
     }
 }
 
+/// Hashes a message with the header of TLS: type and length.
+fn update_1_3(hash: &mut dyn Context, message: &[u8]) {
+    hash.update(message.get(..4).unwrap_or_default());
+    hash.update(message.get(FragmentHeader::LEN..).unwrap_or_default());
+}
+
+/// Takes the first of several whole messages.
+fn split_message(messages: &[u8]) -> Option<(&[u8], &[u8])> {
+    let &[_, l0, l1, l2] = messages.first_chunk()?;
+    let length = u32::from_be_bytes([0, l0, l1, l2]) as usize;
+    messages.split_at_checked(FragmentHeader::LEN + length)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use rustls::CipherSuite;
 
     use crate::crypto::Crypto;
-    use crate::dtls::suite::Suite;
+    use crate::dtls::message::write;
+    use crate::dtls::suite::{Suite, Suite13};
 
     #[test]
     fn hashes_what_came_before_the_hash_was_known() {
@@ -86,5 +153,43 @@ mod tests {
         transcript.add(b"three");
         assert_eq!(transcript.hash().unwrap().as_ref(), hash.hash(b"onetwothree").as_ref());
         assert!(transcript.messages().is_empty());
+    }
+
+    #[test]
+    fn in_1_3_headers_are_those_of_tls() {
+        let hash = Suite13::all(&Crypto::default())[0].hash();
+        let mut transcript = Transcript::default();
+        for (message_seq, body) in [(0, &b"one"[..]), (1, b"")] {
+            let mut message = Vec::new();
+            write(&mut message, HandshakeType::ClientHello, message_seq, |buf| buf.extend(body));
+            transcript.add(&message);
+        }
+        transcript.start_1_3(hash);
+        let mut message = Vec::new();
+        write(&mut message, HandshakeType::ServerHello, 7, |buf| buf.extend(b"three"));
+        transcript.add(&message);
+        let expected = hash.hash(b"\x01\0\0\x03one\x01\0\0\0\x02\0\0\x05three");
+        assert_eq!(transcript.hash().unwrap().as_ref(), expected.as_ref());
+        assert!(transcript.messages().is_empty());
+    }
+
+    #[test]
+    fn before_a_retry_the_hash_of_the_hello_stands_for_it() {
+        for suite in Suite13::all(&Crypto::default()) {
+            let hash = suite.hash();
+            let mut hello = Vec::new();
+            write(&mut hello, HandshakeType::ClientHello, 0, |buf| buf.extend(b"hello"));
+            let mut transcript = Transcript::default();
+            transcript.add(&hello);
+            transcript.start_1_3(hash);
+            transcript.replace_by_message_hash(hash);
+
+            let first = hash.hash(b"\x01\0\0\x05hello");
+            let header = [254, 0, 0, first.as_ref().len() as u8];
+            let expected = hash.hash(&[&header, first.as_ref()].concat());
+            assert_eq!(transcript.hash().unwrap().as_ref(), expected.as_ref());
+            let stateless = Transcript::after_retry(hash, first.as_ref());
+            assert_eq!(stateless.hash().unwrap().as_ref(), expected.as_ref());
+        }
     }
 }

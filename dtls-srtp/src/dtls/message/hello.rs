@@ -1,30 +1,24 @@
-//! ClientHello, ServerHello, HelloVerifyRequest and their extensions
+//! ClientHello, whichever versions it offers, and HelloVerifyRequest
 //! ([RFC 5246 §7.4.1](https://www.rfc-editor.org/rfc/rfc5246#section-7.4.1),
-//! [RFC 6347 §4.2.1](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.1)).
+//! [RFC 6347 §4.2.1](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.1),
+//! [RFC 9147 §5.3](https://www.rfc-editor.org/rfc/rfc9147#section-5.3)).
 
+use super::extension::{self, KeyShares, once, read_srtp, u16s, write_extension};
+pub(crate) use super::server_hello::{ServerAnswer, ServerHello};
 use crate::dtls::codec::{Malformed, Reader, U16s, Write};
-use crate::dtls::record::{DTLS_1_0, DTLS_1_2};
+use crate::dtls::record::{DTLS_1_0, DTLS_1_2, DTLS_1_3};
+use crate::dtls::{HandshakeError, Version};
 
 /// `TLS_EMPTY_RENEGOTIATION_INFO_SCSV`
 /// ([RFC 5746 §3.3](https://www.rfc-editor.org/rfc/rfc5746#section-3.3)).
 const EMPTY_RENEGOTIATION_INFO: u16 = 0x00ff;
-
-/// Types of extensions.
-mod extension {
-    pub(super) const SUPPORTED_GROUPS: u16 = 10;
-    pub(super) const EC_POINT_FORMATS: u16 = 11;
-    pub(super) const SIGNATURE_ALGORITHMS: u16 = 13;
-    pub(super) const USE_SRTP: u16 = 14;
-    pub(super) const EXTENDED_MASTER_SECRET: u16 = 23;
-    pub(super) const SUPPORTED_VERSIONS: u16 = 43;
-    pub(super) const RENEGOTIATION_INFO: u16 = 0xff01;
-}
 
 /// A ClientHello that was checked to be well-formed.
 #[derive(Debug)]
 pub(crate) struct ClientHello<'a> {
     pub(crate) version: u16,
     pub(crate) random: &'a [u8; 32],
+    /// Of DTLS 1.2; that of DTLS 1.3 is an extension.
     pub(crate) cookie: &'a [u8],
     pub(crate) cipher_suites: U16s<'a>,
     pub(crate) compression_methods: &'a [u8],
@@ -34,13 +28,36 @@ pub(crate) struct ClientHello<'a> {
 /// The extensions of a ClientHello that mean something to us.
 #[derive(Debug, Default)]
 pub(crate) struct ClientExtensions<'a> {
+    pub(crate) connection_id: Option<&'a [u8]>,
+    /// Of DTLS 1.3.
+    pub(crate) cookie: Option<&'a [u8]>,
     pub(crate) extended_master_secret: bool,
+    pub(crate) key_shares: Option<KeyShares<'a>>,
     pub(crate) point_formats: Option<&'a [u8]>,
     pub(crate) renegotiation_info: Option<&'a [u8]>,
     pub(crate) signature_algorithms: Option<U16s<'a>>,
     pub(crate) supported_groups: Option<U16s<'a>>,
     pub(crate) supported_versions: Option<U16s<'a>>,
     pub(crate) srtp_profiles: Option<U16s<'a>>,
+    pre_shared_key: PreSharedKey,
+}
+
+/// Where a `pre_shared_key` stands, which we never use.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum PreSharedKey {
+    #[default]
+    Absent,
+    Last,
+    BeforeAnother,
+}
+
+/// What a ClientHello has to have for DTLS 1.3, checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offer13<'a> {
+    pub(crate) cookie: Option<&'a [u8]>,
+    pub(crate) groups: U16s<'a>,
+    pub(crate) key_shares: KeyShares<'a>,
+    pub(crate) signature_algorithms: U16s<'a>,
 }
 
 impl<'a> ClientHello<'a> {
@@ -52,8 +69,11 @@ impl<'a> ClientHello<'a> {
             return Err(Malformed);
         }
         let cookie = reader.vec8()?;
-        let cipher_suites = U16s::parse(reader.vec16()?)?;
+        let cipher_suites = U16s::parse_some(reader.vec16()?)?;
         let compression_methods = reader.vec8()?;
+        if compression_methods.is_empty() {
+            return Err(Malformed);
+        }
         let extensions = ClientExtensions::parse(reader)?;
         Ok(Self { version, random, cookie, cipher_suites, compression_methods, extensions })
     }
@@ -68,6 +88,40 @@ impl<'a> ClientHello<'a> {
             // Versions of DTLS count down.
             None => self.version >> 8 == 0xfe && self.version <= DTLS_1_2,
         }
+    }
+
+    /// Whether the client speaks DTLS 1.3.
+    pub(crate) fn offers_dtls_1_3(&self) -> bool {
+        self.extensions.supported_versions.is_some_and(|versions| versions.contains(DTLS_1_3))
+    }
+
+    /// What the client offers for DTLS 1.3.
+    ///
+    /// Without resumption, "all ClientHello messages MUST contain" `supported_groups`, `key_share`
+    /// and `signature_algorithms` ([RFC 8446 §9.2](https://www.rfc-editor.org/rfc/rfc8446#section-9.2)).
+    pub(crate) fn offer_1_3(&self) -> Result<Offer13<'a>, HandshakeError> {
+        let extensions = &self.extensions;
+        // "exactly one byte, set to zero" (RFC 8446 §4.1.2); "If a DTLS 1.3 ClientHello is
+        // received with any other value in this field, the server MUST abort" (RFC 9147 §5.3).
+        if self.compression_methods != [0] || !self.cookie.is_empty() {
+            return Err(HandshakeError::IllegalParameter);
+        }
+        if extensions.pre_shared_key == PreSharedKey::BeforeAnother {
+            return Err(HandshakeError::IllegalParameter);
+        }
+        let missing = HandshakeError::MissingExtension;
+        let offer = Offer13 {
+            cookie: extensions.cookie,
+            groups: extensions.supported_groups.ok_or(missing)?,
+            key_shares: extensions.key_shares.ok_or(missing)?,
+            signature_algorithms: extensions.signature_algorithms.ok_or(missing)?,
+        };
+        // "Clients MUST NOT offer multiple KeyShareEntry values for the same group" nor any that
+        // is not in `supported_groups`; "Servers MAY check" (RFC 8446 §4.2.8).
+        if !offer.key_shares.are_distinct() || !offer.key_shares.are_of(offer.groups) {
+            return Err(HandshakeError::IllegalParameter);
+        }
+        Ok(offer)
     }
 
     /// Whether the client understands secure renegotiation, so that we have to say that we do.
@@ -94,13 +148,19 @@ impl<'a> ClientExtensions<'a> {
     }
 
     fn put(&mut self, kind: u16, data: &'a [u8]) -> Result<(), Malformed> {
-        /// "There MUST NOT be more than one extension of the same type"
-        /// ([RFC 5246 §7.4.1.4](https://www.rfc-editor.org/rfc/rfc5246#section-7.4.1.4)).
-        fn once<T>(place: &mut Option<T>, value: T) -> Result<(), Malformed> {
-            if place.replace(value).is_some() { Err(Malformed) } else { Ok(()) }
+        if self.pre_shared_key == PreSharedKey::Last {
+            self.pre_shared_key = PreSharedKey::BeforeAnother;
         }
         let mut reader = Reader(data);
         match kind {
+            extension::CONNECTION_ID => once(&mut self.connection_id, reader.vec8()?)?,
+            extension::COOKIE => {
+                let cookie = reader.vec16()?;
+                if cookie.is_empty() {
+                    return Err(Malformed);
+                }
+                once(&mut self.cookie, cookie)?;
+            }
             extension::EXTENDED_MASTER_SECRET => {
                 if self.extended_master_secret {
                     return Err(Malformed);
@@ -108,20 +168,27 @@ impl<'a> ClientExtensions<'a> {
                 self.extended_master_secret = true;
             }
             extension::EC_POINT_FORMATS => once(&mut self.point_formats, reader.vec8()?)?,
+            extension::KEY_SHARE => {
+                once(&mut self.key_shares, KeyShares::parse(reader.vec16()?)?)?;
+            }
+            extension::PRE_SHARED_KEY => {
+                self.pre_shared_key = PreSharedKey::Last;
+                return Ok(());
+            }
             extension::RENEGOTIATION_INFO => once(&mut self.renegotiation_info, reader.vec8()?)?,
             extension::SIGNATURE_ALGORITHMS => {
-                once(&mut self.signature_algorithms, U16s::parse(reader.vec16()?)?)?;
+                once(&mut self.signature_algorithms, U16s::parse_some(reader.vec16()?)?)?;
             }
             extension::SUPPORTED_GROUPS => {
-                once(&mut self.supported_groups, U16s::parse(reader.vec16()?)?)?;
+                once(&mut self.supported_groups, U16s::parse_some(reader.vec16()?)?)?;
             }
             extension::SUPPORTED_VERSIONS => {
-                once(&mut self.supported_versions, U16s::parse(reader.vec8()?)?)?;
+                once(&mut self.supported_versions, U16s::parse_some(reader.vec8()?)?)?;
             }
             extension::USE_SRTP => {
-                once(&mut self.srtp_profiles, U16s::parse(reader.vec16()?)?)?;
                 // An MKI is answered with none (RFC 5764 §4.1.3).
-                reader.vec8()?;
+                let (profiles, _mki) = read_srtp(&mut reader)?;
+                once(&mut self.srtp_profiles, profiles)?;
             }
             _ => return Ok(()),
         }
@@ -133,7 +200,16 @@ impl<'a> ClientExtensions<'a> {
 #[derive(Debug)]
 pub(crate) struct ClientOffer<'a, S, G, A, P> {
     pub(crate) random: &'a [u8; 32],
+    /// Of a HelloVerifyRequest.
     pub(crate) cookie: &'a [u8],
+    /// Most preferred first.
+    pub(crate) versions: &'a [Version],
+    /// How we want to be addressed.
+    pub(crate) connection_id: Option<&'a [u8]>,
+    /// Groups and our public keys.
+    pub(crate) key_shares: &'a [(u16, &'a [u8])],
+    /// Of a HelloRetryRequest.
+    pub(crate) retry_cookie: Option<&'a [u8]>,
     pub(crate) cipher_suites: S,
     pub(crate) groups: G,
     pub(crate) signature_algorithms: A,
@@ -154,13 +230,21 @@ where
         buf.vector::<1>(|buf| buf.bytes(self.cookie));
         buf.vector::<2>(|buf| u16s(buf, self.cipher_suites));
         buf.bytes(&[1, 0]); // no compression
+        let offers = |version| self.versions.contains(&version);
         buf.vector::<2>(|buf| {
-            write_extension(buf, extension::EXTENDED_MASTER_SECRET, |_| ());
-            write_extension(buf, extension::RENEGOTIATION_INFO, |buf| buf.u8(0));
+            if offers(Version::Dtls13) {
+                write_extension(buf, extension::SUPPORTED_VERSIONS, |buf| {
+                    buf.vector::<1>(|buf| u16s(buf, self.versions.iter().map(|v| v.code())));
+                });
+            }
+            if offers(Version::Dtls12) {
+                write_extension(buf, extension::EXTENDED_MASTER_SECRET, |_| ());
+                write_extension(buf, extension::RENEGOTIATION_INFO, |buf| buf.u8(0));
+                write_extension(buf, extension::EC_POINT_FORMATS, |buf| buf.bytes(&[1, 0]));
+            }
             write_extension(buf, extension::SUPPORTED_GROUPS, |buf| {
                 buf.vector::<2>(|buf| u16s(buf, self.groups));
             });
-            write_extension(buf, extension::EC_POINT_FORMATS, |buf| buf.bytes(&[1, 0]));
             write_extension(buf, extension::SIGNATURE_ALGORITHMS, |buf| {
                 buf.vector::<2>(|buf| u16s(buf, self.signature_algorithms));
             });
@@ -170,127 +254,24 @@ where
                     buf.u8(0); // no MKI
                 });
             }
-        });
-    }
-}
-
-fn u16s(buf: &mut Vec<u8>, values: impl Iterator<Item = u16>) {
-    values.for_each(|value| buf.u16(value));
-}
-
-fn write_extension(buf: &mut Vec<u8>, kind: u16, data: impl FnOnce(&mut Vec<u8>)) {
-    buf.u16(kind);
-    buf.vector::<2>(data);
-}
-
-/// A ServerHello that was checked to be well-formed and to answer nothing that we do not offer.
-#[derive(Debug)]
-pub(crate) struct ServerHello<'a> {
-    pub(crate) version: u16,
-    pub(crate) random: &'a [u8; 32],
-    pub(crate) cipher_suite: u16,
-    pub(crate) compression_method: u8,
-    pub(crate) extended_master_secret: bool,
-    pub(crate) renegotiation_info: Option<&'a [u8]>,
-    pub(crate) srtp_profile: Option<SrtpAnswer<'a>>,
-    /// An extension that we did not offer.
-    pub(crate) unsolicited: bool,
-}
-
-/// The `use_srtp` of a ServerHello.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SrtpAnswer<'a> {
-    pub(crate) profile: u16,
-    pub(crate) mki: &'a [u8],
-}
-
-impl<'a> ServerHello<'a> {
-    pub(crate) fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader(body);
-        let version = reader.u16()?;
-        let random = reader.array()?;
-        if reader.vec8()?.len() > 32 {
-            return Err(Malformed);
-        }
-        let mut hello = Self {
-            version,
-            random,
-            cipher_suite: reader.u16()?,
-            compression_method: reader.u8()?,
-            extended_master_secret: false,
-            renegotiation_info: None,
-            srtp_profile: None,
-            unsolicited: false,
-        };
-        if reader.is_empty() {
-            return Ok(hello);
-        }
-        let mut list = Reader(reader.vec16()?);
-        reader.end()?;
-        while !list.is_empty() {
-            let (kind, data) = (list.u16()?, list.vec16()?);
-            hello.put(kind, data)?;
-        }
-        Ok(hello)
-    }
-
-    fn put(&mut self, kind: u16, data: &'a [u8]) -> Result<(), Malformed> {
-        let mut reader = Reader(data);
-        match kind {
-            extension::EXTENDED_MASTER_SECRET => self.extended_master_secret = true,
-            extension::EC_POINT_FORMATS => {
-                reader.vec8()?;
+            if let Some(id) = self.connection_id {
+                write_extension(buf, extension::CONNECTION_ID, |buf| {
+                    buf.vector::<1>(|buf| buf.bytes(id));
+                });
             }
-            extension::RENEGOTIATION_INFO => self.renegotiation_info = Some(reader.vec8()?),
-            extension::USE_SRTP => {
-                let mut profiles = Reader(reader.vec16()?);
-                let profile = profiles.u16()?;
-                profiles.end()?;
-                self.srtp_profile = Some(SrtpAnswer { profile, mki: reader.vec8()? });
+            if let Some(cookie) = self.retry_cookie {
+                write_extension(buf, extension::COOKIE, |buf| {
+                    buf.vector::<2>(|buf| buf.bytes(cookie));
+                });
             }
-            // RFC 8422 §5.1.1 wants the client to tolerate a server that answers this one.
-            extension::SUPPORTED_GROUPS => return Ok(()),
-            _ => {
-                self.unsolicited = true;
-                return Ok(());
-            }
-        }
-        reader.end()
-    }
-}
-
-/// What we say in a ServerHello.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ServerAnswer<'a> {
-    pub(crate) random: &'a [u8; 32],
-    pub(crate) cipher_suite: u16,
-    pub(crate) extended_master_secret: bool,
-    pub(crate) secure_renegotiation: bool,
-    pub(crate) point_formats: bool,
-    pub(crate) srtp_profile: Option<u16>,
-}
-
-impl ServerAnswer<'_> {
-    pub(crate) fn write(self, buf: &mut Vec<u8>) {
-        buf.u16(DTLS_1_2);
-        buf.bytes(self.random);
-        buf.u8(0); // the session cannot be resumed
-        buf.u16(self.cipher_suite);
-        buf.u8(0); // no compression
-        buf.vector::<2>(|buf| {
-            if self.extended_master_secret {
-                write_extension(buf, extension::EXTENDED_MASTER_SECRET, |_| ());
-            }
-            if self.secure_renegotiation {
-                write_extension(buf, extension::RENEGOTIATION_INFO, |buf| buf.u8(0));
-            }
-            if self.point_formats {
-                write_extension(buf, extension::EC_POINT_FORMATS, |buf| buf.bytes(&[1, 0]));
-            }
-            if let Some(profile) = self.srtp_profile {
-                write_extension(buf, extension::USE_SRTP, |buf| {
-                    buf.vector::<2>(|buf| buf.u16(profile));
-                    buf.u8(0); // no MKI
+            if offers(Version::Dtls13) {
+                write_extension(buf, extension::KEY_SHARE, |buf| {
+                    buf.vector::<2>(|buf| {
+                        for (group, public_key) in self.key_shares {
+                            buf.u16(*group);
+                            buf.vector::<2>(|buf| buf.bytes(public_key));
+                        }
+                    });
                 });
             }
         });

@@ -17,7 +17,7 @@ use crate::dtls::message::hello::{ClientOffer, ServerHello, parse_hello_verify_r
 use crate::dtls::message::{HandshakeType, Message};
 use crate::dtls::record::DTLS_1_2;
 use crate::dtls::signature::verify;
-use crate::dtls::{HandshakeError, Role};
+use crate::dtls::{HandshakeError, Role, Version};
 use crate::srtp::Profile;
 
 /// What the client waits for.
@@ -107,6 +107,10 @@ impl WaitServerHello {
         let offer = ClientOffer {
             random: &self.random,
             cookie,
+            versions: &[Version::Dtls12],
+            connection_id: None,
+            key_shares: &[],
+            retry_cookie: None,
             cipher_suites: settings.suites.iter().map(|suite| suite.code()),
             groups: settings.groups_of(ProtocolVersion::TLSv1_2).map(|group| group.name().into()),
             signature_algorithms: settings.schemes.iter().map(|scheme| u16::from(*scheme)),
@@ -157,7 +161,8 @@ impl WaitServerHello {
             return Err(HandshakeError::IllegalParameter);
         }
         let offered_srtp = !step.settings.srtp_profiles.is_empty();
-        if hello.unsolicited || (hello.srtp_profile.is_some() && !offered_srtp) {
+        let unsolicited = hello.unsolicited || hello.connection_id.is_some();
+        if unsolicited || (hello.srtp_profile.is_some() && !offered_srtp) {
             return Err(HandshakeError::UnsupportedExtension);
         }
         if !hello.extended_master_secret && step.settings.extended_master_secret_required {

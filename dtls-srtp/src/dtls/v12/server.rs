@@ -150,6 +150,7 @@ impl WaitClientHello {
             random: &negotiated.server_random,
             cipher_suite: suite.code(),
             extended_master_secret,
+            connection_id: None,
             secure_renegotiation: hello.offers_secure_renegotiation(),
             point_formats: hello.extensions.point_formats.is_some(),
             srtp_profile: srtp_profile.and_then(|profile| profile.code()),

@@ -45,6 +45,10 @@ fn offer(srtp_profiles: Option<&[u16]>) -> Vec<u8> {
     let offer = ClientOffer {
         random: &[7; 32],
         cookie: b"cookie",
+        versions: &[Version::Dtls12],
+        connection_id: None,
+        key_shares: &[],
+        retry_cookie: None,
         cipher_suites: [0xc02b].into_iter(),
         groups: [29, 23].into_iter(),
         signature_algorithms: [0x0403].into_iter(),
@@ -64,6 +68,135 @@ fn an_offer_is_read_as_written() {
     assert!(ClientHello::parse(&offer(None)).unwrap().extensions.srtp_profiles.is_none());
 }
 
+/// A ClientHello of DTLS 1.3 whose list of extensions `change` edits.
+fn offer_1_3(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut buf = Vec::new();
+    let offer = ClientOffer {
+        random: &[7; 32],
+        cookie: b"",
+        versions: &[Version::Dtls13],
+        connection_id: Some(b"id"),
+        key_shares: &[(29, b"x25519"), (23, b"p256")],
+        retry_cookie: Some(b"retry"),
+        cipher_suites: [0x1301].into_iter(),
+        groups: [0x11ec, 29, 23].into_iter(),
+        signature_algorithms: [0x0403].into_iter(),
+        srtp_profiles: Some([7].into_iter()),
+    };
+    offer.write(&mut buf);
+    // version, random, session id, cookie, one suite, no compression
+    let mut extensions = buf.split_off(2 + 32 + 1 + 1 + 4 + 2).split_off(2);
+    change(&mut extensions);
+    buf.vector::<2>(|buf| buf.bytes(&extensions));
+    buf
+}
+
+/// Takes an extension out of a list.
+fn remove(extensions: &mut Vec<u8>, kind: u16) {
+    let mut rest = Reader(extensions);
+    let mut kept = Vec::new();
+    while !rest.is_empty() {
+        let (other, data) = (rest.u16().unwrap(), rest.vec16().unwrap());
+        if other != kind {
+            write_extension(&mut kept, other, |buf| buf.bytes(data));
+        }
+    }
+    assert_ne!(kept.len(), extensions.len(), "{kind} is there");
+    *extensions = kept;
+}
+
+#[test]
+fn an_offer_of_1_3_is_read_as_written() {
+    let body = offer_1_3(|_| ());
+    let hello = ClientHello::parse(&body).unwrap();
+    assert!(hello.offers_dtls_1_3() && !hello.offers_dtls_1_2());
+    assert!(!hello.extensions.extended_master_secret && !hello.offers_secure_renegotiation());
+    assert_eq!(hello.extensions.connection_id, Some(&b"id"[..]));
+
+    let offer = hello.offer_1_3().unwrap();
+    assert_eq!(offer.cookie, Some(&b"retry"[..]));
+    let shares: Vec<_> = offer.key_shares.iter().collect();
+    assert_eq!(shares, [(29, &b"x25519"[..]), (23, b"p256")]);
+    assert_eq!(offer.key_shares.of(23), Some(&b"p256"[..]));
+    assert_eq!(offer.key_shares.of(24), None);
+    assert_eq!(offer.groups.iter().collect::<Vec<_>>(), [0x11ec, 29, 23]);
+    assert_eq!(offer.signature_algorithms.iter().collect::<Vec<_>>(), [0x0403]);
+}
+
+#[test]
+fn browsers_offer_what_1_3_needs() {
+    let hellos = [
+        &include_bytes!("../../../../tests/hellos/chromium.bin")[..],
+        include_bytes!("../../../../tests/hellos/firefox.bin"),
+    ];
+    for file in hellos {
+        let body = recorded(file);
+        let hello = ClientHello::parse(&body).unwrap();
+        assert!(hello.offers_dtls_1_3());
+        let offer = hello.offer_1_3().unwrap();
+        assert_eq!(offer.key_shares.of(0x11ec).unwrap().len(), 1216);
+        assert_eq!(offer.cookie, None);
+    }
+}
+
+#[test]
+fn each_fault_of_an_offer_of_1_3_has_its_error() {
+    let error = |change: &dyn Fn(&mut Vec<u8>)| {
+        let body = offer_1_3(change);
+        match ClientHello::parse(&body) {
+            Ok(hello) => hello.offer_1_3().err(),
+            Err(Malformed) => Some(HandshakeError::Malformed),
+        }
+    };
+    let replace = |kind: u16, data: &'static [u8]| {
+        error(&|extensions| {
+            remove(extensions, kind);
+            write_extension(extensions, kind, |buf| buf.bytes(data));
+        })
+    };
+    assert_eq!(error(&|_| ()), None);
+    for kind in [extension::KEY_SHARE, extension::SUPPORTED_GROUPS, extension::SIGNATURE_ALGORITHMS]
+    {
+        let missing = error(&|extensions| remove(extensions, kind));
+        assert_eq!(missing, Some(HandshakeError::MissingExtension), "{kind}");
+        assert_eq!(replace(kind, &[]), Some(HandshakeError::Malformed), "{kind}");
+    }
+    let malformed = Some(HandshakeError::Malformed);
+    assert_eq!(replace(extension::SUPPORTED_GROUPS, &[0, 0]), malformed);
+    assert_eq!(replace(extension::SUPPORTED_VERSIONS, &[0]), malformed);
+    assert_eq!(replace(extension::SUPPORTED_VERSIONS, &[3, 0xfe, 0xfc, 0]), malformed);
+    assert_eq!(replace(extension::COOKIE, &[0, 0]), malformed);
+    assert_eq!(replace(extension::USE_SRTP, &[0, 0, 0]), malformed);
+    assert_eq!(replace(extension::KEY_SHARE, &[0, 4, 0, 29, 0, 0]), malformed);
+    assert_eq!(replace(extension::KEY_SHARE, &[0, 5, 0, 29, 0, 2, 1]), malformed);
+
+    let illegal = Some(HandshakeError::IllegalParameter);
+    // A group twice; one that is not offered; no group at all is allowed.
+    assert_eq!(replace(extension::KEY_SHARE, &[0, 10, 0, 29, 0, 1, 1, 0, 29, 0, 1, 1]), illegal);
+    assert_eq!(replace(extension::KEY_SHARE, &[0, 5, 0, 24, 0, 1, 1]), illegal);
+    assert_eq!(replace(extension::KEY_SHARE, &[0, 0]), None);
+    // "The pre_shared_key extension MUST be the last extension in the ClientHello."
+    let psk = |buf: &mut Vec<u8>| write_extension(buf, extension::PRE_SHARED_KEY, |_| ());
+    assert_eq!(error(&|extensions| psk(extensions)), None);
+    assert_eq!(
+        error(&|extensions| {
+            psk(extensions);
+            write_extension(extensions, 99, |_| ())
+        }),
+        illegal
+    );
+
+    // A cookie of DTLS 1.2, and compression.
+    let mut body = offer_1_3(|_| ());
+    body.splice(35..36, [1, 9]);
+    assert_eq!(ClientHello::parse(&body).unwrap().offer_1_3().err(), illegal);
+    let mut body = offer_1_3(|_| ());
+    body[41] = 1;
+    assert_eq!(ClientHello::parse(&body).unwrap().offer_1_3().err(), illegal);
+    body.splice(40..42, [0]);
+    assert!(ClientHello::parse(&body).is_err(), "not even no compression");
+}
+
 #[test]
 fn an_extension_that_comes_twice_is_malformed() {
     let mut body = offer(None);
@@ -73,28 +206,6 @@ fn an_extension_that_comes_twice_is_malformed() {
     let length = u16::from_be_bytes([body[at], body[at + 1]]) + 4;
     body[at..at + 2].copy_from_slice(&length.to_be_bytes());
     assert_eq!(ClientHello::parse(&body).err(), Some(Malformed));
-}
-
-#[test]
-fn an_answer_is_read_as_written() {
-    let answer = ServerAnswer {
-        random: &[9; 32],
-        cipher_suite: 0xc02b,
-        extended_master_secret: true,
-        secure_renegotiation: true,
-        point_formats: true,
-        srtp_profile: Some(7),
-    };
-    let mut body = Vec::new();
-    answer.write(&mut body);
-    let hello = ServerHello::parse(&body).unwrap();
-    assert_eq!((hello.version, hello.random, hello.cipher_suite), (DTLS_1_2, &[9; 32], 0xc02b));
-    assert!(hello.extended_master_secret && !hello.unsolicited);
-    assert_eq!(hello.renegotiation_info, Some(&[][..]));
-    assert_eq!(hello.srtp_profile.unwrap().profile, 7);
-    for len in 0..body.len() {
-        assert!(ServerHello::parse(&body[..len]).is_err() || len == 38, "{len}");
-    }
 }
 
 #[test]

@@ -1,0 +1,114 @@
+//! Extensions that several messages have
+//! ([RFC 8446 §4.2](https://www.rfc-editor.org/rfc/rfc8446#section-4.2)).
+
+use crate::dtls::codec::{Malformed, Reader, U16s, Write};
+
+pub(super) const SUPPORTED_GROUPS: u16 = 10;
+pub(super) const EC_POINT_FORMATS: u16 = 11;
+pub(super) const SIGNATURE_ALGORITHMS: u16 = 13;
+pub(super) const USE_SRTP: u16 = 14;
+pub(super) const EXTENDED_MASTER_SECRET: u16 = 23;
+pub(super) const PRE_SHARED_KEY: u16 = 41;
+pub(super) const SUPPORTED_VERSIONS: u16 = 43;
+pub(super) const COOKIE: u16 = 44;
+pub(super) const KEY_SHARE: u16 = 51;
+/// [RFC 9146 §3](https://www.rfc-editor.org/rfc/rfc9146#section-3).
+pub(super) const CONNECTION_ID: u16 = 54;
+pub(super) const RENEGOTIATION_INFO: u16 = 0xff01;
+
+/// "There MUST NOT be more than one extension of the same type"
+/// ([RFC 5246 §7.4.1.4](https://www.rfc-editor.org/rfc/rfc5246#section-7.4.1.4)).
+pub(super) fn once<T>(place: &mut Option<T>, value: T) -> Result<(), Malformed> {
+    if place.replace(value).is_some() { Err(Malformed) } else { Ok(()) }
+}
+
+pub(super) fn u16s(buf: &mut Vec<u8>, values: impl Iterator<Item = u16>) {
+    values.for_each(|value| buf.u16(value));
+}
+
+pub(super) fn write_extension(buf: &mut Vec<u8>, kind: u16, data: impl FnOnce(&mut Vec<u8>)) {
+    buf.u16(kind);
+    buf.vector::<2>(data);
+}
+
+/// Reads the profiles and the MKI of a `use_srtp`
+/// ([RFC 5764 §4.1.1](https://www.rfc-editor.org/rfc/rfc5764#section-4.1.1)).
+pub(super) fn read_srtp<'a>(reader: &mut Reader<'a>) -> Result<(U16s<'a>, &'a [u8]), Malformed> {
+    Ok((U16s::parse_some(reader.vec16()?)?, reader.vec8()?))
+}
+
+/// The `use_srtp` of a server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SrtpAnswer<'a> {
+    pub(crate) profile: u16,
+    pub(crate) mki: &'a [u8],
+}
+
+impl<'a> SrtpAnswer<'a> {
+    /// Reads an answer, which has one profile.
+    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let (profiles, mki) = read_srtp(reader)?;
+        let mut profiles = profiles.iter();
+        match (profiles.next(), profiles.next()) {
+            (Some(profile), None) => Ok(Self { profile, mki }),
+            _ => Err(Malformed),
+        }
+    }
+}
+
+/// Answers with a profile and no MKI.
+pub(super) fn write_srtp_answer(buf: &mut Vec<u8>, profile: u16) {
+    write_extension(buf, USE_SRTP, |buf| {
+        buf.vector::<2>(|buf| buf.u16(profile));
+        buf.u8(0);
+    });
+}
+
+/// The `client_shares` of a ClientHello, checked to be well-formed
+/// ([RFC 8446 §4.2.8](https://www.rfc-editor.org/rfc/rfc8446#section-4.2.8)).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyShares<'a>(Reader<'a>);
+
+impl<'a> KeyShares<'a> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader(bytes);
+        while !reader.is_empty() {
+            read_key_share(&mut reader)?;
+        }
+        Ok(Self(Reader(bytes)))
+    }
+
+    /// The groups and their public keys, in the client's order.
+    pub(crate) fn iter(self) -> impl Iterator<Item = (u16, &'a [u8])> {
+        let mut reader = self.0;
+        std::iter::from_fn(move || read_key_share(&mut reader).ok())
+    }
+
+    /// The public key of `group`.
+    pub(crate) fn of(self, group: u16) -> Option<&'a [u8]> {
+        self.iter().find(|share| share.0 == group).map(|share| share.1)
+    }
+
+    /// Whether no group comes twice.
+    pub(super) fn are_distinct(self) -> bool {
+        // Who sends more shares than there are groups in use has a mistake among them anyway, and
+        // shall not make us compare each with each.
+        const MAX: usize = 32;
+        self.iter().count() <= MAX
+            && self
+                .iter()
+                .enumerate()
+                .all(|(n, (group, _))| self.iter().skip(n + 1).all(|(other, _)| other != group))
+    }
+
+    /// Whether all are of groups that are offered.
+    pub(super) fn are_of(self, groups: U16s<'_>) -> bool {
+        self.iter().all(|(group, _)| groups.contains(group))
+    }
+}
+
+/// Reads a KeyShareEntry.
+pub(super) fn read_key_share<'a>(reader: &mut Reader<'a>) -> Result<(u16, &'a [u8]), Malformed> {
+    let (group, public_key) = (reader.u16()?, reader.vec16()?);
+    if public_key.is_empty() { Err(Malformed) } else { Ok((group, public_key)) }
+}
