@@ -44,6 +44,10 @@ pub enum ClientAuthentication {
     /// ([RFC 5763 §5](https://www.rfc-editor.org/rfc/rfc5763#section-5)).
     #[default]
     Required,
+    /// The client may have a certificate, and is checked like any other if it has one; it is
+    /// accepted without
+    /// ([RFC 5246 §7.4.6](https://www.rfc-editor.org/rfc/rfc5246#section-7.4.6)).
+    Requested,
     /// The client is not asked who it is, as on the web.
     NotRequested,
 }
@@ -59,6 +63,7 @@ pub(crate) struct Settings {
     pub(crate) authentication: Authentication,
     pub(crate) srtp_profiles: Vec<Profile>,
     pub(crate) client_authentication: ClientAuthentication,
+    pub(crate) anonymous_client: bool,
     pub(crate) cookies: bool,
     pub(crate) extended_master_secret_required: bool,
     pub(crate) mtu: usize,
@@ -93,6 +98,7 @@ impl Config {
             authentication,
             srtp_profiles: Profile::DEFAULT.to_vec(),
             client_authentication: ClientAuthentication::default(),
+            anonymous_client: false,
             cookies: false,
             extended_master_secret_required: true,
             mtu: DEFAULT_MTU,
@@ -146,6 +152,14 @@ impl Config {
     #[must_use]
     pub fn with_client_authentication(mut self, authentication: ClientAuthentication) -> Self {
         self.settings().client_authentication = authentication;
+        self
+    }
+
+    /// Lets a client keep its certificate to itself: a server that asks for one is given none, and
+    /// decides whether to go on. For servers that are not WebRTC peers.
+    #[must_use]
+    pub fn with_anonymous_client(mut self) -> Self {
+        self.settings().anonymous_client = true;
         self
     }
 

@@ -220,6 +220,42 @@ fn a_client_that_is_not_asked_stays_anonymous() {
 }
 
 #[test]
+fn a_client_without_a_certificate_is_accepted_where_none_is_required() {
+    let handshake = |authentication| {
+        let (client, server) = configs();
+        let server = server.with_client_authentication(authentication);
+        let mut pair = Pair::new((client.with_anonymous_client(), server));
+        pair.run(perfect);
+        pair
+    };
+    let mut pair = handshake(ClientAuthentication::Requested);
+    let flight_5 = "client: Certificate ClientKeyExchange ChangeCipherSpec [Handshake]";
+    assert_eq!(pair.chart[2], flight_5);
+    assert_eq!(pair.server.peer_certificate(), None);
+    pair.assert_data_flows();
+
+    let pair = handshake(ClientAuthentication::Required);
+    let missing = CloseReason::Handshake(HandshakeError::NoCertificate);
+    assert_eq!(pair.server.close_reason(), Some(missing));
+}
+
+#[test]
+fn a_client_that_has_a_certificate_is_checked_even_where_none_is_required() {
+    let (client, server) = configs();
+    let server = server.with_client_authentication(ClientAuthentication::Requested);
+    let mut pair = Pair::new((client.clone(), server.clone()));
+    pair.run(perfect);
+    assert!(pair.server.peer_certificate().is_some());
+    pair.assert_data_flows();
+
+    let server = server.with_remote_fingerprints(fingerprint(&certificate()));
+    let mut pair = Pair::new((client, server));
+    pair.run(perfect);
+    let mismatch = CloseReason::Handshake(HandshakeError::FingerprintMismatch);
+    assert_eq!(pair.server.close_reason(), Some(mismatch));
+}
+
+#[test]
 fn a_peer_with_another_certificate_is_refused_by_either_side() {
     let wrong = fingerprint(&certificate());
     let mismatch = CloseReason::Handshake(HandshakeError::FingerprintMismatch);

@@ -284,7 +284,8 @@ impl WaitServerHelloDone {
         Ok(WaitFinished { verify_data })
     }
 
-    /// Sends our certificate, or none if the server could not verify what it signs
+    /// Sends our certificate, or none if we remain anonymous or the server could not verify what
+    /// it signs
     /// ([RFC 5246 §7.4.6](https://www.rfc-editor.org/rfc/rfc5246#section-7.4.6)).
     fn send_certificate(
         &self,
@@ -292,7 +293,10 @@ impl WaitServerHelloDone {
         step: &mut Step<'_>,
     ) -> Option<Box<dyn Signer>> {
         let certificate = &step.settings.certificate;
-        let signer = certificate.key().choose_scheme(schemes);
+        let signer = match step.settings.anonymous_client {
+            true => None,
+            false => certificate.key().choose_scheme(schemes),
+        };
         let kind = HandshakeType::Certificate;
         step.send(kind, |buf| {
             write_certificate(buf, certificate.chain().filter(|_| signer.is_some()));

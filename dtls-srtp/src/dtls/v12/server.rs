@@ -158,7 +158,9 @@ impl WaitClientHello {
         let key_exchange = send_flight_4(answer, &negotiated, group, &*signer, step)?;
         let offer = Offer { negotiated, key_exchange };
         Ok(match step.settings.client_authentication {
-            ClientAuthentication::Required => State::Certificate(WaitCertificate { offer }),
+            ClientAuthentication::Required | ClientAuthentication::Requested => {
+                State::Certificate(WaitCertificate { offer })
+            }
             ClientAuthentication::NotRequested => {
                 step.peer.remain_anonymous();
                 step.transcript.forget_messages();
@@ -236,7 +238,7 @@ fn send_flight_4(
         buf.extend_from_slice(signed_part.get(randoms.len()..).unwrap_or_default());
         signed.write(buf);
     });
-    if settings.client_authentication == ClientAuthentication::Required {
+    if settings.client_authentication != ClientAuthentication::NotRequested {
         step.send(Type::CertificateRequest, |buf| {
             write_certificate_request(buf, settings.schemes.iter().map(|s| u16::from(*s)));
         });
@@ -251,10 +253,19 @@ impl WaitCertificate {
         message: Message<'_>,
         step: &mut Step<'_>,
     ) -> Result<WaitClientKeyExchange, HandshakeError> {
-        let certificate = parse_certificate(message.body)?.ok_or(HandshakeError::NoCertificate)?;
-        step.peer.set_certificate(certificate)?;
+        let client = match parse_certificate(message.body)? {
+            Some(certificate) => {
+                step.peer.set_certificate(certificate)?;
+                Client::Certified
+            }
+            None if step.settings.client_authentication == ClientAuthentication::Requested => {
+                step.peer.remain_anonymous();
+                Client::Anonymous
+            }
+            None => return Err(HandshakeError::NoCertificate),
+        };
         step.transcript.add(message.bytes);
-        Ok(WaitClientKeyExchange { offer: self.offer, client: Client::Certified })
+        Ok(WaitClientKeyExchange { offer: self.offer, client })
     }
 }
 
