@@ -208,6 +208,7 @@ pub struct Connection {
     connected_event: bool,
     closed_event: Option<CloseReason>,
     mtu: usize,
+    initial_timeout: Option<Duration>,
     round_trip_time: Option<Duration>,
     stats: Stats,
 }
@@ -271,6 +272,7 @@ impl Connection {
         let mut connection = Self {
             peer: Peer::new(identity),
             mtu: settings.mtu.max(MIN_MTU),
+            initial_timeout: settings.initial_timeout,
             settings,
             role,
             now,
@@ -393,6 +395,18 @@ impl Connection {
         self.round_trip_time = Some(round_trip_time);
     }
 
+    /// Changes the time until a flight's first retransmission, as [`Config::with_initial_timeout`]
+    /// says it, also for the flight that waits: its timer ends as if it had been that long from
+    /// the beginning.
+    pub fn set_initial_timeout(&mut self, now: Instant, timeout: Duration) {
+        self.see(now);
+        self.initial_timeout = Some(timeout);
+        let timing = self.timing();
+        if let Phase::Handshaking(handshake) = &mut self.phase {
+            handshake.flight.set_timing(timing);
+        }
+    }
+
     /// Changes the largest datagram to send, in bytes of UDP payload; at least 128.
     pub fn set_mtu(&mut self, bytes: usize) {
         self.mtu = bytes.max(MIN_MTU);
@@ -415,7 +429,7 @@ impl Connection {
 
     fn timing(&self) -> Timing {
         let settings = &self.settings;
-        let initial = settings.initial_timeout.unwrap_or_else(|| match self.round_trip_time {
+        let initial = self.initial_timeout.unwrap_or_else(|| match self.round_trip_time {
             Some(round_trip_time) => (round_trip_time * 3 / 2).max(MIN_TIMEOUT),
             None => DEFAULT_TIMEOUT,
         });

@@ -305,6 +305,16 @@ impl Flight {
         Timeout::Retransmit
     }
 
+    /// Takes other timing, for the flight that waits as well: its timer has begun when it has,
+    /// and has doubled as often as it has.
+    pub(crate) fn set_timing(&mut self, timing: Timing) {
+        let Some(deadline) = self.deadline else { return };
+        let started = deadline.checked_sub(self.timeout).unwrap_or(deadline);
+        let doubled = 1_u32.checked_shl(self.retransmissions).unwrap_or(u32::MAX);
+        self.timeout = timing.initial.saturating_mul(doubled).min(timing.max);
+        self.deadline = Some(started + self.timeout);
+    }
+
     /// Sends the flight again because the peer repeats its own, unless that was on its way before
     /// ours arrived: half of the first timer is three quarters of a round trip.
     pub(crate) fn repeat(&mut self, now: Instant, timing: Timing) -> bool {

@@ -105,6 +105,34 @@ fn the_timer_doubles_up_to_its_ceiling_and_then_the_client_gives_up() {
 }
 
 #[test]
+fn a_changed_first_timer_is_that_of_the_flight_that_waits_too() {
+    let ms = Duration::from_millis;
+    let now = any_instant();
+    let (config, _) = configs();
+    let mut client = Connection::client(config.with_initial_timeout(ms(400)), now, [1; 32]);
+    let mut buf = Vec::new();
+    let mut send = |client: &mut Connection, now| {
+        assert!(client.poll_transmit(now, &mut buf).is_some());
+        client.poll_timeout().unwrap() - now
+    };
+    assert_eq!(send(&mut client, now), ms(400));
+
+    // It began with the flight.
+    client.set_initial_timeout(now + ms(100), ms(200));
+    assert_eq!(client.poll_timeout(), Some(now + ms(200)));
+    client.handle_timeout(now + ms(200));
+    assert_eq!(send(&mut client, now + ms(200)), ms(400));
+
+    // It has doubled once.
+    client.set_initial_timeout(now + ms(200), ms(300));
+    assert_eq!(client.poll_timeout(), Some(now + ms(800)));
+    // What that makes late is due at once.
+    client.set_initial_timeout(now + ms(500), ms(100));
+    client.handle_timeout(now + ms(500));
+    assert_eq!(send(&mut client, now + ms(500)), ms(400));
+}
+
+#[test]
 fn each_lost_flight_costs_one_timer() {
     // client → ClientHello, flight 4 ←, → flight 5, flight 6 ←
     for lost in 1..=4 {
