@@ -1,0 +1,46 @@
+//! Whether the handshake ended as it was to.
+
+use std::fmt::Debug;
+
+use peerless_dtls_srtp::dtls::Connection;
+
+use crate::flags::Flags;
+use crate::{Failure, settings};
+
+pub(crate) fn check(flags: &Flags, connection: &Connection) -> Result<(), Failure> {
+    let suite = connection.cipher_suite().map(u16::from);
+    let group = connection.group().map(u16::from);
+    let srtp_profile = connection.srtp_keys().map(|keys| keys.profile.code());
+    let version = connection.version().map(settings::version_code);
+    equal("version", flags.expect_version, version)?;
+    equal("cipher suite", flags.expect_cipher, suite)?;
+    equal("group", flags.expect_curve, group)?;
+    equal("SRTP profile", flags.expect_srtp_profile, srtp_profile)?;
+
+    if flags.expect_peer_signature_algorithm.is_some() {
+        return Err(Failure::unsupported("-expect-peer-signature-algorithm"));
+    }
+    let certificate = connection.peer_certificate();
+    if let Some(file) = &flags.expect_peer_certificate_file {
+        let expected = settings::certificates(file)?;
+        if certificate != expected.first().map(Vec::as_slice) {
+            return Err(Failure::failed("the peer's certificate is not the expected one"));
+        }
+    }
+    if flags.expect_no_peer_certificate && certificate.is_some() {
+        return Err(Failure::failed("the peer has a certificate, and was not to"));
+    }
+    Ok(())
+}
+
+fn equal<T: Debug + PartialEq>(
+    what: &str,
+    expected: Option<T>,
+    actual: Option<T>,
+) -> Result<(), Failure> {
+    if expected.is_some() && expected != actual {
+        let why = format!("expected another {what}: {expected:?}, but got {actual:?}");
+        return Err(Failure::Failed(why));
+    }
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! What the runner asks for.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::Failure;
+
+/// The flags of one test, as far as we have what they ask for.
+#[derive(Debug, Default)]
+pub(crate) struct Flags {
+    pub(crate) is_handshaker_supported: bool,
+    pub(crate) ipv6: bool,
+    pub(crate) port: u16,
+    pub(crate) shim_id: u64,
+    pub(crate) resume_count: u32,
+
+    pub(crate) server: bool,
+    pub(crate) certificate_file: Option<PathBuf>,
+    pub(crate) key_file: Option<PathBuf>,
+    pub(crate) min_version: Option<u16>,
+    pub(crate) max_version: Option<u16>,
+    pub(crate) no_dtls_1_2: bool,
+    pub(crate) no_dtls_1_3: bool,
+    pub(crate) cipher: Option<String>,
+    pub(crate) curves: Vec<u16>,
+    pub(crate) signing_preferences: Vec<u16>,
+    pub(crate) verify_preferences: Vec<u16>,
+    pub(crate) srtp_profiles: Option<String>,
+    pub(crate) verify_peer: bool,
+    pub(crate) require_any_client_certificate: bool,
+    pub(crate) verify_fail: bool,
+    pub(crate) mtu: Option<usize>,
+    pub(crate) initial_timeout: Option<Duration>,
+
+    pub(crate) export_keying_material: usize,
+    pub(crate) export_label: String,
+    pub(crate) export_context: String,
+    pub(crate) use_export_context: bool,
+    pub(crate) shim_writes_first: bool,
+    pub(crate) key_update: bool,
+    pub(crate) key_update_before_read: bool,
+    pub(crate) read_size: Option<usize>,
+    pub(crate) shim_shuts_down: bool,
+    pub(crate) check_close_notify: bool,
+
+    pub(crate) expect_version: Option<u16>,
+    pub(crate) expect_cipher: Option<u16>,
+    pub(crate) expect_curve: Option<u16>,
+    pub(crate) expect_peer_signature_algorithm: Option<u16>,
+    pub(crate) expect_peer_certificate_file: Option<PathBuf>,
+    pub(crate) expect_no_peer_certificate: bool,
+    pub(crate) expect_srtp_profile: Option<u16>,
+    pub(crate) expect_hello_retry_request: Option<bool>,
+
+    credentials: u32,
+    session_miss: bool,
+}
+
+impl Flags {
+    pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, Failure> {
+        let mut flags = Self::default();
+        let mut arguments = arguments;
+        while let Some(flag) = arguments.next() {
+            flags.take(&flag, &mut arguments)?;
+        }
+        // One connection has one certificate, and each has a whole handshake of its own.
+        if flags.credentials > 1 {
+            return Err(Failure::unsupported("a choice of certificates"));
+        }
+        if flags.resume_count > 0 && !flags.session_miss {
+            return Err(Failure::unsupported("session resumption"));
+        }
+        Ok(flags)
+    }
+
+    fn take(
+        &mut self,
+        flag: &str,
+        arguments: &mut impl Iterator<Item = String>,
+    ) -> Result<(), Failure> {
+        let mut values = Values { flag, arguments };
+        match flag {
+            "-is-handshaker-supported" => self.is_handshaker_supported = true,
+            "-ipv6" => self.ipv6 = true,
+            "-port" => self.port = values.number()?,
+            "-shim-id" => self.shim_id = values.number()?,
+            "-resume-count" => self.resume_count = values.number()?,
+            "-expect-session-miss" => self.session_miss = true,
+
+            "-server" => self.server = true,
+            "-cert-file" => self.certificate_file = Some(values.text()?.into()),
+            "-key-file" => self.key_file = Some(values.text()?.into()),
+            "-new-x509-credential" => self.credentials += 1,
+            "-min-version" => self.min_version = Some(values.number()?),
+            "-max-version" => self.max_version = Some(values.number()?),
+            "-no-tls12" | "-no-dtls12" => self.no_dtls_1_2 = true,
+            "-no-tls13" | "-no-dtls13" => self.no_dtls_1_3 = true,
+            "-cipher" => self.cipher = Some(values.text()?),
+            "-curves" => self.curves.push(values.number()?),
+            "-signing-prefs" => self.signing_preferences.push(values.number()?),
+            "-verify-prefs" => self.verify_preferences.push(values.number()?),
+            "-srtp-profiles" => self.srtp_profiles = Some(values.text()?),
+            "-verify-peer" => self.verify_peer = true,
+            "-require-any-client-certificate" => self.require_any_client_certificate = true,
+            "-verify-fail" => self.verify_fail = true,
+            "-mtu" => self.mtu = Some(values.number()?),
+            "-initial-timeout-duration-ms" => {
+                self.initial_timeout = Some(Duration::from_millis(values.number()?));
+            }
+
+            "-export-keying-material" => self.export_keying_material = values.number()?,
+            "-export-label" => self.export_label = values.text()?,
+            "-export-context" => self.export_context = values.text()?,
+            "-use-export-context" => self.use_export_context = true,
+            "-shim-writes-first" => self.shim_writes_first = true,
+            "-key-update" => self.key_update = true,
+            "-key-update-before-read" => self.key_update_before_read = true,
+            "-read-size" => self.read_size = Some(values.number()?),
+            "-shim-shuts-down" => self.shim_shuts_down = true,
+            "-check-close-notify" => self.check_close_notify = true,
+
+            "-expect-version" => self.expect_version = Some(values.number()?),
+            "-expect-cipher" => self.expect_cipher = Some(values.number()?),
+            "-expect-curve-id" => self.expect_curve = Some(values.number()?),
+            "-expect-peer-signature-algorithm" => {
+                self.expect_peer_signature_algorithm = Some(values.number()?);
+            }
+            "-expect-peer-cert-file" => {
+                self.expect_peer_certificate_file = Some(values.text()?.into());
+            }
+            "-expect-no-peer-cert" => self.expect_no_peer_certificate = true,
+            "-expect-srtp-profile" => self.expect_srtp_profile = Some(values.number()?),
+            "-expect-hrr" => self.expect_hello_retry_request = Some(true),
+            "-expect-no-hrr" => self.expect_hello_retry_request = Some(false),
+
+            // Self-signed certificates are accepted whoever is trusted.
+            "-trust-cert" => drop(values.text()?),
+            // What we are anyway, never do, or do without being asked: datagrams are never written
+            // by halves, no callback decides anything, sessions are not kept, and a second
+            // handshake call or a renegotiation does not exist.
+            "-dtls"
+            | "-async"
+            | "-implicit-handshake"
+            | "-no-tls1"
+            | "-no-tls11"
+            | "-no-dtls1"
+            | "-no-ticket"
+            | "-use-custom-verify-callback"
+            | "-use-old-client-cert-callback"
+            | "-use-early-callback"
+            | "-expect-verify-result"
+            | "-expect-no-session"
+            | "-expect-no-session-id"
+            | "-expect-secure-renegotiation"
+            | "-handshake-twice"
+            | "-no-op-extra-handshake"
+            | "-server-preference"
+            | "-renegotiate-freely" => (),
+
+            _ => return Err(Failure::unsupported(flag)),
+        }
+        Ok(())
+    }
+}
+
+/// What stands behind a flag.
+struct Values<'a, A> {
+    flag: &'a str,
+    arguments: &'a mut A,
+}
+
+impl<A: Iterator<Item = String>> Values<'_, A> {
+    fn text(&mut self) -> Result<String, Failure> {
+        let flag = self.flag;
+        self.arguments.next().ok_or_else(|| Failure::failed(format_args!("{flag} has no value")))
+    }
+
+    fn number<N: FromStr>(&mut self) -> Result<N, Failure> {
+        let text = self.text()?;
+        let flag = self.flag;
+        text.parse()
+            .map_err(|_| Failure::failed(format_args!("{flag} {text} is no number of ours")))
+    }
+}

@@ -1,0 +1,124 @@
+//! The flags as a configuration.
+
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use peerless_dtls_srtp::certificate::{Certificate, CertificateParameters};
+use peerless_dtls_srtp::crypto::Crypto;
+use peerless_dtls_srtp::dtls::{ClientAuthentication, Config, Version};
+use peerless_dtls_srtp::fingerprint::{Fingerprint, HashAlgorithm};
+use peerless_dtls_srtp::srtp::Profile;
+use rustls::NamedGroup;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::Failure;
+use crate::flags::Flags;
+
+/// The timing that the runner expects ([RFC 6347
+/// §4.2.4.1](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.4.1) and BoringSSL's tries).
+const INITIAL_TIMEOUT: Duration = Duration::from_millis(400);
+const MAX_TIMEOUT: Duration = Duration::from_secs(60);
+const MAX_RETRANSMISSIONS: u32 = 12;
+
+pub(crate) fn config(flags: &Flags) -> Result<Config, Failure> {
+    let crypto = Crypto::default();
+    let certificate = certificate(flags, &crypto)?;
+    let mut config = Config::new(certificate.clone(), crypto)
+        .map_err(Failure::unsupported)?
+        .with_optional_extended_master_secret()
+        .with_client_authentication(client_authentication(flags))
+        .with_initial_timeout(flags.initial_timeout.unwrap_or(INITIAL_TIMEOUT))
+        .with_max_timeout(MAX_TIMEOUT)
+        .with_max_retransmissions(MAX_RETRANSMISSIONS)
+        .with_srtp_profiles(&srtp_profiles(flags)?);
+    if flags.certificate_file.is_none() {
+        config = config.with_anonymous_client();
+    }
+    if let Some(mtu) = flags.mtu {
+        config = config.with_mtu(mtu);
+    }
+    if !flags.curves.is_empty() {
+        let names: Vec<_> = flags.curves.iter().copied().map(NamedGroup::from).collect();
+        config = config.with_groups(&names).map_err(Failure::unsupported)?;
+    }
+    config = versions(flags, config)?;
+    Ok(match flags.verify_fail {
+        false => config.with_any_remote_certificate(),
+        // The peer has to have a certificate that nobody but us can have.
+        true => {
+            let own: Fingerprint = certificate.fingerprint(HashAlgorithm::Sha256);
+            config.with_remote_fingerprints(vec![own])
+        }
+    })
+}
+
+/// The runner's certificate for us, or one of our own, which is not shown to anybody.
+fn certificate(flags: &Flags, crypto: &Crypto) -> Result<Certificate, Failure> {
+    let (Some(file), Some(key)) = (&flags.certificate_file, &flags.key_file) else {
+        return Ok(Certificate::generate(crypto, CertificateParameters::new(UNIX_EPOCH))?);
+    };
+    let PrivateKeyDer::Pkcs8(key) = PrivateKeyDer::from_pem_file(key).map_err(Failure::failed)?
+    else {
+        return Err(Failure::unsupported("private keys that are not PKCS #8"));
+    };
+    // P-521 and RSA of less than 2048 bits.
+    let key = key.secret_pkcs8_der();
+    Certificate::from_der(crypto, certificates(file)?, key).map_err(Failure::unsupported)
+}
+
+/// Reads the certificates of a file, the end entity's first.
+pub(crate) fn certificates(file: &Path) -> Result<Vec<Vec<u8>>, Failure> {
+    let certificates = CertificateDer::pem_file_iter(file).map_err(Failure::failed)?;
+    certificates
+        .map(|certificate| certificate.map(|der| der.to_vec()).map_err(Failure::failed))
+        .collect()
+}
+
+fn client_authentication(flags: &Flags) -> ClientAuthentication {
+    if flags.require_any_client_certificate {
+        ClientAuthentication::Required
+    } else if flags.verify_peer {
+        ClientAuthentication::Requested
+    } else {
+        ClientAuthentication::NotRequested
+    }
+}
+
+/// The profiles by the names that OpenSSL gave them.
+fn srtp_profiles(flags: &Flags) -> Result<Vec<Profile>, Failure> {
+    let names = flags.srtp_profiles.iter().flat_map(|names| names.split(':'));
+    names
+        .map(|name| match name {
+            "SRTP_AES128_CM_SHA1_80" => Ok(Profile::Aes128CmHmacSha1_80),
+            "SRTP_AES128_CM_SHA1_32" => Ok(Profile::Aes128CmHmacSha1_32),
+            "SRTP_AEAD_AES_128_GCM" => Ok(Profile::AeadAes128Gcm),
+            "SRTP_AEAD_AES_256_GCM" => Ok(Profile::AeadAes256Gcm),
+            other => Err(Failure::unsupported(other)),
+        })
+        .collect()
+}
+
+/// Whether what is left of the versions is what we have. The runner knows DTLS 1.0 too, which we
+/// do not.
+fn versions(flags: &Flags, config: Config) -> Result<Config, Failure> {
+    let min = flags.min_version.unwrap_or(DTLS_1_2);
+    let max = flags.max_version.unwrap_or(DTLS_1_3);
+    // Versions of DTLS count down.
+    let allowed = |version: u16| version <= min && version >= max;
+    if !allowed(DTLS_1_2) || flags.no_dtls_1_2 {
+        return Err(Failure::unsupported("DTLS 1.3"));
+    }
+    Ok(config)
+}
+
+const DTLS_1_2: u16 = 0xfefd;
+const DTLS_1_3: u16 = 0xfefc;
+
+/// The number of a version on the wire.
+pub(crate) fn version_code(version: Version) -> u16 {
+    match version {
+        Version::Dtls12 => DTLS_1_2,
+        _ => DTLS_1_3,
+    }
+}
