@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::protection::{Iv, Opener, Sealer};
-use crate::crypto::Crypto;
+use crate::crypto::{Aead, Crypto, SequenceNumberMask};
 use crate::dtls::suite::Suite13;
 use crate::dtls::{ExportError, HandshakeError};
 
@@ -139,30 +139,28 @@ impl TrafficSecret {
         self.secret.as_ref()
     }
 
-    /// The keys of the records that its side sends in `epoch`.
+    /// What seals the records of its side in `epoch`.
     pub(crate) fn sealer(&self, crypto: &Crypto, epoch: u64) -> Result<Sealer, HandshakeError> {
-        let keys = self.keys().ok_or(HandshakeError::Internal)?;
-        let aead = self.schedule.suite.aead;
-        let (key, sequence_number_key) = keys.split(aead.key_len());
-        let aead_key = crypto.packets.aead(aead, key).map_err(|_| HandshakeError::Internal)?;
-        let mask = crypto
-            .packets
-            .sequence_number_mask(aead, sequence_number_key)
-            .map_err(|_| HandshakeError::Internal)?;
-        Ok(Sealer::new(aead_key, mask, keys.iv, aead, epoch))
+        let (aead, mask, iv) = self.protection(crypto).ok_or(HandshakeError::Internal)?;
+        Ok(Sealer::new(aead, mask, iv, self.schedule.suite.aead, epoch))
     }
 
-    /// The keys that open the records of its side.
+    /// What opens the records of its side in `epoch`.
     pub(crate) fn opener(&self, crypto: &Crypto, epoch: u64) -> Result<Opener, HandshakeError> {
-        let keys = self.keys().ok_or(HandshakeError::Internal)?;
-        let aead = self.schedule.suite.aead;
-        let (key, sequence_number_key) = keys.split(aead.key_len());
-        let aead_key = crypto.packets.aead(aead, key).map_err(|_| HandshakeError::Internal)?;
-        let mask = crypto
-            .packets
-            .sequence_number_mask(aead, sequence_number_key)
-            .map_err(|_| HandshakeError::Internal)?;
-        Ok(Opener::new(aead_key, mask, keys.iv, epoch))
+        let (aead, mask, iv) = self.protection(crypto).ok_or(HandshakeError::Internal)?;
+        Ok(Opener::new(aead, mask, iv, epoch))
+    }
+
+    fn protection(
+        &self,
+        crypto: &Crypto,
+    ) -> Option<(Box<dyn Aead>, Box<dyn SequenceNumberMask>, Iv)> {
+        let keys = self.keys()?;
+        let algorithm = self.schedule.suite.aead;
+        let (key, sequence_number_key) = keys.split(algorithm.key_len());
+        let aead = crypto.packets.aead(algorithm, key).ok()?;
+        let mask = crypto.packets.sequence_number_mask(algorithm, sequence_number_key).ok()?;
+        Some((aead, mask, keys.iv))
     }
 
     /// [RFC 8446 §7.3](https://www.rfc-editor.org/rfc/rfc8446#section-7.3), and "sn" of
