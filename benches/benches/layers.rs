@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use dtls_srtp::Crypto;
 use dtls_srtp::srtp::{Context, MasterKey, Profile};
+use peerless_benches::layers::dtls::Stack as _;
 use peerless_benches::layers::{dtls, sctp, sdp};
 use peerless_benches::measure::start;
 use peerless_benches::stacks::Peerless;
@@ -59,9 +60,9 @@ fn write_check(buf: &mut Vec<u8>, key: &Key) {
 }
 
 fn handshake(c: &mut Criterion) {
-    let handshake = dtls::Handshake::default();
+    let handshake = dtls::Peerless::default();
     let now = start();
-    c.bench_function("dtls/handshake, both sides", |b| b.iter(|| handshake.run(now)));
+    c.bench_function("dtls/handshake, both sides", |b| b.iter(|| handshake.handshake(now)));
 }
 
 fn packets(c: &mut Criterion) {

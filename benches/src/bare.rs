@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use ring::agreement::{self, EphemeralPrivateKey, UnparsedPublicKey, X25519};
+use ring::agreement::{self, Algorithm, EphemeralPrivateKey, UnparsedPublicKey, X25519};
 use ring::rand::SystemRandom;
 use ring::signature::{
     self, ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _,
@@ -89,19 +89,29 @@ impl Packets {
 /// The public-key operations of a handshake with two certificates: two key pairs and agreements on
 /// X25519, two signatures and verifications on P-256.
 pub fn handshake(random: &SystemRandom, key: &EcdsaKeyPair) {
+    agreement(&X25519, random);
+    signatures(random, key);
+}
+
+/// Two key pairs of one group, and what both sides agree on.
+pub fn agreement(group: &'static Algorithm, random: &SystemRandom) {
     let pairs = [(); 2].map(|()| {
-        let private = EphemeralPrivateKey::generate(&X25519, random).expect("entropy");
+        let private = EphemeralPrivateKey::generate(group, random).expect("entropy");
         let public = private.compute_public_key().expect("a fresh key");
         (private, public)
     });
     let [(private_a, public_a), (private_b, public_b)] = pairs;
     for (private, public) in [(private_a, public_b), (private_b, public_a)] {
-        let public = UnparsedPublicKey::new(&X25519, public);
+        let public = UnparsedPublicKey::new(group, public);
         agreement::agree_ephemeral(private, &public, |secret| {
             black_box(secret);
         })
         .expect("a fresh key");
     }
+}
+
+/// Two signatures on P-256, and their verifications.
+pub fn signatures(random: &SystemRandom, key: &EcdsaKeyPair) {
     for _ in 0..2 {
         let signature = key.sign(random, b"transcript").expect("entropy");
         signature::UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key.public_key())

@@ -7,6 +7,8 @@
 //! cargo bench -p peerless-benches --features peers --bench table
 //! ```
 //!
+//! and that of DTLS and SRTP alone from `--bench security`.
+//!
 //! How the table is made: every [`work`] is written once, against the [`Peer`] trait, and given to
 //! every stack behind it. Both sides run on one thread and datagrams pass through memory on a virtual
 //! clock, so that only the stacks' own work is timed. Repetitions of the stacks are interleaved and
@@ -21,6 +23,7 @@ pub mod layers;
 pub mod link;
 pub mod measure;
 mod peer;
+pub mod security;
 pub mod stacks;
 pub mod table;
 pub mod work;

@@ -5,6 +5,7 @@ use std::io::Write as _;
 
 use ring::rand::SystemRandom;
 
+use crate::layers::dtls::Stack as _;
 use crate::layers::{dtls, sctp, sdp};
 use crate::measure::{Contestant, Sample, medians, start, time};
 use crate::work::{self, Idle, Openings};
@@ -41,9 +42,9 @@ pub fn print(filter: Option<&str>) {
 /// Prints the second table: single layers beside crates that do only that.
 fn layers(filter: Option<&str>) {
     let now = start();
-    let handshake = dtls::Handshake::default();
+    let handshake = dtls::Peerless::default();
     #[cfg(feature = "peers")]
-    let dimpl = dtls::DimplHandshake::default();
+    let dimpl = dtls::Dimpl::v12();
     let mut rows: Vec<LayerRow<'_>> = vec![
         LayerRow {
             name: "SDP: Chromium's offer read and written",
@@ -58,9 +59,9 @@ fn layers(filter: Option<&str>) {
             name: "DTLS 1.2 handshake, both sides",
             show: Show::Micros,
             contestants: vec![
-                ("Peerless", each(50, 1e6, || handshake.run(now))),
+                ("Peerless", each(50, 1e6, || handshake.handshake(now))),
                 #[cfg(feature = "peers")]
-                ("dimpl 0.9", each(50, 1e6, || dimpl.run(now))),
+                ("dimpl 0.9", each(50, 1e6, || dimpl.handshake(now))),
             ],
         },
     ];

@@ -1,4 +1,7 @@
-//! A DTLS 1.2 handshake between two connections of one stack, with certificates that are there.
+//! DTLS handshakes between two connections of one stack, with certificates that are there.
+
+#[cfg(feature = "peers")]
+mod dimpl;
 
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -6,14 +9,66 @@ use dtls_srtp::dtls::{Config, Connection};
 use dtls_srtp::fingerprint::HashAlgorithm;
 use dtls_srtp::{Certificate, CertificateParameters, Crypto};
 
-/// Two certificates, as configurations of the two sides.
-#[allow(missing_debug_implementations, reason = "configurations hold keys")]
-pub struct Handshake {
-    configs: [Config; 2],
+#[cfg(feature = "peers")]
+pub use self::dimpl::{Dimpl, DimplSide};
+
+/// One side of a handshake, of whatever stack.
+pub trait Side {
+    /// Takes one datagram from the other side.
+    fn handle_datagram(&mut self, now: Instant, datagram: &mut [u8]);
+
+    /// Lets time pass.
+    fn handle_timeout(&mut self, now: Instant);
+
+    /// Returns when time has to pass next.
+    fn poll_timeout(&mut self) -> Option<Instant>;
+
+    /// Gives all datagrams that shall be sent to `sink`.
+    fn drain(&mut self, now: Instant, sink: &mut dyn FnMut(&mut [u8]));
+
+    /// Returns whether it has finished.
+    fn is_connected(&self) -> bool;
 }
 
-impl Default for Handshake {
+/// The settings of both sides.
+pub trait Stack {
+    /// Its connections.
+    type Side: Side;
+
+    /// Makes a client and a server.
+    fn pair(&self, now: Instant) -> [Self::Side; 2];
+
+    /// One handshake over a perfect network without delay.
+    fn handshake(&self, now: Instant) {
+        let [mut client, mut server] = self.pair(now);
+        for _ in 0..20 {
+            client.drain(now, &mut |datagram| server.handle_datagram(now, datagram));
+            server.drain(now, &mut |datagram| client.handle_datagram(now, datagram));
+            if client.is_connected() && server.is_connected() {
+                return;
+            }
+        }
+        panic!("the handshake has stopped");
+    }
+}
+
+/// Our connections, with a certificate on P-256 on each side.
+#[allow(missing_debug_implementations, reason = "configurations hold keys")]
+pub struct Peerless {
+    configs: [Config; 2],
+    /// What ICE would have measured.
+    pub round_trip_time: Option<Duration>,
+}
+
+impl Default for Peerless {
     fn default() -> Self {
+        Self::new(|config| config)
+    }
+}
+
+impl Peerless {
+    /// Settings that `adapt` has changed on both sides.
+    pub fn new(adapt: impl Fn(Config) -> Config) -> Self {
         let crypto = Crypto::default();
         let certificates = [(); 2].map(|()| {
             let wall_clock = UNIX_EPOCH + Duration::from_secs(1_790_000_000);
@@ -23,94 +78,61 @@ impl Default for Handshake {
         let [a, b] = &certificates;
         let configs = [(a, b), (b, a)].map(|(own, other)| {
             let fingerprint = other.fingerprint(HashAlgorithm::Sha256);
-            Config::new(own.clone(), crypto.clone())
-                .expect("the default provider")
-                .with_remote_fingerprints(vec![fingerprint])
+            let config = Config::new(own.clone(), crypto.clone()).expect("the default provider");
+            adapt(config.with_remote_fingerprints(vec![fingerprint]))
         });
-        Self { configs }
+        Self { configs, round_trip_time: None }
     }
 }
 
-impl Handshake {
-    /// One handshake.
-    pub fn run(&self, now: Instant) {
+impl Stack for Peerless {
+    type Side = PeerlessSide;
+
+    fn pair(&self, now: Instant) -> [PeerlessSide; 2] {
         let [client, server] = self.configs.clone();
-        let mut client = Connection::client(client, now, [1; 32]);
-        let mut server = Connection::server(server, now, [2; 32]);
-        let mut buf = Vec::new();
-        while !(client.is_connected() && server.is_connected()) {
-            let sent = exchange(now, &mut client, &mut server, &mut buf)
-                + exchange(now, &mut server, &mut client, &mut buf);
-            assert!(sent > 0, "the handshake has stopped");
-        }
+        [Connection::client(client, now, [1; 32]), Connection::server(server, now, [2; 32])].map(
+            |mut connection| {
+                if let Some(time) = self.round_trip_time {
+                    connection.set_round_trip_time(time);
+                }
+                PeerlessSide { connection, buf: Vec::new() }
+            },
+        )
     }
 }
 
-fn exchange(now: Instant, from: &mut Connection, to: &mut Connection, buf: &mut Vec<u8>) -> usize {
-    let mut sent = 0;
-    loop {
-        buf.clear();
-        if from.poll_transmit(now, buf).is_none() {
-            return sent;
-        }
-        drop(to.handle_datagram(now, buf));
-        sent += 1;
+/// One of our connections.
+#[derive(Debug)]
+pub struct PeerlessSide {
+    /// The connection itself.
+    pub connection: Connection,
+    buf: Vec<u8>,
+}
+
+impl Side for PeerlessSide {
+    fn handle_datagram(&mut self, now: Instant, datagram: &mut [u8]) {
+        drop(self.connection.handle_datagram(now, datagram));
     }
-}
 
-/// The same with [dimpl](https://crates.io/crates/dimpl).
-#[cfg(feature = "peers")]
-#[allow(missing_debug_implementations, reason = "the certificates hold keys")]
-pub struct DimplHandshake {
-    certificates: [dimpl::DtlsCertificate; 2],
-    config: std::sync::Arc<dimpl::Config>,
-}
-
-#[cfg(feature = "peers")]
-impl Default for DimplHandshake {
-    fn default() -> Self {
-        let certificate =
-            || dimpl::certificate::generate_self_signed_certificate().expect("there is entropy");
-        Self {
-            certificates: [certificate(), certificate()],
-            config: std::sync::Arc::new(dimpl::Config::default()),
-        }
+    fn handle_timeout(&mut self, now: Instant) {
+        self.connection.handle_timeout(now);
     }
-}
 
-#[cfg(feature = "peers")]
-impl DimplHandshake {
-    /// One handshake.
-    pub fn run(&self, now: Instant) {
-        let [a, b] = self.certificates.clone();
-        let mut client = dimpl::Dtls::new_12(self.config.clone(), a, now);
-        client.set_active(true);
-        let mut server = dimpl::Dtls::new_12(self.config.clone(), b, now);
-        let mut buf = vec![0; 4096];
-        let mut connected = 0;
-        for dtls in [&mut client, &mut server] {
-            dtls.handle_timeout(now).expect("nothing has happened");
-        }
-        for _ in 0..20 {
-            connected += Self::exchange(&mut client, &mut server, &mut buf)
-                + Self::exchange(&mut server, &mut client, &mut buf);
-            if connected == 2 {
+    fn poll_timeout(&mut self) -> Option<Instant> {
+        self.connection.poll_timeout()
+    }
+
+    fn drain(&mut self, now: Instant, sink: &mut dyn FnMut(&mut [u8])) {
+        loop {
+            self.buf.clear();
+            if self.connection.poll_transmit(now, &mut self.buf).is_none() {
                 return;
             }
+            sink(&mut self.buf);
         }
-        panic!("dimpl does not connect");
     }
 
-    fn exchange(from: &mut dimpl::Dtls, to: &mut dimpl::Dtls, buf: &mut Vec<u8>) -> usize {
-        let mut connected = 0;
-        loop {
-            match from.poll_output(buf) {
-                dimpl::Output::Packet(packet) => to.handle_packet(packet).expect("its own packet"),
-                dimpl::Output::BufferTooSmall { needed } => buf.resize(needed, 0),
-                dimpl::Output::Connected => connected += 1,
-                dimpl::Output::Timeout(_) => return connected,
-                _ => {}
-            }
-        }
+    fn is_connected(&self) -> bool {
+        self.connection.is_connected()
     }
 }
