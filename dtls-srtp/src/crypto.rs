@@ -25,6 +25,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "aws-lc-rs")]
+mod aws_lc_rs_packets;
+mod counter_mode;
 mod group;
 mod ring_packets;
 mod x25519_mlkem768;
@@ -37,6 +40,8 @@ use std::{
 use rustls::crypto::CryptoProvider;
 use thiserror::Error;
 
+#[cfg(feature = "aws-lc-rs")]
+pub use self::aws_lc_rs_packets::AwsLcRs;
 pub(crate) use self::group::Group;
 pub use self::ring_packets::Ring;
 pub use self::x25519_mlkem768::X25519MlKem768;
@@ -55,9 +60,30 @@ pub struct Crypto {
 
 impl Default for Crypto {
     fn default() -> Self {
+        // This crate's own tests run on the provider that they are built with.
+        #[cfg(all(test, feature = "aws-lc-rs"))]
+        return Self::aws_lc_rs();
+        #[cfg(not(all(test, feature = "aws-lc-rs")))]
+        Self::ring()
+    }
+}
+
+impl Crypto {
+    fn ring() -> Self {
         static HANDSHAKE: LazyLock<Arc<CryptoProvider>> =
             LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
         Self { handshake: Arc::clone(&HANDSHAKE), packets: &Ring }
+    }
+}
+
+#[cfg(feature = "aws-lc-rs")]
+impl Crypto {
+    /// Both providers of [aws-lc-rs](https://docs.rs/aws-lc-rs): AES-GCM is faster than *ring*'s,
+    /// and X25519MLKEM768 is its own. Building it takes a C compiler.
+    pub fn aws_lc_rs() -> Self {
+        static HANDSHAKE: LazyLock<Arc<CryptoProvider>> =
+            LazyLock::new(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+        Self { handshake: Arc::clone(&HANDSHAKE), packets: &AwsLcRs }
     }
 }
 
@@ -232,6 +258,12 @@ pub enum KeyError {
     /// The provider has no such algorithm.
     #[error("this provider has no {0:?}")]
     Unsupported(AeadAlgorithm),
+}
+
+impl KeyError {
+    fn length(algorithm: AeadAlgorithm, key: &[u8]) -> Self {
+        Self::Length { actual: key.len(), expected: algorithm.key_len() }
+    }
 }
 
 /// A packet could not be sealed or opened: deliberately no more than that.

@@ -1,8 +1,17 @@
-//! The default packet cryptography against published vectors.
+//! The packet cryptography against published vectors: *ring*'s, and aws-lc-rs's where it is built.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
 use peerless_dtls_srtp::crypto::{AeadAlgorithm, Crypto, CryptoError, KeyError};
 use serde_json::Value;
+
+/// What every test here runs over.
+fn providers() -> Vec<Crypto> {
+    vec![
+        Crypto::default(),
+        #[cfg(feature = "aws-lc-rs")]
+        Crypto::aws_lc_rs(),
+    ]
+}
 
 #[test]
 fn aes_gcm_passes_wycheproof() {
@@ -21,8 +30,7 @@ fn chacha20_poly1305_passes_wycheproof() {
 
 #[test]
 fn hmac_sha1_passes_wycheproof() {
-    let crypto = Crypto::default();
-    for test in vectors(include_str!("vectors/hmac_sha1.json")) {
+    for (crypto, test) in each(include_str!("vectors/hmac_sha1.json")) {
         let (message, tag) = (bytes(&test, "msg"), bytes(&test, "tag"));
         let object = crypto.packets.aes_ctr_hmac_sha1(&[0; 16], &bytes(&test, "key")).unwrap();
         // All of the message is clear, and its last third is given as the suffix.
@@ -75,7 +83,6 @@ fn aes_counter_mode_gives_the_keystream_of_rfc_3711_and_rfc_6188() {
 #[test]
 fn the_sequence_number_mask_is_that_of_rfc_9001() {
     // RFC 9001 A.2 and A.5: the same construction as RFC 9147 §4.2.3.
-    let crypto = Crypto::default();
     for (algorithm, key, sample, mask) in [
         (
             AeadAlgorithm::Aes128Gcm,
@@ -90,21 +97,24 @@ fn the_sequence_number_mask_is_that_of_rfc_9001() {
             [0xae, 0xfe],
         ),
     ] {
-        let object = crypto.packets.sequence_number_mask(algorithm, &hex(key)).unwrap();
-        assert_eq!(object.mask(&hex(sample).try_into().unwrap()), mask);
+        for crypto in providers() {
+            let object = crypto.packets.sequence_number_mask(algorithm, &hex(key)).unwrap();
+            assert_eq!(object.mask(&hex(sample).try_into().unwrap()), mask);
+        }
     }
 }
 
 #[test]
 fn keys_of_a_wrong_length_are_refused() {
-    let packets = Crypto::default().packets;
-    assert_eq!(
-        packets.aead(AeadAlgorithm::Aes128Gcm, &[0; 15]).err(),
-        Some(KeyError::Length { actual: 15, expected: 16 })
-    );
-    assert!(packets.sequence_number_mask(AeadAlgorithm::Aes256Gcm, &[0; 16]).is_err());
-    assert!(packets.aes_ctr(&[0; 24]).is_err());
-    assert!(packets.aes_ctr_hmac_sha1(&[], &[0; 20]).is_err());
+    for Crypto { packets, .. } in providers() {
+        assert_eq!(
+            packets.aead(AeadAlgorithm::Aes128Gcm, &[0; 15]).err(),
+            Some(KeyError::Length { actual: 15, expected: 16 })
+        );
+        assert!(packets.sequence_number_mask(AeadAlgorithm::Aes256Gcm, &[0; 16]).is_err());
+        assert!(packets.aes_ctr(&[0; 24]).is_err());
+        assert!(packets.aes_ctr_hmac_sha1(&[], &[0; 20]).is_err());
+    }
 }
 
 #[test]
@@ -127,8 +137,7 @@ fn debug_prints_no_secret() {
 }
 
 fn aead_passes(json: &str, algorithm: impl Fn(&[u8]) -> AeadAlgorithm) {
-    let crypto = Crypto::default();
-    for test in vectors(json) {
+    for (crypto, test) in each(json) {
         let key = bytes(&test, "key");
         let aead = crypto.packets.aead(algorithm(&key), &key).unwrap();
         let nonce = bytes(&test, "iv").try_into().unwrap();
@@ -147,8 +156,12 @@ fn aead_passes(json: &str, algorithm: impl Fn(&[u8]) -> AeadAlgorithm) {
     }
 }
 
-fn vectors(json: &str) -> Vec<Value> {
-    serde_json::from_str(json).unwrap()
+/// Every vector with every provider.
+fn each(json: &str) -> impl Iterator<Item = (Crypto, Value)> {
+    let tests: Vec<Value> = serde_json::from_str(json).unwrap();
+    providers()
+        .into_iter()
+        .flat_map(move |crypto| tests.clone().into_iter().map(move |test| (crypto.clone(), test)))
 }
 
 fn bytes(value: &Value, name: &str) -> Vec<u8> {

@@ -1,23 +1,11 @@
-use aes::{Aes128, Aes256};
-use ctr::{
-    CtrCore,
-    cipher::{
-        BlockCipher, BlockEncryptMut, BlockSizeUser, InnerIvInit, KeyInit, StreamCipherCore,
-        consts::U16,
-    },
-    flavors::Ctr128BE,
-};
-use hmac::{Hmac, Mac};
 use ring::aead::{
     AES_128_GCM, AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKey, Nonce, Tag,
     UnboundKey, quic,
 };
-use sha1::Sha1;
-use subtle::ConstantTimeEq;
 
 use super::{
     Aead, AeadAlgorithm, AesCtr, AesCtrHmacSha1, CryptoError, KeyError, PacketCrypto,
-    SequenceNumberMask,
+    SequenceNumberMask, counter_mode,
 };
 
 /// The default [`PacketCrypto`]: AEADs and masks from *ring*, AES counter mode and HMAC-SHA1 from
@@ -32,7 +20,7 @@ impl PacketCrypto for Ring {
             AeadAlgorithm::Aes256Gcm => &AES_256_GCM,
             AeadAlgorithm::ChaCha20Poly1305 => &CHACHA20_POLY1305,
         };
-        let key = UnboundKey::new(ring, key).map_err(|_| wrong_length(algorithm, key))?;
+        let key = UnboundKey::new(ring, key).map_err(|_| KeyError::length(algorithm, key))?;
         Ok(Box::new(RingAead(LessSafeKey::new(key))))
     }
 
@@ -46,16 +34,13 @@ impl PacketCrypto for Ring {
             AeadAlgorithm::Aes256Gcm => &quic::AES_256,
             AeadAlgorithm::ChaCha20Poly1305 => &quic::CHACHA20,
         };
-        let key =
-            quic::HeaderProtectionKey::new(ring, key).map_err(|_| wrong_length(algorithm, key))?;
+        let key = quic::HeaderProtectionKey::new(ring, key)
+            .map_err(|_| KeyError::length(algorithm, key))?;
         Ok(Box::new(RingMask(key)))
     }
 
     fn aes_ctr(&self, key: &[u8]) -> Result<Box<dyn AesCtr>, KeyError> {
-        Ok(match key.len() {
-            32 => Box::new(Ctr(aes::<Aes256>(key)?)),
-            _ => Box::new(Ctr(aes::<Aes128>(key)?)),
-        })
+        counter_mode::aes_ctr(key)
     }
 
     fn aes_ctr_hmac_sha1(
@@ -63,13 +48,7 @@ impl PacketCrypto for Ring {
         cipher_key: &[u8],
         authentication_key: &[u8],
     ) -> Result<Box<dyn AesCtrHmacSha1>, KeyError> {
-        // An HMAC key may have any length (RFC 2104 §2), so that this cannot fail.
-        let hmac = <Hmac<Sha1> as Mac>::new_from_slice(authentication_key)
-            .map_err(|_| KeyError::Length { actual: authentication_key.len(), expected: 20 })?;
-        Ok(match cipher_key.len() {
-            32 => Box::new(CtrHmac { aes: Ctr(aes::<Aes256>(cipher_key)?), hmac }),
-            _ => Box::new(CtrHmac { aes: Ctr(aes::<Aes128>(cipher_key)?), hmac }),
-        })
+        counter_mode::aes_ctr_hmac_sha1(cipher_key, authentication_key)
     }
 }
 
@@ -119,77 +98,4 @@ impl SequenceNumberMask for RingMask {
         let [first, second, ..] = self.0.new_mask(sample).unwrap_or_default();
         [first, second]
     }
-}
-
-/// An AES key schedule, expanded once.
-struct Ctr<C>(C);
-
-impl<C> AesCtr for Ctr<C>
-where
-    C: Send + Sync + BlockSizeUser<BlockSize = U16>,
-    for<'k> &'k C: BlockEncryptMut + BlockCipher + BlockSizeUser<BlockSize = U16>,
-{
-    fn apply(&self, counter: &[u8; 16], data: &mut [u8]) {
-        // The keystream borrows the schedule: no key is expanded per packet. It counts its blocks
-        // from zero whatever `counter` is, and only 2^128 of them would make it panic.
-        CtrCore::<&C, Ctr128BE>::inner_iv_init(&self.0, counter.into())
-            .apply_keystream_partial(data.into());
-    }
-}
-
-struct CtrHmac<C> {
-    aes: Ctr<C>,
-    /// Keyed, so that its two midstates are computed; cloned for every packet.
-    hmac: Hmac<Sha1>,
-}
-
-impl<C> CtrHmac<C> {
-    fn mac(&self, packet: &[u8], suffix: &[u8]) -> [u8; 20] {
-        let mut hmac = self.hmac.clone();
-        hmac.update(packet);
-        hmac.update(suffix);
-        hmac.finalize().into_bytes().into()
-    }
-}
-
-impl<C> AesCtrHmacSha1 for CtrHmac<C>
-where
-    C: Send + Sync,
-    Ctr<C>: AesCtr,
-{
-    fn seal(&self, counter: &[u8; 16], packet: &mut [u8], clear: usize, suffix: &[u8]) -> [u8; 20] {
-        if let Some(secret) = packet.get_mut(clear..) {
-            self.aes.apply(counter, secret);
-        }
-        self.mac(packet, suffix)
-    }
-
-    fn open(
-        &self,
-        counter: &[u8; 16],
-        packet: &mut [u8],
-        clear: usize,
-        suffix: &[u8],
-        tag: &[u8],
-    ) -> Result<(), CryptoError> {
-        let expected = self.mac(packet, suffix);
-        let Some(expected) = expected.get(..tag.len()).filter(|tag| !tag.is_empty()) else {
-            return Err(CryptoError);
-        };
-        if !bool::from(expected.ct_eq(tag)) {
-            return Err(CryptoError);
-        }
-        if let Some(secret) = packet.get_mut(clear..) {
-            self.aes.apply(counter, secret);
-        }
-        Ok(())
-    }
-}
-
-fn aes<C: KeyInit>(key: &[u8]) -> Result<C, KeyError> {
-    C::new_from_slice(key).map_err(|_| KeyError::Length { actual: key.len(), expected: 16 })
-}
-
-fn wrong_length(algorithm: AeadAlgorithm, key: &[u8]) -> KeyError {
-    KeyError::Length { actual: key.len(), expected: algorithm.key_len() }
 }
