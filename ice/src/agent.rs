@@ -2,6 +2,7 @@
 
 mod check;
 mod consent;
+mod embed;
 mod gather;
 mod nominate;
 mod pairing;

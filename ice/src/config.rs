@@ -77,6 +77,12 @@ pub struct Config {
     /// Responses owed and not polled for, at most; the oldest is dropped, its request will be
     /// sent again.
     pub max_responses: usize,
+    /// The longest STUN message, in bytes, that is made so long by what it carries
+    /// ([`Embedding`](crate::Embedding)): 1200 pass nearly every path.
+    pub max_message_size: usize,
+    /// What messages carried that nobody has read, at most per stream; the oldest is dropped. A
+    /// handshake's longest flight has a handful of datagrams.
+    pub max_embedded: usize,
     /// Paths on which data is accepted, at most; the one that was silent longest is dropped.
     pub max_paths: usize,
 }
@@ -107,6 +113,8 @@ impl Default for Config {
             max_pairs: 100,
             max_early_checks: 16,
             max_responses: 64,
+            max_message_size: 1200,
+            max_embedded: 16,
             max_paths: 64,
         }
     }

@@ -25,6 +25,8 @@ pub struct Counters {
     pub ignored_pairs: u64,
     /// Responses owed that were dropped because nobody polled for them.
     pub dropped_responses: u64,
+    /// Messages whose embedded datagrams were dropped because nobody read them.
+    pub dropped_embedded: u64,
     /// Early checks that were forgotten because too many came.
     pub dropped_early_checks: u64,
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use stun::FiveTuple;
 
 use crate::candidate::Candidate;
+use crate::embedding::Embedded;
 use crate::stream::{ComponentId, Role, StreamId};
 
 /// Something changed. Of each kind there is at most one unread event per object; a state that
@@ -24,6 +25,10 @@ pub enum Event {
     Writable(ComponentId),
     /// A pair was nominated, by either side, and is now the component's.
     SelectedPair(ComponentId),
+    /// What an authenticated check or response carried, in the order of their arrival; only while
+    /// [`Agent::set_embedding`](crate::Agent::set_embedding) asks for it. Several may wait, within
+    /// [`Config::max_embedded`](crate::Config::max_embedded).
+    Embedded(StreamId, Embedded),
     /// A role conflict was repaired, or the other side turned out to be lite.
     RoleChange(Role),
     /// A stream's state changed.

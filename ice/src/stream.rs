@@ -7,6 +7,7 @@ use stun::{FiveTuple, Key, TransactionId};
 use crate::candidate::{Candidate, CandidateKind, LocalCandidate, same_address};
 use crate::checklist::Checklist;
 use crate::credentials::Credentials;
+use crate::embedding::Carrier;
 use crate::event::ConnectionState;
 use crate::pair::{Pair, PairId};
 
@@ -157,6 +158,8 @@ pub(crate) struct Session {
     pub(crate) end_of_remote_candidates: bool,
     pub(crate) checklist: Checklist,
     pub(crate) early: Vec<EarlyCheck>,
+    /// What messages carry besides; most sessions have none.
+    pub(crate) carrier: Option<Box<Carrier>>,
     /// The PAC timer.
     pub(crate) patience: Grace,
     /// When a replaced session is forgotten.
@@ -175,6 +178,7 @@ impl Session {
             end_of_remote_candidates: false,
             checklist: Checklist::default(),
             early: Vec::new(),
+            carrier: None,
             patience: Grace::NotStarted,
             drop_at: None,
         }

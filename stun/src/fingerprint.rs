@@ -22,6 +22,16 @@ pub(crate) fn compute(pieces: &[&[u8]]) -> u32 {
     !crc ^ XOR
 }
 
+/// Computes the CRC-32 of ITU V.42, by which
+/// [what rides in a check](crate::AttributeType::MetaDtlsInStun) is acknowledged.
+///
+/// ```
+/// assert_eq!(peerless_stun::crc32(b"123456789"), 0xcbf4_3926);
+/// ```
+pub fn crc32(bytes: &[u8]) -> u32 {
+    !update(u32::MAX, bytes)
+}
+
 /// Takes `bytes` into a CRC-32 of ITU V.42, four at a time.
 fn update(crc: u32, bytes: &[u8]) -> u32 {
     let (words, rest) = bytes.as_chunks::<4>();

@@ -85,7 +85,7 @@ mod transport;
 
 pub use binding::{Binding, BindingConfig, BindingEvent, BindingFailure};
 pub use binding_server::BindingServer;
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, crc32};
 pub use integrity::{IntegrityError, Key, userhash};
 pub use message::{
     Attribute, AttributeType, Attributes, Class, ErrorCode, Message, MessageWriter, Method,

@@ -7,6 +7,7 @@ use stun::{Class, ErrorCode, FiveTuple, Message, MessageWriter, Method, Transact
 
 use super::{Agent, Context};
 use crate::candidate::same_address;
+use crate::embedding::{Carrier, room};
 use crate::pair::{Attempt, Check, Consent, Pair, PairId, Step};
 use crate::stream::{ComponentId, Grace, Remote, Role};
 
@@ -29,7 +30,22 @@ impl Agent {
         let interval = self.context.retransmission_interval(transmissions);
         pair.check = Some(Check { transmissions, sent: now, next: now + interval });
         pair.step(Step::Perform);
-        Some(self.context.write_request(now, pair, remote, buf))
+        Some(self.context.write_request(now, pair, remote, session.carrier.as_deref_mut(), buf))
+    }
+
+    /// Sends a check of a pair in progress once more, for what there is to carry; whether it works
+    /// is asked and timed by its other transmissions.
+    pub(super) fn write_carrying_check(
+        &mut self,
+        now: Instant,
+        stream: usize,
+        pair: PairId,
+        buf: &mut Vec<u8>,
+    ) -> Option<FiveTuple> {
+        let session = &mut self.streams.get_mut(stream)?.session;
+        let remote = session.remote.as_ref()?;
+        let pair = session.checklist.pair_mut(pair)?;
+        Some(self.context.write_request(now, pair, remote, session.carrier.as_deref_mut(), buf))
     }
 
     /// Takes a response: to a query of a STUN server, a check or a consent check.
@@ -65,6 +81,9 @@ impl Agent {
         let Some(attempt) = pair.take_attempt(id) else { return };
         pair.stats.responses_received += 1;
         let pair = (stream, generation, pair.id);
+        if message.class() == Class::SuccessResponse {
+            self.receive_embedded(stream, generation, message);
+        }
 
         match (message.class(), message.xor_mapped_address()) {
             (Class::SuccessResponse, Some(mapped)) => {
@@ -212,6 +231,7 @@ impl Context {
         now: Instant,
         pair: &mut Pair,
         remote: &Remote,
+        carrier: Option<&mut Carrier>,
         buf: &mut Vec<u8>,
     ) -> FiveTuple {
         let id = TransactionId::random(&mut self.rng);
@@ -225,6 +245,10 @@ impl Context {
         };
         if nominating {
             writer = writer.use_candidate();
+        }
+        if let Some(carrier) = carrier {
+            let room = room(&self.config, remote.username.len());
+            writer = carrier.write(now, pair.path, room, writer);
         }
         writer.integrity(&remote.key).fingerprint().finish();
         pair.record(Attempt { id, sent: now, role: self.role, nominating });

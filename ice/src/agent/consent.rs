@@ -60,7 +60,7 @@ impl Agent {
         consent.unanswered_since.get_or_insert(now);
         let round_trip_time = pair.stats.current_round_trip_time;
         consent.next_check = now + self.context.consent_retry(consent.unanswered, round_trip_time);
-        Some(self.context.write_request(now, pair, remote, buf))
+        Some(self.context.write_request(now, pair, remote, session.carrier.as_deref_mut(), buf))
     }
 
     /// "If consent expires, the endpoint MUST cease transmission" on that pair. Without the

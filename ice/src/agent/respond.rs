@@ -81,7 +81,9 @@ impl Agent {
         if stream.session.generation != generation {
             return;
         }
-        if stream.session.remote.is_some() {
+        let answered = stream.session.remote.is_some();
+        self.receive_embedded(index, generation, message);
+        if answered {
             self.check_received(now, index, &check);
         } else {
             self.remember(index, check);
@@ -110,7 +112,13 @@ impl Agent {
         self.responses.push_back(owed);
     }
 
-    pub(super) fn write_response(&mut self, owed: &Owed, buf: &mut Vec<u8>) -> Option<FiveTuple> {
+    pub(super) fn write_response(
+        &mut self,
+        now: Instant,
+        owed: &Owed,
+        buf: &mut Vec<u8>,
+    ) -> Option<FiveTuple> {
+        let room = self.embedding_room(owed.stream);
         let stream = self.streams.iter_mut().find(|stream| stream.id == owed.stream)?;
         let session = stream.session_mut(owed.generation)?;
         let class = match owed.kind {
@@ -126,6 +134,9 @@ impl Agent {
                 .error_code(ErrorCode::UNKNOWN_ATTRIBUTE, "Unknown Attribute")
                 .unknown_attributes(numbers.into_iter().filter(|&number| number != 0)),
         };
+        if let (OwedKind::Success, Some(carrier)) = (owed.kind, &mut session.carrier) {
+            writer = carrier.write(now, owed.path, room, writer);
+        }
         writer = match owed.sha256 {
             true => writer.integrity_sha256(&session.local_key),
             false => writer.integrity(&session.local_key),

@@ -102,6 +102,7 @@ impl Agent {
         }
         let Some(mut previous) = stream.previous.take() else { return false };
         previous.drop_at = None;
+        previous.carrier = stream.session.carrier.take();
         stream.session = *previous;
         for component in &mut stream.components {
             let mut pairs = stream.session.checklist.pairs().iter();
@@ -120,6 +121,7 @@ impl Agent {
         let Some(stream) = self.streams.get_mut(index) else { return };
         tracing::debug!(stream = stream.id.0, "restart");
         let mut old = std::mem::replace(&mut stream.session, session);
+        stream.session.carrier = old.carrier.take();
         stream.announced = 0;
         let carries = |component: &Component, pair| matches!(component.active, Some(Active { pair: active, .. }) if active == pair);
         let components = &stream.components;

@@ -30,6 +30,7 @@ pub(super) enum Send {
     Consent { stream: usize, generation: u32, pair: PairId },
     Triggered { stream: usize, pair: PairId },
     Retransmission { stream: usize, pair: PairId },
+    Carrying { stream: usize, pair: PairId },
     Ordinary { stream: usize, pair: PairId },
     Query { query: usize, first: bool },
 }
@@ -49,7 +50,8 @@ impl<T> Earliest<T> {
 const CONSENT: u64 = 1 << 32;
 const TRIGGERED: u64 = 2 << 32;
 const RETRANSMISSION: u64 = 3 << 32;
-const ORDINARY: u64 = 4 << 32;
+const CARRYING: u64 = 4 << 32;
+const ORDINARY: u64 = 5 << 32;
 
 impl Agent {
     /// Brings the streams and the cached deadlines up to date: the end of every call that may
@@ -192,6 +194,9 @@ impl Agent {
             if session.remote.is_none() || session.checklist.state == ChecklistState::Failed {
                 continue;
             }
+            // Where there is a path already, what is above takes it.
+            let writable = stream.components.iter().all(|component| component.active.is_some());
+            let carrier = session.carrier.as_ref().filter(|_| !writable);
             let mut ordinary = None;
             for pair in session.checklist.pairs() {
                 if let Some(place) = pair.triggered {
@@ -201,6 +206,12 @@ impl Agent {
                     if check.transmissions < max_transmissions {
                         let send = Send::Retransmission { stream: index, pair: pair.id };
                         earliest.offer(check.next.max(now), RETRANSMISSION, send);
+                    }
+                    if let (PairState::InProgress, Some(carrier)) = (pair.state, carrier)
+                        && let Some(at) = carrier.due(now, &pair.path)
+                    {
+                        let send = Send::Carrying { stream: index, pair: pair.id };
+                        earliest.offer(at.max(now), CARRYING, send);
                     }
                 } else if pair.state == PairState::Waiting && ordinary.is_none() {
                     ordinary = Some(pair.id);
@@ -228,7 +239,7 @@ impl Agent {
                 if self.responses.is_empty() {
                     self.responses = Default::default();
                 }
-                self.write_response(&owed, buf)
+                self.write_response(now, &owed, buf)
             }
             Send::Consent { stream, generation, pair } => {
                 self.write_consent_check(now, stream, generation, pair, buf)
@@ -238,6 +249,7 @@ impl Agent {
                 self.write_check(now, stream, pair, buf)
             }
             Send::Retransmission { stream, pair } => self.write_check(now, stream, pair, buf),
+            Send::Carrying { stream, pair } => self.write_carrying_check(now, stream, pair, buf),
             Send::Ordinary { stream, pair } => {
                 self.context.pacer = now + self.context.config.pacing;
                 self.turn = (stream + 1) % self.streams.len().max(1);

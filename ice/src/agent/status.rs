@@ -133,6 +133,12 @@ impl Agent {
             }
         }
         for stream in &mut self.streams {
+            let carrier = stream.session.carrier.as_mut();
+            if let Some(embedded) = carrier.and_then(|carrier| carrier.received.pop_front()) {
+                return Some(Event::Embedded(stream.id, embedded));
+            }
+        }
+        for stream in &mut self.streams {
             if stream.state != stream.reported_state {
                 stream.reported_state = stream.state;
                 return Some(Event::StreamStateChange(stream.id, stream.state));

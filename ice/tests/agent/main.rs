@@ -9,6 +9,8 @@ mod consent;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod embedding;
+#[cfg(test)]
 mod forgery;
 #[cfg(test)]
 mod gather;

@@ -92,6 +92,10 @@ attribute_types! {
     IceControlled = 0x8029, "ice-controlled";
     /// ICE-CONTROLLING, of ICE.
     IceControlling = 0x802a, "ice-controlling";
+    /// META-DTLS-IN-STUN, of draft-hancke-webrtc-sped.
+    MetaDtlsInStun = 0xc070, "meta-dtls-in-stun";
+    /// META-DTLS-IN-STUN-ACKNOWLEDGEMENT, of draft-hancke-webrtc-sped.
+    MetaDtlsInStunAcknowledgement = 0xc071, "meta-dtls-in-stun-acknowledgement";
 }
 
 impl AttributeType {

@@ -54,7 +54,9 @@ impl Message<'_> {
             | AttributeType::PasswordAlgorithms
             | AttributeType::UseCandidate
             | AttributeType::Userhash => Ok(()),
-            AttributeType::Unknown(_) => write!(f, "[{}]", value.len()),
+            AttributeType::MetaDtlsInStun
+            | AttributeType::MetaDtlsInStunAcknowledgement
+            | AttributeType::Unknown(_) => write!(f, "[{}]", value.len()),
         }
     }
 }
