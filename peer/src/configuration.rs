@@ -44,6 +44,11 @@ pub struct Configuration {
     /// How long consent lasts without an answer before the connection has failed. At most 30 s by
     /// RFC 7675 §5.1, which is the default.
     pub failed_timeout: Duration,
+    /// Whether the DTLS handshake rides in ICE's checks where the other side does that, too, which
+    /// saves a round trip
+    /// ([draft-hancke-webrtc-sped](https://datatracker.ietf.org/doc/draft-hancke-webrtc-sped/)).
+    /// Off by default while it is a draft.
+    pub sped: bool,
     /// How many transceivers a connection may have: the other side's offers add some, too. The
     /// default is 128.
     pub max_transceivers: usize,
@@ -64,6 +69,7 @@ impl Default for Configuration {
             pacing_rate: 10_000_000,
             disconnected_timeout: Duration::from_secs(5),
             failed_timeout: Duration::from_secs(30),
+            sped: false,
             max_transceivers: 128,
         }
     }

@@ -101,6 +101,7 @@ impl PeerConnection {
             stun_servers: configuration.stun_servers.clone(),
             disconnected_timeout: configuration.disconnected_timeout,
             consent_timeout: configuration.failed_timeout,
+            max_message_size: configuration.path_mtu,
             ..ice::Config::default()
         };
         let ice_seed = origin.child_seed(SeedStream::Ice);
@@ -152,7 +153,10 @@ impl PeerConnection {
         }
         self.ice.handle_timeout(now);
         for transport in &mut self.transports {
-            if let Some(dtls) = &mut transport.dtls {
+            let writable = self.ice.send_path(transport.component).is_some();
+            if transport.runs_dtls(writable)
+                && let Some(dtls) = &mut transport.dtls
+            {
                 dtls.handle_timeout(now);
             }
             if let Some(rtp) = &mut transport.rtp {

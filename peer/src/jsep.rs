@@ -74,7 +74,9 @@ use crate::media::codec::{CodecCapability, HeaderExtensionCapability};
 use crate::media::transceiver::TransceiverId;
 use crate::signalling::{SdpType, SessionDescription, SignalingState};
 
-pub(crate) use self::plan::{DataPlan, DtlsRole, Plan, SectionPlan, TransportPlan};
+pub(crate) use self::plan::{
+    DataPlan, DtlsRole, Plan, RemoteTransport, SectionPlan, TransportPlan,
+};
 
 /// Names a transport of a connection; never reused there.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -154,6 +156,18 @@ struct Settings {
     header_extensions: Vec<HeaderExtensionCapability>,
     max_message_size: u64,
     max_transceivers: usize,
+    sped: bool,
+}
+
+/// The names of draft-hancke-webrtc-sped among the ICE options: its own, and Chromium's.
+const SPED_OPTIONS: [&str; 2] = ["sped", "googspedv1"];
+
+impl Settings {
+    /// What our ICE agents can do.
+    const fn ice_options(&self) -> &'static [&'static str] {
+        const ALL: &[&str] = &["trickle", "ice2", SPED_OPTIONS[0], SPED_OPTIONS[1]];
+        if self.sped { ALL } else { ALL.split_at(2).0 }
+    }
 }
 
 /// A description that was applied.
@@ -215,6 +229,7 @@ impl Jsep {
             header_extensions: configuration.header_extensions.clone(),
             max_message_size: configuration.max_message_size as u64,
             max_transceivers: configuration.max_transceivers,
+            sped: configuration.sped,
         };
         Self {
             settings: Arc::new(settings),

@@ -12,6 +12,7 @@ use crate::jsep::{DtlsRole, TransportId};
 
 pub(crate) mod early;
 pub(crate) mod security;
+pub(crate) mod sped;
 
 /// One ICE component with everything that is carried over it.
 pub(crate) struct Transport {
@@ -26,9 +27,11 @@ pub(crate) struct Transport {
     /// the answer to an offer that restarts ICE.
     pub(crate) next_credentials: Option<ice::Credentials>,
     pub(crate) dtls_role: Option<DtlsRole>,
-    /// Made when ICE has a path and the role is known.
+    /// Made when the role is known and ICE has a path, or its checks carry the handshake.
     pub(crate) dtls: Option<Box<dtls::Connection>>,
     pub(crate) dtls_state: DtlsTransportState,
+    /// While ICE's checks carry the handshake, or may.
+    pub(crate) sped: Option<Box<sped::Sped>>,
     pub(crate) remote_fingerprints: Vec<dtls_srtp::Fingerprint>,
     /// Made when DTLS has given the keys.
     pub(crate) srtp: Option<Box<SrtpContexts>>,
@@ -77,6 +80,7 @@ impl Transport {
             dtls_role: None,
             dtls: None,
             dtls_state: DtlsTransportState::New,
+            sped: None,
             remote_fingerprints: Vec::new(),
             srtp: None,
             rtp: None,
@@ -91,12 +95,19 @@ impl Transport {
     /// ready to be sent does not count: only timers do.
     pub(crate) fn poll_timeout(&self, now: Instant, writable: bool) -> Option<Instant> {
         let counts = |at: &Instant| writable || *at > now;
-        let dtls = self.dtls.as_ref().and_then(|dtls| dtls.poll_timeout()).filter(counts);
+        let dtls = self.dtls.as_ref().filter(|_| self.runs_dtls(writable));
+        let dtls = dtls.and_then(|dtls| dtls.poll_timeout()).filter(counts);
+        let unsent = writable && self.sped.as_ref().is_some_and(|sped| sped.has_unsent());
         // RTP cannot leave before there are keys.
         let keyed = writable && self.srtp.is_some();
         let rtp = self.rtp.as_ref().and_then(|rtp| rtp.poll_timeout());
         let rtp = rtp.filter(|at| keyed || *at > now);
-        earliest(dtls, rtp)
+        earliest(earliest(dtls, rtp), unsent.then_some(now))
+    }
+
+    /// Whether DTLS's timers run: as long as its flights travel in checks only, ICE repeats them.
+    pub(crate) fn runs_dtls(&self, writable: bool) -> bool {
+        writable || !self.sped.as_ref().is_some_and(|sped| sped.is_on())
     }
 }
 

@@ -5,11 +5,13 @@ use std::time::Instant;
 use super::{PeerConnection, Route, Section};
 use crate::data_channel::Data;
 use crate::jsep::{
-    DataPlan, DtlsRole, LocalTransport, LocalTransports, Plan, TransportId, TransportPlan,
+    DataPlan, DtlsRole, LocalTransport, LocalTransports, Plan, RemoteTransport, TransportId,
+    TransportPlan,
 };
 use crate::origin::SeedStream;
 use crate::signalling::SignalingState;
 use crate::transport::Transport;
+use crate::transport::sped::Sped;
 
 impl PeerConnection {
     /// Makes true what changed without a description: a transceiver was stopped.
@@ -46,6 +48,7 @@ impl PeerConnection {
         }
         self.apply_restart(now, index, wanted);
         let holds = self.holds_remote(index, wanted);
+        self.apply_sped(index, wanted.remote.as_ref().filter(|_| !holds));
         let Some(transport) = self.transports.get_mut(index) else { return };
         let stream = transport.component.stream;
         if transport.dtls_role.is_none() {
@@ -72,6 +75,20 @@ impl PeerConnection {
             }
         }
         self.start_dtls(now, index);
+    }
+
+    /// Lets checks carry the DTLS handshake if we may and the other side can, which is not known
+    /// before it has described itself: "The offerer MUST be prepared to receive the STUN attributes
+    /// … even before receiving the SDP answer."
+    fn apply_sped(&mut self, index: usize, remote: Option<&RemoteTransport>) {
+        let Some(transport) = self.transports.get_mut(index) else { return };
+        if remote.is_some_and(|remote| !remote.sped) {
+            if let Some(sped) = &mut transport.sped {
+                sped.stop();
+            }
+        } else if self.configuration.sped && transport.sped.is_none() && transport.dtls.is_none() {
+            transport.sped = Some(Box::new(Sped::new()));
+        }
     }
 
     /// Restarts ICE when a description of ours that says so comes into force, and takes that back

@@ -51,6 +51,12 @@ impl PeerConnection {
             self.counters.datagrams_dropped += 1;
             return;
         };
+        let transport = self.transports.get_mut(index);
+        if let Some(sped) = transport.and_then(|transport| transport.sped.as_mut())
+            && Kind::of(datagram.contents) == Kind::Dtls
+        {
+            sped.note_received(datagram.contents);
+        }
         self.receive(now, index, datagram.contents);
     }
 

@@ -73,6 +73,16 @@ impl PeerConnection {
                 self.tell_round_trip_time(index);
                 self.tell_path(now, index);
             }
+            ice::Event::Embedded(stream, embedded) => {
+                let mut transports = self.transports.iter_mut();
+                let index = transports.position(|t| t.component.stream == stream);
+                if let Some(index) = index
+                    && let Some(sped) = self.transports.get_mut(index).and_then(|t| t.sped.as_mut())
+                    && let Some(mut datagram) = sped.handle(embedded)
+                {
+                    self.receive(now, index, &mut datagram);
+                }
+            }
             // Without an endpoint nobody takes them.
             ice::Event::PathValidated(path, _) if self.routes.len() < MAX_ROUTES => {
                 self.routes.push_back(Route::Path(path));
@@ -81,14 +91,20 @@ impl PeerConnection {
         }
     }
 
-    /// Makes the DTLS connection, once its role is known and there is a path for it.
+    /// Makes the DTLS connection, once its role is known and there is a path for it, or checks that
+    /// carry its handshake.
     pub(super) fn start_dtls(&mut self, now: Instant, index: usize) {
         let Some(transport) = self.transports.get_mut(index) else { return };
         let (None, Some(role), Ok(config)) = (&transport.dtls, transport.dtls_role, &self.dtls)
         else {
             return;
         };
-        if role == DtlsRole::Client && self.ice.send_path(transport.component).is_none() {
+        // Checks begin when the other side's credentials are known.
+        let checks = transport.remote_ufrag.as_ref();
+        let sped = transport.sped.as_ref().filter(|sped| sped.is_on() && checks.is_some());
+        let carried = sped.is_some();
+        let writable = self.ice.send_path(transport.component).is_some();
+        if role == DtlsRole::Client && !writable && !carried {
             return;
         }
         let mut config = config.clone();
@@ -96,10 +112,13 @@ impl PeerConnection {
             config = config.with_remote_fingerprints(transport.remote_fingerprints.clone());
         }
         let seed = self.origin.child_seed(crate::origin::SeedStream::Dtls(transport.id.0));
-        let connection = match role {
+        let mut connection = match role {
             DtlsRole::Client => dtls::Connection::client(config, now, seed),
             DtlsRole::Server => dtls::Connection::server(config, now, seed),
         };
+        if carried {
+            connection.set_mtu(self.ice.embedding_room(transport.component.stream));
+        }
         transport.dtls = Some(Box::new(connection));
         transport.dtls_state = DtlsTransportState::Connecting;
         self.tell_round_trip_time(index);
@@ -164,12 +183,37 @@ impl PeerConnection {
                 _ => {}
             }
         }
-        settled
+        settled & self.settle_sped(now, index)
+    }
+
+    /// Gives what DTLS wants to send to the checks. Returns whether there was nothing to do.
+    fn settle_sped(&mut self, now: Instant, index: usize) -> bool {
+        let Some(transport) = self.transports.get_mut(index) else { return true };
+        let Some(sped) = &mut transport.sped else { return true };
+        if let Some(dtls) = transport.dtls.as_mut().filter(|_| sped.is_on()) {
+            sped.pull(now, dtls);
+        }
+        let Some(embedding) = sped.take_embedding() else {
+            if !sped.is_on() && !sped.has_unsent() {
+                transport.sped = None;
+            }
+            return true;
+        };
+        if let Some(dtls) = transport.dtls.as_mut().filter(|_| embedding.is_none()) {
+            dtls.set_mtu(self.configuration.path_mtu);
+        }
+        self.ice.set_embedding(now, transport.component.stream, embedding);
+        false
     }
 
     fn on_dtls_connected(&mut self, now: Instant, index: usize) {
         let Some(transport) = self.transports.get_mut(index) else { return };
         transport.dtls_state = DtlsTransportState::Connected;
+        if let (Some(sped), Some(dtls)) = (&mut transport.sped, &mut transport.dtls) {
+            sped.finish(dtls);
+            // "The reduced MTU should only be used until the DTLS handshake is complete."
+            dtls.set_mtu(self.configuration.path_mtu);
+        }
         let keys = transport.dtls.as_ref().and_then(|dtls| dtls.srtp_keys());
         if let Some(keys) = keys {
             let crypto = &self.configuration.crypto;

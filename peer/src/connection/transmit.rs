@@ -46,6 +46,9 @@ impl PeerConnection {
         let transport = self.transports.get_mut(index)?;
         let path = self.ice.send_path(transport.component)?;
         let dtls = transport.dtls.as_mut()?;
+        if transport.sped.as_mut().is_some_and(|sped| sped.poll_unsent(buf)) {
+            return Some((path, None));
+        }
         if dtls.poll_transmit(now, buf).is_some() {
             return Some((path, None));
         }

@@ -51,7 +51,7 @@ impl Jsep {
         if offer.allows_mixed_extmap() || offer.media.iter().any(|own| own.allows_mixed_extmap()) {
             description.push(Attribute::ExtMapAllowMixed);
         }
-        let mut ends = LocalEnds::new(local, false);
+        let mut ends = LocalEnds::new(local, false, self.settings.ice_options());
         let mut sections = Vec::with_capacity(slots.len());
         for ((slot, media), codecs) in slots.iter().zip(&offer.media).zip(codecs) {
             let (media, section) = self.answer_section(&offer, slot, media, codecs, &mut ends);

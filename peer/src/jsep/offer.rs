@@ -44,8 +44,9 @@ impl Jsep {
         }
         description.push(Attribute::ExtMapAllowMixed);
         // RFC 9429 §5.2.1, RFC 8445 §10.
-        description.push(Attribute::IceOptions(Words::new("trickle ice2")));
-        let mut ends = LocalEnds::new(local, restart);
+        let options = self.settings.ice_options();
+        description.push(Attribute::IceOptions(Words::new(&options.join(" "))));
+        let mut ends = LocalEnds::new(local, restart, options);
         let mut sections = Vec::with_capacity(slots.len());
         for (index, slot) in slots.iter().enumerate() {
             let (media, section) = self.offer_section(index, slot, &mut ends);

@@ -6,7 +6,7 @@ use rtp::{ClockRate, PayloadType, Ssrc};
 use super::section::{Slot, SlotMedia};
 use super::transceivers::TransceiverState;
 use super::verify::fingerprints;
-use super::{Described, Jsep, TransportId};
+use super::{Described, Jsep, SPED_OPTIONS, TransportId};
 use crate::event::Event;
 use crate::media::MediaKind;
 use crate::media::codec::CodecCapability;
@@ -58,6 +58,8 @@ pub(crate) struct RemoteTransport {
     pub(crate) end_of_candidates: bool,
     pub(crate) fingerprints: Vec<dtls_srtp::Fingerprint>,
     pub(crate) ice_lite: bool,
+    /// Its checks can carry the DTLS handshake.
+    pub(crate) sped: bool,
     /// The other side restarts ICE, and we have to, too. Said once.
     pub(crate) is_restart: bool,
 }
@@ -143,6 +145,9 @@ impl Jsep {
                 end_of_candidates: media.has_end_of_candidates() || session.has_end_of_candidates(),
                 fingerprints: fingerprints(session, media),
                 ice_lite: self.remote_lite,
+                sped: media.ice_options().or_else(|| session.ice_options()).is_some_and(
+                    |options| SPED_OPTIONS.into_iter().any(|option| options.contains(option)),
+                ),
                 is_restart,
             })
         })

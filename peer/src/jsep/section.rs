@@ -56,12 +56,17 @@ pub(super) struct CreatedSection {
 pub(super) struct LocalEnds<'l> {
     source: &'l mut dyn LocalTransports,
     restart: bool,
+    options: &'static [&'static str],
     fingerprints: Vec<(String, String)>,
     pub(super) ends: Vec<(TransportId, LocalTransport)>,
 }
 
 impl<'l> LocalEnds<'l> {
-    pub(super) fn new(source: &'l mut dyn LocalTransports, restart: bool) -> Self {
+    pub(super) fn new(
+        source: &'l mut dyn LocalTransports,
+        restart: bool,
+        options: &'static [&'static str],
+    ) -> Self {
         let fingerprints = source
             .fingerprints()
             .iter()
@@ -70,7 +75,7 @@ impl<'l> LocalEnds<'l> {
                 text.split_once(' ').map(|(name, value)| (name.to_owned(), value.to_owned()))
             })
             .collect();
-        Self { source, restart, fingerprints, ends: Vec::new() }
+        Self { source, restart, options, fingerprints, ends: Vec::new() }
     }
 
     /// Writes what the section says about its transport. Candidates stand only in the first section
@@ -101,7 +106,7 @@ impl<'l> LocalEnds<'l> {
         media.push(Attribute::IceUfrag(&end.ufrag));
         media.push(Attribute::IcePwd(&end.pwd));
         let mut options = String::new();
-        for option in ["trickle", "ice2"] {
+        for option in self.options {
             let is_offered =
                 |offered: Option<Words<'_>>| offered.is_some_and(|own| own.contains(option));
             if offered.is_some_and(is_offered) {
