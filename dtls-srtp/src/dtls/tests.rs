@@ -2,6 +2,8 @@
 
 mod attacks;
 mod browsers;
+mod capture;
+mod captures;
 mod contract;
 mod handshake;
 mod loss;

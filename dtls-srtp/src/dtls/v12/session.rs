@@ -55,6 +55,13 @@ impl Session {
         Ok(Self { negotiated, group, master_secret })
     }
 
+    /// A session of which a key log tells the secret.
+    #[cfg(test)]
+    pub(crate) fn from_master_secret(negotiated: Negotiated, master_secret: [u8; 48]) -> Self {
+        let master_secret = Zeroizing::new(master_secret);
+        Self { negotiated, group: NamedGroup::X25519, master_secret }
+    }
+
     /// The keys of our records and of the peer's.
     pub(crate) fn keys(
         &self,

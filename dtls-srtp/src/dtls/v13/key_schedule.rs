@@ -134,6 +134,13 @@ pub(crate) struct TrafficSecret {
 }
 
 impl TrafficSecret {
+    /// A secret that a key log tells.
+    #[cfg(test)]
+    pub(crate) fn from_bytes(suite: Suite13, secret: &[u8]) -> Self {
+        let schedule = Schedule { suite, prefix: PREFIX };
+        Self { schedule, secret: OkmBlock::new(secret) }
+    }
+
     /// The secret itself, which nobody but a key log may see.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.secret.as_ref()
@@ -232,6 +239,13 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
+    /// A secret that a key log tells.
+    #[cfg(test)]
+    pub(crate) fn from_bytes(suite: Suite13, secret: &[u8]) -> Self {
+        let schedule = Schedule { suite, prefix: PREFIX };
+        Self { schedule, secret: OkmBlock::new(secret) }
+    }
+
     /// The secret itself, which nobody but a key log may see.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.secret.as_ref()
