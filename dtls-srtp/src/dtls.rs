@@ -62,6 +62,7 @@
 //!
 //! Left out: session resumption, renegotiation (refused), compression, static key exchange, CBC.
 
+mod acks;
 mod alert;
 mod codec;
 mod config;
@@ -70,8 +71,10 @@ mod epoch;
 mod error;
 mod flight;
 mod handshake;
+mod incoming;
 mod inspect;
 mod message;
+mod negotiation;
 mod outgoing;
 mod peer;
 mod reassembly;
@@ -79,6 +82,7 @@ mod receive;
 mod record;
 mod replay;
 mod send;
+mod session;
 mod signature;
 mod suite;
 mod transcript;
@@ -97,22 +101,25 @@ use rand::{Rng, SeedableRng};
 pub use self::alert::AlertDescription;
 pub use self::config::{ClientAuthentication, Config, DEFAULT_MTU};
 pub use self::error::{CloseReason, ConfigError, ExportError, HandshakeError, SealError};
+pub use self::message::post_handshake::KeyUpdate;
 pub use self::receive::Records;
 pub use self::send::{MAX_PLAINTEXT_LEN, RecordStart};
 
+use self::acks::Acks;
 use self::alert::Alert;
 use self::config::Settings;
 use self::early::Early;
 use self::epoch::Epoch;
 use self::flight::{Flight, Timeout, Timing};
-use self::handshake::{Handshake, State, Step};
+use self::handshake::{Facts, Handshake, State, Step};
+use self::incoming::Incoming;
 use self::outgoing::Outgoing;
 use self::peer::Peer;
 use self::reassembly::Inbox;
 use self::record::ContentType;
+use self::session::Session;
 use self::transcript::Transcript;
-use self::v12::protection::Opener;
-use self::v12::session::Session;
+use self::v13::post_handshake::PostHandshake;
 use crate::fingerprint::Fingerprint;
 
 /// The smallest datagram that we can be told to make.
@@ -197,13 +204,14 @@ pub struct Connection {
     now: Instant,
     phase: Phase,
     outgoing: Outgoing,
-    opener: Option<Opener>,
-    session: Option<Box<Session>>,
+    incoming: Incoming,
+    session: Option<Session>,
     peer: Peer,
+    facts: Facts,
     /// Application data that came before it could be delivered.
     early: Early,
-    /// An alert that the peer has to be sent.
-    owed: Option<Alert>,
+    /// An alert that the peer has to be sent, and under which keys.
+    owed: Option<(Epoch, Alert)>,
     /// Whether [`Event::Connected`] is still to be read.
     connected_event: bool,
     closed_event: Option<CloseReason>,
@@ -219,14 +227,25 @@ enum Phase {
     /// which is so when its fingerprints have not come yet.
     Established {
         connected: bool,
-        last_flight: Option<Box<LastFlight>>,
+        rest: Rest,
     },
     Closed(Closed),
 }
 
-/// What is kept of a handshake by the side whose flight was the last: the peer may have missed it.
+/// What is kept of a handshake when it is done.
+enum Rest {
+    Nothing,
+    /// Of DTLS 1.2, for the side whose flight was the last: the peer may have missed it.
+    LastFlight(Box<LastFlight>),
+    /// Of DTLS 1.3, where handshake messages go on.
+    PostHandshake(Box<PostHandshake>),
+}
+
+/// A flight that may be asked for again.
 struct LastFlight {
     flight: Flight,
+    /// There are none in DTLS 1.2.
+    acks: Acks,
     /// How many messages the peer has sent.
     peer_seq: u16,
 }
@@ -235,7 +254,7 @@ struct LastFlight {
 struct Closed {
     reason: CloseReason,
     /// Said again when the peer goes on as if it had not heard, but not before `repeat_at`.
-    alert: Option<Alert>,
+    alert: Option<(Epoch, Alert)>,
     repeat_at: Instant,
 }
 
@@ -267,6 +286,7 @@ impl Connection {
             inbox: Inbox::new(role, settings.max_handshake_bytes),
             flight: Flight::default(),
             transcript: Transcript::default(),
+            acks: Acks::default(),
             sealed: Early::default(),
         });
         let mut connection = Self {
@@ -281,8 +301,9 @@ impl Connection {
                 Role::Client => Outgoing::client(),
                 Role::Server => Outgoing::server(),
             },
-            opener: None,
+            incoming: Incoming::default(),
             session: None,
+            facts: Facts::default(),
             early: Early::default(),
             owed: None,
             connected_event: false,
@@ -290,11 +311,19 @@ impl Connection {
             round_trip_time: None,
             stats: Stats::default(),
         };
-        handshake.state = match role {
-            Role::Client => v12::client::start(random, &mut connection.step(&mut handshake)),
-            Role::Server => v12::server::start(random, cookie, &connection.settings),
+        let started = match role {
+            Role::Client => {
+                negotiation::client::start(random, &mut connection.step(&mut handshake))
+            }
+            Role::Server => Ok(negotiation::server::start(random, cookie, &connection.settings)),
         };
-        connection.phase = Phase::Handshaking(handshake);
+        match started {
+            Ok(state) => {
+                handshake.state = state;
+                connection.phase = Phase::Handshaking(handshake);
+            }
+            Err(error) => connection.end(error.into(), None),
+        }
         connection
     }
 
@@ -307,10 +336,13 @@ impl Connection {
     /// Whatever the datagram holds, this cannot fail: what is not understood is counted.
     pub fn handle_datagram<'d>(&mut self, now: Instant, datagram: &'d mut [u8]) -> Records<'_, 'd> {
         self.see(now);
-        if let Phase::Established { last_flight, .. } = &mut self.phase
-            && last_flight.as_ref().is_some_and(|last| last.flight.is_stale(self.now))
-        {
-            *last_flight = None;
+        match &mut self.phase {
+            Phase::Established { rest, .. } => match rest {
+                Rest::LastFlight(last) if last.flight.is_stale(self.now) => *rest = Rest::Nothing,
+                Rest::PostHandshake(post) => post.forget_old(self.now, &mut self.incoming),
+                _ => (),
+            },
+            Phase::Handshaking(_) | Phase::Closed(_) => (),
         }
         Records::new(self, datagram)
     }
@@ -319,9 +351,11 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.see(now);
         let timing = self.timing();
-        let Phase::Handshaking(handshake) = &mut self.phase else { return };
-        match handshake.flight.handle_timeout(self.now, timing) {
+        let Some((flight, acks)) = self.phase.sending() else { return };
+        match flight.handle_timeout(self.now, timing) {
             Timeout::NotYet => (),
+            // Only a part of the answer came: what did come is said again.
+            Timeout::Retransmit if flight.was_acknowledged() => acks.send_by(self.now),
             Timeout::Retransmit => self.stats.flights_retransmitted += 1,
             Timeout::GiveUp => self.end(CloseReason::TimedOut, None),
         }
@@ -333,17 +367,15 @@ impl Connection {
         self.see(now);
         let start = buf.len();
         let timing = self.timing();
-        let flight = match &mut self.phase {
-            Phase::Handshaking(handshake) => Some(&mut handshake.flight),
-            Phase::Established { last_flight: Some(last), .. } => Some(&mut last.flight),
-            _ => None,
-        };
-        if let Some(flight) = flight
-            && flight.is_sending()
+        if let Some((flight, acks)) = self.phase.sending() {
+            acks.write(self.now, buf, self.mtu, &mut self.outgoing);
+            if flight.is_sending() {
+                flight.write_datagram(self.now, buf, start, self.mtu, timing, &mut self.outgoing);
+            }
+        }
+        if buf.len() == start
+            && let Some((epoch, alert)) = self.owed.take()
         {
-            flight.write_datagram(self.now, buf, start, self.mtu, timing, &mut self.outgoing);
-        } else if let Some(alert) = self.owed.take() {
-            let epoch = self.alert_epoch();
             self.outgoing.write(epoch, ContentType::Alert, buf, |buf| {
                 buf.extend_from_slice(&alert.bytes());
             });
@@ -362,15 +394,13 @@ impl Connection {
     /// Returns when to call again: [`Connection::poll_transmit`] if it is not in the future,
     /// else [`Connection::handle_timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let flight = match &self.phase {
-            Phase::Handshaking(handshake) => Some(&handshake.flight),
-            Phase::Established { last_flight: Some(last), .. } => Some(&last.flight),
-            _ => None,
-        };
+        let (flight, acks) = self.phase.sent();
         if self.owed.is_some() || flight.is_some_and(Flight::is_sending) {
             return Some(self.now);
         }
-        flight.and_then(Flight::deadline)
+        let deadline = flight.and_then(Flight::deadline);
+        let ack = acks.and_then(Acks::due).map(|due| due.max(self.now));
+        [deadline, ack].into_iter().flatten().min()
     }
 
     // Commands and settings.
@@ -402,14 +432,29 @@ impl Connection {
         self.see(now);
         self.initial_timeout = Some(timeout);
         let timing = self.timing();
-        if let Phase::Handshaking(handshake) = &mut self.phase {
-            handshake.flight.set_timing(timing);
+        if let Some((flight, _)) = self.phase.sending() {
+            flight.set_timing(timing);
         }
     }
 
     /// Changes the largest datagram to send, in bytes of UDP payload; at least 128.
     pub fn set_mtu(&mut self, bytes: usize) {
         self.mtu = bytes.max(MIN_MTU);
+    }
+
+    /// Changes our keys and, if `update` says so, asks the peer to change its own
+    /// ([RFC 9147 §8](https://www.rfc-editor.org/rfc/rfc9147#section-8)): as soon as the peer has
+    /// acknowledged it. It happens by itself before a key has protected as many records as it may.
+    /// Returns `false`, and does nothing, unless the connection is one of DTLS 1.3 and connected.
+    pub fn update_keys(&mut self, now: Instant, update: KeyUpdate) -> bool {
+        self.see(now);
+        match &mut self.phase {
+            Phase::Established { connected: true, rest: Rest::PostHandshake(post) } => {
+                post.update_keys(update, &self.outgoing);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Closes the connection: the peer is sent close_notify, and nothing is delivered any more.
@@ -442,13 +487,17 @@ impl Connection {
 
     /// An alert is protected as soon as the peer can open it.
     fn alert_epoch(&self) -> Epoch {
-        match &self.phase {
-            Phase::Handshaking(handshake)
-                if self.role == Role::Server || !handshake.flight.was_sent() =>
-            {
-                Epoch::PLAINTEXT
+        let newest = self.outgoing.newest_epoch();
+        let Phase::Handshaking(handshake) = &self.phase else { return newest };
+        let flight = &handshake.flight;
+        match (handshake.inbox.version(), self.role) {
+            // It opens records of epoch 3 once it has our Finished, which it answers.
+            (Some(Version::Dtls13), Role::Server) if flight.was_acknowledged() => newest,
+            (Some(Version::Dtls13), Role::Server) if flight.was_sent() => {
+                newest.min(Epoch::HANDSHAKE)
             }
-            _ if self.outgoing.sealer.is_some() => Epoch::PROTECTED,
+            (Some(Version::Dtls13), Role::Client) => newest,
+            (_, Role::Client) if flight.was_sent() => newest,
             _ => Epoch::PLAINTEXT,
         }
     }
@@ -456,14 +505,17 @@ impl Connection {
     /// Lets a handshake work on the parts of the connection that it may change.
     fn step<'s>(&'s mut self, handshake: &'s mut Handshake) -> Step<'s> {
         Step {
+            now: self.now,
             settings: &self.settings,
             transcript: &mut handshake.transcript,
             flight: &mut handshake.flight,
             inbox: &mut handshake.inbox,
+            acks: &mut handshake.acks,
             outgoing: &mut self.outgoing,
+            incoming: &mut self.incoming,
             peer: &mut self.peer,
+            facts: &mut self.facts,
             session: &mut self.session,
-            opener: &mut self.opener,
         }
     }
 
@@ -486,20 +538,44 @@ impl Connection {
 
     fn end(&mut self, reason: CloseReason, alert: Option<Alert>) {
         tracing::debug!(role = ?self.role, %reason, "DTLS closed");
-        if self.alert_epoch() == Epoch::PLAINTEXT {
-            // The peer could not open it.
-            self.outgoing.sealer = None;
-        }
+        let alert = alert.map(|alert| (self.alert_epoch(), alert));
         self.owed = alert;
         self.closed_event = Some(reason);
-        self.opener = None;
         self.early = Early::default();
         self.phase = Phase::Closed(Closed::new(reason, alert, self.now));
     }
 }
 
+impl Phase {
+    /// What is sent: a flight, and ACKs of the peer's.
+    fn sending(&mut self) -> Option<(&mut Flight, &mut Acks)> {
+        match self {
+            Self::Handshaking(handshake) => Some((&mut handshake.flight, &mut handshake.acks)),
+            Self::Established { rest: Rest::PostHandshake(post), .. } => {
+                Some((&mut post.flight, &mut post.acks))
+            }
+            Self::Established { rest: Rest::LastFlight(last), .. } => {
+                Some((&mut last.flight, &mut last.acks))
+            }
+            _ => None,
+        }
+    }
+
+    /// The same to look at.
+    fn sent(&self) -> (Option<&Flight>, Option<&Acks>) {
+        match self {
+            Self::Handshaking(handshake) => (Some(&handshake.flight), Some(&handshake.acks)),
+            Self::Established { rest: Rest::PostHandshake(post), .. } => {
+                (Some(&post.flight), Some(&post.acks))
+            }
+            Self::Established { rest: Rest::LastFlight(last), .. } => (Some(&last.flight), None),
+            _ => (None, None),
+        }
+    }
+}
+
 impl Closed {
-    fn new(reason: CloseReason, alert: Option<Alert>, now: Instant) -> Self {
+    fn new(reason: CloseReason, alert: Option<(Epoch, Alert)>, now: Instant) -> Self {
         Self { reason, alert, repeat_at: now }
     }
 }

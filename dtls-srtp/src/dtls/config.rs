@@ -1,14 +1,16 @@
 //! What a connection is made with.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::sign::Signer;
 use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
 
-use super::ConfigError;
-use super::signature::supported_schemes;
-use super::suite::{Authentication, Suite};
+use super::signature::{is_of_1_3, supported_schemes};
+use super::suite::{Authentication, Suite, Suite13};
+use super::{ConfigError, Version};
 use crate::certificate::Certificate;
 use crate::crypto::{Crypto, Group};
 use crate::fingerprint::Fingerprint;
@@ -56,11 +58,17 @@ pub enum ClientAuthentication {
 pub(crate) struct Settings {
     pub(crate) certificate: Certificate,
     pub(crate) crypto: Crypto,
+    /// Those to offer or to accept, newest first.
+    pub(crate) versions: Vec<Version>,
+    /// The oldest and the newest that may be among them.
+    range: RangeInclusive<Version>,
+    /// Of DTLS 1.2.
     pub(crate) suites: Vec<Suite>,
+    pub(crate) suites_1_3: Vec<Suite13>,
     pub(crate) groups: Vec<Group>,
     pub(crate) schemes: Vec<SignatureScheme>,
-    /// What our certificate's key signs with.
-    pub(crate) authentication: Authentication,
+    /// What our certificate's key signs with in DTLS 1.2, if it can be used there.
+    pub(crate) authentication: Option<Authentication>,
     pub(crate) srtp_profiles: Vec<Profile>,
     pub(crate) client_authentication: ClientAuthentication,
     pub(crate) anonymous_client: bool,
@@ -82,18 +90,21 @@ impl Config {
     /// [`ConfigError`] if the providers have nothing in common that a handshake could end in.
     pub fn new(certificate: Certificate, crypto: Crypto) -> Result<Self, ConfigError> {
         let suites = Suite::all(&crypto);
-        if suites.is_empty() {
+        let suites_1_3 = Suite13::all(&crypto);
+        if suites.is_empty() && suites_1_3.is_empty() {
             return Err(ConfigError::NoCipherSuite);
         }
         let groups = find_groups(&crypto, &Group::NAMES)?;
         let authentication = Authentication::of(certificate.key().algorithm())
-            .filter(|key| suites.iter().any(|suite| suite.authentication == *key))
-            .ok_or(ConfigError::UnsupportedKey)?;
-        let shared = Settings {
+            .filter(|key| suites.iter().any(|suite| suite.authentication == *key));
+        let mut shared = Settings {
+            versions: Vec::new(),
+            range: Version::Dtls12..=Version::Dtls13,
             schemes: supported_schemes(&crypto.handshake),
             certificate,
             crypto,
             suites,
+            suites_1_3,
             groups,
             authentication,
             srtp_profiles: Profile::DEFAULT.to_vec(),
@@ -108,7 +119,22 @@ impl Config {
             max_handshake_bytes: 32 * 1024,
             max_early_bytes: 16 * 1024,
         };
+        if !shared.find_versions() {
+            return Err(ConfigError::UnsupportedKey);
+        }
         Ok(Self { shared: Arc::new(shared), identity: Identity::Later })
+    }
+
+    /// The oldest and the newest version to offer or to accept; the newest that both sides have is
+    /// used. Default: all of them, DTLS 1.2 and 1.3.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::NoVersion`] if the providers and the certificate allow none of them.
+    pub fn with_versions(mut self, min: Version, max: Version) -> Result<Self, ConfigError> {
+        let settings = self.settings();
+        settings.range = min..=max;
+        if settings.find_versions() { Ok(self) } else { Err(ConfigError::NoVersion) }
     }
 
     /// Says who the peer has to be. Without it the handshake runs to its end and waits for
@@ -139,12 +165,18 @@ impl Config {
     /// The key exchange groups, most preferred first; those that the provider does not have are
     /// left out. Default: X25519MLKEM768 (which DTLS 1.3 alone can use), X25519, P-256, P-384.
     ///
+    /// A client makes key shares for the first one and for X25519. A server takes the first one
+    /// that the client has a share for; but if X25519MLKEM768 is its first, and the client knows
+    /// it, it asks for a share of that, which costs a round trip.
+    ///
     /// # Errors
     ///
-    /// [`ConfigError::NoGroup`] if none is left that DTLS 1.2 can use.
+    /// [`ConfigError::NoGroup`] if none is left that the versions can use.
     pub fn with_groups(mut self, names: &[NamedGroup]) -> Result<Self, ConfigError> {
-        self.settings().groups = find_groups(&self.shared.crypto, names)?;
-        Ok(self)
+        let groups = find_groups(&self.shared.crypto, names)?;
+        let settings = self.settings();
+        settings.groups = groups;
+        if settings.find_versions() { Ok(self) } else { Err(ConfigError::NoGroup) }
     }
 
     /// Whether a server asks the client for a certificate. Default:
@@ -250,14 +282,64 @@ impl Config {
 fn find_groups(crypto: &Crypto, names: &[NamedGroup]) -> Result<Vec<Group>, ConfigError> {
     let groups: Vec<_> =
         names.iter().filter_map(|name| Group::find(&crypto.handshake, *name)).collect();
-    if groups.iter().any(|group| group.usable_for_version(ProtocolVersion::TLSv1_2)) {
-        Ok(groups)
-    } else {
-        Err(ConfigError::NoGroup)
-    }
+    if groups.is_empty() { Err(ConfigError::NoGroup) } else { Ok(groups) }
 }
 
 impl Settings {
+    /// Whether a version is offered and accepted.
+    pub(crate) fn speaks(&self, version: Version) -> bool {
+        self.versions.contains(&version)
+    }
+
+    /// Finds out which versions there is all for that they need. `false` if there is none.
+    fn find_versions(&mut self) -> bool {
+        let has_group = |version| self.groups_of(version).next().is_some();
+        let versions = [
+            (Version::Dtls13, {
+                !self.suites_1_3.is_empty()
+                    && has_group(ProtocolVersion::TLSv1_3)
+                    && self.signer_1_3(|_| true).is_some()
+            }),
+            (Version::Dtls12, {
+                self.authentication.is_some() && has_group(ProtocolVersion::TLSv1_2)
+            }),
+        ];
+        let possible = versions.into_iter().filter(|(_, possible)| *possible).map(|(v, _)| v);
+        self.versions = possible.filter(|version| self.range.contains(version)).collect();
+        !self.versions.is_empty()
+    }
+
+    /// The cipher suites of the versions that we speak.
+    pub(crate) fn suite_codes(&self) -> impl Iterator<Item = u16> {
+        let newer = self.suites_1_3.iter().filter(|_| self.speaks(Version::Dtls13));
+        let older = self.suites.iter().filter(|_| self.speaks(Version::Dtls12));
+        newer.map(Suite13::code).chain(older.map(Suite::code))
+    }
+
+    /// The groups of the versions that we speak.
+    pub(crate) fn offered_groups(&self) -> impl Iterator<Item = Group> {
+        self.groups.iter().copied().filter(|group| {
+            self.versions.iter().any(|version| match version {
+                Version::Dtls12 => group.usable_for_version(ProtocolVersion::TLSv1_2),
+                Version::Dtls13 => group.usable_for_version(ProtocolVersion::TLSv1_3),
+            })
+        })
+    }
+
+    /// The signature schemes of DTLS 1.3.
+    pub(crate) fn schemes_1_3(&self) -> impl Iterator<Item = SignatureScheme> {
+        self.schemes.iter().copied().filter(|scheme| is_of_1_3(*scheme))
+    }
+
+    /// What our key signs with in DTLS 1.3, by a scheme that the peer accepts.
+    pub(crate) fn signer_1_3(
+        &self,
+        accepts: impl Fn(SignatureScheme) -> bool,
+    ) -> Option<Box<dyn Signer>> {
+        let schemes: Vec<_> = self.schemes_1_3().filter(|scheme| accepts(*scheme)).collect();
+        self.certificate.key().choose_scheme(&schemes)
+    }
+
     /// The groups that `version` (of TLS: rustls knows no other) can use.
     pub(crate) fn groups_of(&self, version: ProtocolVersion) -> impl Iterator<Item = Group> {
         self.groups.iter().copied().filter(move |group| group.usable_for_version(version))

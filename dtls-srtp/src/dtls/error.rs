@@ -15,6 +15,10 @@ pub enum HandshakeError {
     /// A signature of the peer's is wrong: it does not have the key of its certificate.
     #[error("the peer's signature is wrong")]
     BadSignature,
+    /// The server speaks DTLS 1.2 and says that it could do better: somebody on the way does not
+    /// want us to ([RFC 8446 §4.1.3](https://www.rfc-editor.org/rfc/rfc8446#section-4.1.3)).
+    #[error("the handshake was downgraded on its way")]
+    Downgraded,
     /// The peer does not know the extended master secret, which we require.
     #[error("the peer does not offer the extended master secret (RFC 7627)")]
     ExtendedMasterSecretMissing,
@@ -78,7 +82,9 @@ impl HandshakeError {
             Self::FingerprintMismatch | Self::MalformedCertificate => {
                 AlertDescription::BadCertificate
             }
-            Self::IllegalParameter | Self::InvalidKeyShare => AlertDescription::IllegalParameter,
+            Self::Downgraded | Self::IllegalParameter | Self::InvalidKeyShare => {
+                AlertDescription::IllegalParameter
+            }
             Self::Internal => AlertDescription::InternalError,
             Self::Malformed => AlertDescription::DecodeError,
             Self::MissingExtension => AlertDescription::MissingExtension,
@@ -106,6 +112,10 @@ pub enum CloseReason {
     /// We broke the handshake off.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
+    /// So many forged records came that the keys can be trusted no more
+    /// ([RFC 9147 §4.5.3](https://www.rfc-editor.org/rfc/rfc9147#section-4.5.3)).
+    #[error("too many forged records came under one key")]
+    KeyWornOut,
     /// [`Connection::close`](super::Connection::close) was called.
     #[error("closed by us")]
     Local,
@@ -122,13 +132,16 @@ pub enum CloseReason {
 #[non_exhaustive]
 pub enum ConfigError {
     /// The two providers have no cipher suite in common.
-    #[error("no cipher suite of DTLS 1.2 is known to both the handshake and the packet provider")]
+    #[error("no cipher suite is known to both the handshake and the packet provider")]
     NoCipherSuite,
     /// The handshake provider has no elliptic-curve group.
-    #[error("the handshake provider has no key exchange group for DTLS 1.2")]
+    #[error("the handshake provider has no key exchange group")]
     NoGroup,
-    /// The certificate's key cannot be used in DTLS 1.2.
-    #[error("the certificate's kind of key cannot be used in DTLS 1.2")]
+    /// The providers and the certificate allow none of the versions.
+    #[error("no version is left that the providers and the certificate allow")]
+    NoVersion,
+    /// The certificate's key cannot be used with the suites that there are.
+    #[error("the certificate's kind of key cannot be used with the suites that there are")]
     UnsupportedKey,
 }
 
@@ -139,6 +152,9 @@ pub enum SealError {
     /// The connection was closed since the record was begun, or it never was of this connection.
     #[error("the connection is closed")]
     Closed,
+    /// The keys were updated since the record was begun.
+    #[error("the keys were updated since the record was begun")]
+    KeyUpdated,
     /// The buffer is not the one that the record was begun in, or was cut since.
     #[error("the record was not begun in this buffer")]
     Misplaced,

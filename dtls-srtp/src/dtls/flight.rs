@@ -164,9 +164,36 @@ impl Flight {
         self.sent.is_some()
     }
 
-    /// Whether the peer has said that it has all of it.
+    /// Whether the peer has all of it, by an ACK or by the beginning of its answer.
     pub(crate) fn was_acknowledged(&self) -> bool {
         self.acknowledged
+    }
+
+    /// Notes that the answer has begun to come: "the receipt of any record responding to a given
+    /// flight MUST be taken as an implicit acknowledgement for the entire flight"
+    /// ([RFC 9147 §7.2](https://www.rfc-editor.org/rfc/rfc9147#section-7.2)). The timer stays: it
+    /// is now for the rest of the answer.
+    pub(crate) fn was_answered(&mut self) {
+        self.acknowledged = true;
+        self.pieces.clear();
+        self.carried.clear();
+        self.sending = None;
+    }
+
+    /// Says that nothing of it will be sent again, and nothing answers it any more.
+    pub(crate) fn finish(&mut self) {
+        self.was_answered();
+        self.deadline = None;
+        self.bytes = Vec::new();
+        self.parts = Vec::new();
+        self.pieces = Vec::new();
+        self.carried = VecDeque::new();
+    }
+
+    /// Whether there is one more message_seq: "Implementations MUST NOT allow message_seq to wrap"
+    /// ([RFC 9147 §5.2](https://www.rfc-editor.org/rfc/rfc9147#section-5.2)).
+    pub(crate) fn has_sequence_numbers(&self) -> bool {
+        self.next_message_seq < u16::MAX
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -300,7 +327,7 @@ impl Flight {
         }
         self.retransmissions += 1;
         self.timeout = (self.timeout * 2).min(timing.max);
-        self.deadline = None;
+        self.deadline = self.acknowledged.then(|| now + self.timeout);
         self.send_again(|_| true);
         Timeout::Retransmit
     }
@@ -313,6 +340,13 @@ impl Flight {
         let doubled = 1_u32.checked_shl(self.retransmissions).unwrap_or(u32::MAX);
         self.timeout = timing.initial.saturating_mul(doubled).min(timing.max);
         self.deadline = Some(started + self.timeout);
+    }
+
+    /// Brings the timer forward, the first time it runs.
+    pub(crate) fn hurry(&mut self, at: Instant) {
+        if self.retransmissions == 0 {
+            self.deadline = self.deadline.map(|deadline| deadline.min(at));
+        }
     }
 
     /// Sends the flight again because the peer repeats its own, unless that was on its way before
@@ -347,9 +381,10 @@ impl Flight {
             self.remove(part, &range);
         }
         if self.pieces.is_empty() {
-            self.acknowledged = !self.parts.is_empty();
-            self.deadline = None;
-            self.sending = None;
+            if self.acknowledged || self.parts.is_empty() {
+                return Acknowledged::Waiting;
+            }
+            self.finish();
             return Acknowledged::All;
         }
         let old = now.checked_sub(timing.initial / 2);

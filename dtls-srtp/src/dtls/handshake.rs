@@ -1,19 +1,23 @@
 //! What both versions' handshakes share: their state, and what a step of them can change.
 
+use std::time::Instant;
+
+use rustls::SignatureScheme;
 use rustls::crypto::hash::Output;
 
+use super::acks::Acks;
 use super::config::Settings;
 use super::early::Early;
 use super::epoch::Epoch;
 use super::flight::{Answer, Flight};
+use super::incoming::Incoming;
 use super::message::{HandshakeType, Message};
 use super::outgoing::Outgoing;
 use super::peer::Peer;
 use super::reassembly::Inbox;
+use super::session::Session;
 use super::transcript::Transcript;
-use super::v12::protection::Opener;
-use super::v12::session::Session;
-use super::{HandshakeError, v12};
+use super::{HandshakeError, negotiation, v12, v13};
 
 /// What a handshake needs until it is finished.
 pub(crate) struct Handshake {
@@ -21,14 +25,20 @@ pub(crate) struct Handshake {
     pub(crate) inbox: Inbox,
     pub(crate) flight: Flight,
     pub(crate) transcript: Transcript,
+    pub(crate) acks: Acks,
     /// Protected records, with their headers, that came before their keys.
     pub(crate) sealed: Early,
 }
 
 /// The state of either side.
 pub(crate) enum State {
+    /// The version is not known yet.
+    ClientHello(negotiation::client::WaitServerHello),
+    ServerHello(negotiation::server::WaitClientHello),
     Client12(v12::client::State),
     Server12(v12::server::State),
+    Client13(v13::client::State),
+    Server13(v13::server::State),
     Done,
 }
 
@@ -39,24 +49,42 @@ impl State {
         step: &mut Step<'_>,
     ) -> Result<Self, HandshakeError> {
         match self {
+            Self::ClientHello(state) => state.handle(message, step),
+            Self::ServerHello(state) => state.handle(message, step),
             Self::Client12(state) => state.handle(message, step),
             Self::Server12(state) => state.handle(message, step),
+            Self::Client13(state) => state.handle(message, step),
+            Self::Server13(state) => state.handle(message, step),
             Self::Done => Err(HandshakeError::UnexpectedMessage),
         }
     }
 }
 
+/// What a handshake was like, for whoever asks later.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Facts {
+    /// What we signed with.
+    pub(crate) local_scheme: Option<SignatureScheme>,
+    /// What the peer signed with.
+    pub(crate) remote_scheme: Option<SignatureScheme>,
+    /// How many more hellos it took than one.
+    pub(crate) retries: u8,
+}
+
 /// What a step can see and change besides its own state.
 pub(crate) struct Step<'s> {
+    pub(crate) now: Instant,
     pub(crate) settings: &'s Settings,
     pub(crate) transcript: &'s mut Transcript,
     pub(crate) flight: &'s mut Flight,
     pub(crate) inbox: &'s mut Inbox,
+    pub(crate) acks: &'s mut Acks,
     pub(crate) outgoing: &'s mut Outgoing,
+    pub(crate) incoming: &'s mut Incoming,
     pub(crate) peer: &'s mut Peer,
+    pub(crate) facts: &'s mut Facts,
     /// Where the step that agrees on keys puts them.
-    pub(crate) session: &'s mut Option<Box<Session>>,
-    pub(crate) opener: &'s mut Option<Opener>,
+    pub(crate) session: &'s mut Option<Session>,
 }
 
 impl Step<'_> {
@@ -64,11 +92,22 @@ impl Step<'_> {
     pub(crate) fn start_flight(&mut self, answer: Answer) {
         self.flight.start(answer);
         self.inbox.answered();
+        self.acks.clear();
     }
 
     /// Adds a message without protection to the flight and to the transcript.
     pub(crate) fn send(&mut self, kind: HandshakeType, body: impl FnOnce(&mut Vec<u8>)) {
-        self.flight.message(self.transcript, Epoch::PLAINTEXT, kind, body);
+        self.send_in(Epoch::PLAINTEXT, kind, body);
+    }
+
+    /// Adds a message to the flight and to the transcript.
+    pub(crate) fn send_in(
+        &mut self,
+        epoch: Epoch,
+        kind: HandshakeType,
+        body: impl FnOnce(&mut Vec<u8>),
+    ) {
+        self.flight.message(self.transcript, epoch, kind, body);
     }
 
     /// The hash of the transcript so far.

@@ -3,6 +3,7 @@
 use rustls::{CipherSuite, NamedGroup};
 use zeroize::Zeroizing;
 
+use super::session::Session;
 use super::{CloseReason, Connection, ExportError, Phase, Role, Stats, Version};
 use crate::srtp::SessionKeys;
 
@@ -28,17 +29,17 @@ impl Connection {
 
     /// Returns the version that was negotiated, once there are keys.
     pub fn version(&self) -> Option<Version> {
-        self.session.as_ref().map(|_| Version::Dtls12)
+        self.session.as_ref().map(Session::version)
     }
 
     /// Returns the cipher suite that was negotiated, once there are keys.
     pub fn cipher_suite(&self) -> Option<CipherSuite> {
-        self.session.as_ref().map(|session| session.negotiated.suite.id)
+        self.session.as_ref().map(Session::cipher_suite)
     }
 
     /// Returns the key exchange group that was negotiated, once there are keys.
     pub fn group(&self) -> Option<NamedGroup> {
-        self.session.as_ref().map(|session| session.group)
+        self.session.as_ref().map(Session::group)
     }
 
     /// Returns the DER encoding of the peer's certificate, once it came. It is not authenticated
@@ -51,7 +52,7 @@ impl Connection {
     /// ([RFC 5764 §4.2](https://www.rfc-editor.org/rfc/rfc5764#section-4.2)). `None` before the
     /// connection is connected, and if no profile was negotiated.
     pub fn srtp_keys(&self) -> Option<SessionKeys> {
-        let profile = self.session.as_ref()?.negotiated.srtp_profile?;
+        let profile = self.session.as_ref()?.srtp_profile()?;
         let len = profile.keying_material_len();
         let material = self.export_keying_material(SessionKeys::EXPORTER_LABEL, None, len).ok()?;
         match self.role {

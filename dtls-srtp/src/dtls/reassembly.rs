@@ -34,6 +34,8 @@ pub(crate) struct Inbox {
     role: Role,
     /// Once it is known.
     version: Option<Version>,
+    /// Whether nothing comes without protection any more.
+    protected: bool,
     next_seq: u16,
     /// The first message of the peer's that our newest flight does not answer.
     flight_start: u16,
@@ -55,13 +57,35 @@ struct Incoming {
 
 impl Inbox {
     pub(crate) fn new(role: Role, max_bytes: usize) -> Self {
-        Self { role, version: None, next_seq: 0, flight_start: 0, messages: Vec::new(), max_bytes }
+        Self {
+            role,
+            version: None,
+            protected: false,
+            next_seq: 0,
+            flight_start: 0,
+            messages: Vec::new(),
+            max_bytes,
+        }
+    }
+
+    pub(crate) fn version(&self) -> Option<Version> {
+        self.version
     }
 
     /// Says which version it is, and drops what came before that was known and has no place in
     /// it.
     pub(crate) fn set_version(&mut self, version: Version) {
         self.version = Some(version);
+        self.drop_disallowed();
+    }
+
+    /// Says that all that is to come is protected, and drops what came and was not.
+    pub(crate) fn expect_protection(&mut self) {
+        self.protected = true;
+        self.drop_disallowed();
+    }
+
+    fn drop_disallowed(&mut self) {
         let mut messages = mem::take(&mut self.messages);
         messages.retain(|message| self.allows(message.kind, message.epoch));
         self.messages = messages;
@@ -140,7 +164,9 @@ impl Inbox {
         };
         match self.version {
             Some(Version::Dtls13) if epoch == Epoch::PLAINTEXT => {
-                !reflected && matches!(kind, Type::ClientHello | Type::ServerHello)
+                !self.protected
+                    && !reflected
+                    && matches!(kind, Type::ClientHello | Type::ServerHello)
             }
             // Authentic: what does not belong there is for the state to say.
             Some(Version::Dtls13) => true,

@@ -3,15 +3,23 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
+use super::acks::Acks;
 use super::alert::{Alert, AlertDescription};
 use super::codec::Reader;
 use super::epoch::Epoch;
+use super::flight::Acknowledged;
 use super::handshake::{Handshake, State};
+use super::incoming::{self, Opened};
 use super::message::{Fragment, HandshakeType};
 use super::reassembly::Inserted;
-use super::record::{self, ContentType, Header};
-use super::v12::protection::{EPOCH, OpenError};
-use super::{CloseReason, Closed, Connection, LastFlight, Phase, Role};
+use super::record::{ContentType, Header};
+use super::v13::post_handshake::{Keys, PostHandshake};
+use super::v13::record::Record;
+use super::v13::{self, RecordNumber, ack};
+use super::{
+    CloseReason, Closed, Connection, HandshakeError, KeyUpdate, LastFlight, Phase, Rest, Role,
+    Version,
+};
 
 /// The application data of a datagram, record by record, decrypted in place.
 ///
@@ -33,12 +41,12 @@ impl<'d> Iterator for Records<'_, 'd> {
 
     fn next(&mut self) -> Option<&'d mut [u8]> {
         while !self.rest.is_empty() {
-            let Some((header, body)) = record::split(&mut self.rest) else {
+            let Some(record) = v13::record::split(&mut self.rest, 0) else {
                 self.connection.stats.records_dropped += 1;
                 self.rest = &mut [];
                 return None;
             };
-            if let Some(plaintext) = self.connection.handle_record(header, body) {
+            if let Some(plaintext) = self.connection.handle_record(record) {
                 return Some(plaintext);
             }
         }
@@ -53,120 +61,314 @@ impl Drop for Records<'_, '_> {
 }
 
 impl Connection {
-    fn handle_record<'d>(&mut self, header: Header, body: &'d mut [u8]) -> Option<&'d mut [u8]> {
-        if let Phase::Closed(closed) = &mut self.phase {
-            closed.repeat(self.now, header.content_type, &mut self.owed);
-            return None;
+    fn handle_record<'d>(&mut self, record: Record<'d>) -> Option<&'d mut [u8]> {
+        match record {
+            Record::Plaintext(header, body) if header.epoch == 0 => {
+                self.handle_plaintext(header, body);
+                None
+            }
+            Record::Plaintext(header, body) => {
+                if self.must_wait(header.epoch == 1, Version::Dtls12) {
+                    let mut bytes = Vec::with_capacity(Header::LEN);
+                    header.write(&mut bytes, body.len() as u16);
+                    self.keep_sealed(&[&bytes, body]);
+                    return None;
+                }
+                let opened = self.incoming.open_1_2(header, body);
+                self.handle_opened(opened)
+            }
+            Record::Ciphertext(record) => {
+                let has_keys = self.incoming.has_keys_of(record.epoch_bits());
+                if self.must_wait(!has_keys, Version::Dtls13) {
+                    self.keep_sealed(&[record.bytes()]);
+                    self.suspect_loss();
+                    return None;
+                }
+                let opened = self.incoming.open_1_3(record);
+                self.handle_opened(opened)
+            }
         }
-        match header.epoch {
-            0 => self.handle_plaintext(header.content_type, body),
-            EPOCH if self.opener.is_some() => return self.handle_protected(header, body),
-            EPOCH => self.keep_sealed(header, body),
-            _ => self.stats.records_dropped += 1,
-        }
-        None
+    }
+
+    /// Whether keys may come that open a record.
+    fn must_wait(&self, may_be_ours: bool, version: Version) -> bool {
+        let Phase::Handshaking(handshake) = &self.phase else { return false };
+        let is_possible = handshake.inbox.version().is_none_or(|known| known == version)
+            && self.settings.speaks(version);
+        may_be_ours
+            && is_possible
+            && (version == Version::Dtls13 || self.incoming.newest_epoch().is_none())
     }
 
     /// Keeps a record until its keys come.
-    fn keep_sealed(&mut self, header: Header, body: &[u8]) {
+    fn keep_sealed(&mut self, record: &[&[u8]]) {
         let Phase::Handshaking(handshake) = &mut self.phase else { return };
-        let mut bytes = Vec::with_capacity(Header::LEN);
-        header.write(&mut bytes, body.len() as u16);
         let max = self.settings.max_early_bytes;
-        self.stats.records_dropped += handshake.sealed.push(&[&bytes, body], max);
+        self.stats.records_dropped += handshake.sealed.push(record, max);
     }
 
-    fn handle_plaintext(&mut self, content_type: ContentType, body: &[u8]) {
-        match content_type {
-            ContentType::Handshake => self.handle_handshake(Epoch::PLAINTEXT, body),
-            ContentType::Alert => self.handle_plaintext_alert(body),
-            // The epoch of what follows says the same, whatever the order that records come in.
-            ContentType::ChangeCipherSpec => (),
-            ContentType::Ack | ContentType::ApplicationData => self.stats.records_dropped += 1,
+    /// A record came that another one should have come before: something that stands before it
+    /// may be lost. Who can say what is missing, says it soon, and who waits for the first answer
+    /// asks again sooner.
+    fn suspect_loss(&mut self) {
+        let soon = self.now + self.timing().initial / 4;
+        let Phase::Handshaking(handshake) = &mut self.phase else { return };
+        if handshake.inbox.version() == Some(Version::Dtls13) {
+            handshake.acks.send_by(soon);
+        } else {
+            handshake.flight.hurry(soon);
         }
     }
 
-    fn handle_protected<'d>(&mut self, header: Header, body: &'d mut [u8]) -> Option<&'d mut [u8]> {
-        let opener = self.opener.as_mut()?;
-        let plaintext = match opener.open(header, body) {
-            Ok(plaintext) => plaintext,
-            Err(OpenError::Replayed) => {
+    fn handle_plaintext(&mut self, header: Header, body: &mut [u8]) {
+        if let Phase::Closed(closed) = &mut self.phase {
+            closed.repeat(self.now, header.content_type, &mut self.owed);
+            return;
+        }
+        let number = RecordNumber { epoch: 0, sequence_number: header.sequence_number };
+        match header.content_type {
+            ContentType::Handshake => self.handle_handshake(number, body),
+            ContentType::Alert => self.handle_plaintext_alert(body),
+            // The epoch of what follows says the same, whatever the order that records come in.
+            ContentType::ChangeCipherSpec => (),
+            ContentType::Ack => self.handle_ack(Epoch::PLAINTEXT, body),
+            ContentType::ApplicationData => self.stats.records_dropped += 1,
+        }
+    }
+
+    fn handle_opened<'d>(
+        &mut self,
+        opened: Result<Opened<'d>, incoming::Closed>,
+    ) -> Option<&'d mut [u8]> {
+        let Opened { number, content_type, plaintext } = match opened {
+            Ok(opened) => opened,
+            Err(incoming::Closed::Replayed) => {
                 self.stats.records_replayed += 1;
                 return None;
             }
-            Err(OpenError::Forged) => {
+            Err(incoming::Closed::NoKeys) => {
                 self.stats.records_dropped += 1;
                 return None;
             }
+            Err(incoming::Closed::Forged) => {
+                self.stats.records_dropped += 1;
+                self.handle_forgery();
+                return None;
+            }
+            Err(incoming::Closed::Invalid) => {
+                self.fail_open(HandshakeError::UnexpectedMessage);
+                return None;
+            }
         };
-        match header.content_type {
+        if let Phase::Closed(closed) = &mut self.phase {
+            closed.repeat(self.now, content_type, &mut self.owed);
+            return None;
+        }
+        let epoch = Epoch(number.epoch);
+        match content_type {
+            ContentType::ApplicationData if epoch == Epoch::HANDSHAKE => {
+                self.fail(HandshakeError::UnexpectedMessage);
+            }
             ContentType::ApplicationData if self.is_connected() => return Some(plaintext),
             ContentType::ApplicationData => {
                 let max = self.settings.max_early_bytes;
                 self.stats.records_dropped += self.early.push(&[plaintext], max);
             }
-            ContentType::Handshake => self.handle_handshake(Epoch::PROTECTED, plaintext),
+            ContentType::Handshake => self.handle_handshake(number, plaintext),
             ContentType::Alert => self.handle_protected_alert(plaintext),
-            ContentType::Ack | ContentType::ChangeCipherSpec => self.stats.records_dropped += 1,
+            ContentType::Ack => self.handle_ack(epoch, plaintext),
+            ContentType::ChangeCipherSpec => self.stats.records_dropped += 1,
         }
         None
     }
 
+    /// Counts with the limit of the keys
+    /// ([RFC 9147 §4.5.3](https://www.rfc-editor.org/rfc/rfc9147#section-4.5.3)).
+    fn handle_forgery(&mut self) {
+        if matches!(self.phase, Phase::Closed(_)) {
+            return;
+        }
+        if self.incoming.is_worn_out() {
+            self.end(CloseReason::KeyWornOut, Some(Alert::fatal(AlertDescription::BadRecordMac)));
+        } else if self.incoming.needs_update() {
+            self.want_update(KeyUpdate::Requested);
+        }
+    }
+
+    /// Breaks off because of what the peer has protected, unless that is over anyway.
+    fn fail_open(&mut self, error: HandshakeError) {
+        if !matches!(self.phase, Phase::Closed(_)) {
+            self.fail(error);
+        }
+    }
+
     /// Takes the fragments of a record, and goes as far as they allow.
-    fn handle_handshake(&mut self, epoch: Epoch, body: &[u8]) {
+    fn handle_handshake(&mut self, number: RecordNumber, body: &[u8]) {
+        let epoch = Epoch(number.epoch);
         let mut reader = Reader(body);
+        // "Implementations MUST NOT acknowledge records containing handshake messages or fragments
+        // which have not been processed or buffered."
+        let (mut kept, mut new) = (!reader.is_empty(), false);
         while !reader.is_empty() {
             let Ok(fragment) = Fragment::read(&mut reader) else {
                 self.stats.records_dropped += 1;
+                kept = false;
                 break;
             };
-            match &mut self.phase {
-                Phase::Handshaking(handshake) => match handshake.inbox.insert(epoch, fragment) {
-                    Inserted::Kept => (),
-                    Inserted::Answered => self.repeat_flight(),
-                    Inserted::Known | Inserted::Dropped => self.stats.records_dropped += 1,
-                },
-                Phase::Established { .. } => self.handle_late_message(epoch, fragment),
+            let inserted = match &mut self.phase {
+                Phase::Handshaking(handshake) => handshake.inbox.insert(epoch, fragment),
+                Phase::Established { rest: Rest::PostHandshake(post), .. } => {
+                    post.inbox.insert(epoch, fragment)
+                }
+                Phase::Established { .. } => {
+                    self.handle_late_message(epoch, fragment);
+                    kept = false;
+                    continue;
+                }
                 Phase::Closed(_) => return,
+            };
+            match inserted {
+                Inserted::Kept => new = true,
+                Inserted::Known => self.stats.records_dropped += 1,
+                Inserted::Answered => {
+                    self.repeat_flight();
+                    kept &= !matches!(self.phase, Phase::Handshaking(_));
+                }
+                Inserted::Dropped => {
+                    self.stats.records_dropped += 1;
+                    kept = false;
+                }
             }
         }
+        match &mut self.phase {
+            Phase::Handshaking(handshake) => {
+                if kept {
+                    handshake.acks.receive(number);
+                }
+                // Protected, it can only be an answer to our flight.
+                if new && handshake.inbox.version() == Some(Version::Dtls13) && number.epoch > 0 {
+                    handshake.flight.was_answered();
+                }
+            }
+            Phase::Established { rest: Rest::PostHandshake(post), .. } if kept => {
+                post.acks.receive(number);
+                post.acks.send_by(self.now);
+            }
+            _ => (),
+        }
         self.advance();
+        self.acknowledge_part(new);
     }
 
-    /// A handshake message after the handshake: a repetition that shows that our last flight is
-    /// lost, or a wish to negotiate again.
+    /// Says what came of a flight of which something is missing
+    /// ([RFC 9147 §7.1](https://www.rfc-editor.org/rfc/rfc9147#section-7.1)): at once if there is
+    /// a gap, else if the rest does not follow.
+    fn acknowledge_part(&mut self, new: bool) {
+        let soon = self.now + self.timing().initial / 4;
+        let Phase::Handshaking(handshake) = &mut self.phase else { return };
+        if handshake.inbox.version() != Some(Version::Dtls13) || handshake.acks.is_empty() {
+            return;
+        }
+        if new && handshake.inbox.has_gap() {
+            handshake.acks.send_by(self.now);
+        } else if new {
+            handshake.acks.send_by(soon);
+        }
+    }
+
+    /// A handshake message after a handshake of DTLS 1.2: a repetition that shows that our last
+    /// flight is lost, or a wish to negotiate again.
     fn handle_late_message(&mut self, epoch: Epoch, fragment: Fragment<'_>) {
-        let Phase::Established { last_flight, .. } = &self.phase else { return };
+        let Phase::Established { rest, .. } = &self.phase else { return };
         let header = fragment.header;
-        let repeated = last_flight.as_ref().is_some_and(|last| header.message_seq < last.peer_seq);
+        let repeated = matches!(rest, Rest::LastFlight(last) if header.message_seq < last.peer_seq);
         if repeated {
             self.repeat_flight();
         } else if epoch == Epoch::PROTECTED
             && matches!(header.kind, HandshakeType::HelloRequest | HandshakeType::ClientHello)
         {
             // A warning, and life goes on (RFC 5746 §4.5).
-            self.owed = Some(Alert::NO_RENEGOTIATION);
+            self.owed = Some((epoch, Alert::NO_RENEGOTIATION));
         } else {
             self.stats.records_dropped += 1;
         }
     }
 
     /// Sends our newest flight again, as the peer has repeated what it answers
-    /// ([RFC 6347 §4.2.4](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.4)).
+    /// ([RFC 6347 §4.2.4](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.4),
+    /// [RFC 9147 §5.8.1](https://www.rfc-editor.org/rfc/rfc9147#section-5.8.1)).
     fn repeat_flight(&mut self) {
         let timing = self.timing();
-        let flight = match &mut self.phase {
-            Phase::Handshaking(handshake) => &mut handshake.flight,
-            Phase::Established { last_flight: Some(last), .. } => &mut last.flight,
-            _ => return,
-        };
-        if flight.repeat(self.now, timing) {
+        if let Some((flight, _)) = self.phase.sending()
+            && flight.repeat(self.now, timing)
+        {
             self.stats.flights_retransmitted += 1;
         }
     }
 
+    /// Takes an ACK.
+    fn handle_ack(&mut self, epoch: Epoch, body: &[u8]) {
+        let timing = self.timing();
+        let version = match &self.phase {
+            Phase::Handshaking(handshake) => handshake.inbox.version(),
+            Phase::Established { rest: Rest::PostHandshake(_), .. } => Some(Version::Dtls13),
+            _ => None,
+        };
+        let forged = epoch == Epoch::PLAINTEXT && !matches!(self.phase, Phase::Handshaking(_));
+        let (Ok(numbers), Some(Version::Dtls13), false) = (ack::parse(body), version, forged)
+        else {
+            self.stats.records_dropped += 1;
+            return;
+        };
+        // "If any element of record_numbers in the ACK references an epoch that is higher than the
+        // epoch in which the ACK was received, the implementation MUST terminate the connection."
+        let mut numbers = numbers.peekable();
+        let beyond = ack::parse(body).is_ok_and(|mut all| all.any(|n| n.epoch > epoch.0));
+        if beyond {
+            self.fail(HandshakeError::IllegalParameter);
+            return;
+        }
+        if numbers.peek().is_none() && epoch == Epoch::PLAINTEXT {
+            self.stats.records_dropped += 1;
+            return;
+        }
+        let Some((flight, _)) = self.phase.sending() else { return };
+        match flight.acknowledge(self.now, numbers, timing) {
+            Acknowledged::Waiting => (),
+            Acknowledged::Retransmit => self.stats.flights_retransmitted += 1,
+            Acknowledged::All => self.flight_acknowledged(),
+        }
+    }
+
+    fn flight_acknowledged(&mut self) {
+        let done = self.post_handshake(|post, keys| post.flight_acknowledged(keys));
+        if let Err(error) = done {
+            self.fail(error);
+        }
+    }
+
+    /// Lets the post-handshake messages work on the parts of the connection that they may change.
+    fn post_handshake(
+        &mut self,
+        step: impl FnOnce(&mut PostHandshake, &mut Keys<'_>) -> Result<(), HandshakeError>,
+    ) -> Result<(), HandshakeError> {
+        let Phase::Established { rest: Rest::PostHandshake(post), .. } = &mut self.phase else {
+            return Ok(());
+        };
+        let Some(super::Session::Dtls13(session)) = &mut self.session else { return Ok(()) };
+        let mut keys = Keys {
+            now: self.now,
+            crypto: &self.settings.crypto,
+            session,
+            outgoing: &mut self.outgoing,
+            incoming: &mut self.incoming,
+        };
+        step(post, &mut keys)
+    }
+
     /// Steps through the messages that are whole.
     fn advance(&mut self) {
+        self.advance_post_handshake();
         loop {
             // Out of the connection while it works on the rest of it.
             let Phase::Handshaking(mut handshake) = self.take_handshake() else { return };
@@ -174,41 +376,52 @@ impl Connection {
                 self.phase = Phase::Handshaking(handshake);
                 return;
             };
-            let had_keys = self.opener.is_some();
+            let epochs = self.incoming.epochs();
             let state = mem::replace(&mut handshake.state, State::Done);
             let stepped = state.handle(complete.message(), &mut self.step(&mut handshake));
-            let finished = match stepped {
-                Ok(State::Done) => true,
+            let sealed = match self.incoming.epochs() == epochs {
+                true => None,
+                false => Some(mem::take(&mut handshake.sealed)),
+            };
+            match stepped {
+                Ok(State::Done) => {
+                    self.phase = self.established(*handshake);
+                    self.connect_if_authenticated();
+                }
                 Ok(state) => {
                     handshake.state = state;
-                    false
+                    self.phase = Phase::Handshaking(handshake);
                 }
                 Err(error) => {
                     self.phase = Phase::Handshaking(handshake);
                     self.fail(error);
                     return;
                 }
-            };
-            if finished {
-                self.phase = self.established(*handshake);
-                self.connect_if_authenticated();
-                return;
             }
-            self.phase = Phase::Handshaking(handshake);
-            if self.opener.is_some() && !had_keys {
-                self.open_sealed();
+            if let Some(mut sealed) = sealed {
+                self.open_sealed(&mut sealed);
+            }
+        }
+    }
+
+    fn advance_post_handshake(&mut self) {
+        while let Phase::Established { rest: Rest::PostHandshake(post), .. } = &mut self.phase {
+            let Some(complete) = post.inbox.take() else { return };
+            post.inbox.answered();
+            let done = self.post_handshake(|post, keys| post.handle(complete.message(), keys));
+            if let Err(error) = done {
+                self.fail(error);
             }
         }
     }
 
     /// Opens the records that were kept until their keys came. What they hold for the application
     /// is kept on, as their datagrams are gone.
-    fn open_sealed(&mut self) {
-        let Phase::Handshaking(handshake) = &mut self.phase else { return };
-        let mut sealed = mem::take(&mut handshake.sealed);
+    fn open_sealed(&mut self, sealed: &mut super::Early) {
         while let Some(mut record) = sealed.pop() {
-            let Some((header, body)) = record::split(&mut record.as_mut_slice()) else { continue };
-            if let Some(plaintext) = self.handle_record(header, body) {
+            let mut rest = record.as_mut_slice();
+            let Some(record) = v13::record::split(&mut rest, 0) else { continue };
+            if let Some(plaintext) = self.handle_record(record) {
                 let max = self.settings.max_early_bytes;
                 self.stats.records_dropped += self.early.push(&[plaintext], max);
             }
@@ -219,18 +432,33 @@ impl Connection {
         if !matches!(self.phase, Phase::Handshaking(_)) {
             return Phase::Closed(Closed::new(CloseReason::Local, None, self.now));
         }
-        let placeholder = Phase::Established { connected: false, last_flight: None };
+        let placeholder = Phase::Established { connected: false, rest: Rest::Nothing };
         mem::replace(&mut self.phase, placeholder)
     }
 
-    /// What is left of a handshake that is finished. The side that spoke last keeps its flight;
-    /// the other side's was answered.
-    fn established(&self, handshake: Handshake) -> Phase {
-        let last_flight = (self.role == Role::Server).then(|| {
-            let peer_seq = handshake.inbox.next_seq();
-            Box::new(LastFlight { flight: handshake.flight, peer_seq })
-        });
-        Phase::Established { connected: false, last_flight }
+    /// What is left of a handshake that is finished. In DTLS 1.2 the side that spoke last keeps
+    /// its flight, and the other side's was answered. In DTLS 1.3 the client's flight waits for
+    /// an ACK, which the server owes.
+    fn established(&mut self, handshake: Handshake) -> Phase {
+        let Handshake { mut inbox, mut flight, mut acks, .. } = handshake;
+        let rest = match (inbox.version(), self.role) {
+            (Some(Version::Dtls13), role) => {
+                inbox.answered();
+                if role == Role::Server {
+                    flight.finish();
+                    self.outgoing.drop_handshake_keys();
+                    acks.send_by(self.now);
+                }
+                let post = PostHandshake::new(role, inbox, flight, acks, self.now);
+                Rest::PostHandshake(Box::new(post))
+            }
+            (_, Role::Server) => {
+                let (peer_seq, acks) = (inbox.next_seq(), Acks::default());
+                Rest::LastFlight(Box::new(LastFlight { flight, acks, peer_seq }))
+            }
+            (_, Role::Client) => Rest::Nothing,
+        };
+        Phase::Established { connected: false, rest }
     }
 
     /// Nobody has signed for it: during the handshake it is the only way for a peer to say that
@@ -268,7 +496,12 @@ impl Closed {
     /// Says the last alert again if the peer goes on: alerts are not retransmitted, and may be
     /// lost ([RFC 6347 §4.1.2.7](https://www.rfc-editor.org/rfc/rfc6347#section-4.1.2.7)). An
     /// alert is no reason to answer, so that two who are closing come to an end.
-    fn repeat(&mut self, now: Instant, content_type: ContentType, owed: &mut Option<Alert>) {
+    fn repeat(
+        &mut self,
+        now: Instant,
+        content_type: ContentType,
+        owed: &mut Option<(Epoch, Alert)>,
+    ) {
         const PAUSE: Duration = Duration::from_millis(200);
         let goes_on = matches!(content_type, ContentType::Handshake | ContentType::ApplicationData);
         if goes_on && owed.is_none() && now >= self.repeat_at {

@@ -1,9 +1,8 @@
 //! Application data on its way to the peer.
 
-use super::epoch::Epoch;
-use super::record::{ContentType, Header, MAX_PLAINTEXT};
-use super::v12::protection::Open;
-use super::{Connection, Phase, Role, SealError};
+use super::outgoing::Open;
+use super::record::{Header, MAX_PLAINTEXT};
+use super::{ClientAuthentication, Connection, KeyUpdate, Phase, Rest, Role, SealError, Version};
 
 /// The longest plaintext of a record in bytes.
 pub const MAX_PLAINTEXT_LEN: usize = MAX_PLAINTEXT;
@@ -15,19 +14,37 @@ pub struct RecordStart(Open);
 
 impl Connection {
     /// Returns whether application data can be sent: the peer is authenticated, and our Finished
-    /// message is sent. For a client that is before the server's Finished has come (False Start,
+    /// message is sent.
+    ///
+    /// For a client of DTLS 1.2 that is before the server's Finished has come (False Start,
     /// [RFC 7918](https://www.rfc-editor.org/rfc/rfc7918)), which saves a round trip: the server
-    /// has signed its key exchange, and all suites here are ones that RFC 7918 §5.1 allows.
+    /// has signed its key exchange, and all suites here are ones that RFC 7918 §5.1 allows. A
+    /// server of DTLS 1.3 that does not ask its clients who they are can send half a round trip
+    /// after it was greeted.
     pub fn may_send(&self) -> bool {
         match &self.phase {
             Phase::Handshaking(handshake) => {
-                self.role == Role::Client
-                    && self.outgoing.sealer.is_some()
+                self.outgoing.has_application_keys()
                     && handshake.flight.was_sent()
                     && self.peer.is_authenticated()
+                    && match handshake.inbox.version() {
+                        Some(Version::Dtls13) => {
+                            self.settings.client_authentication
+                                == ClientAuthentication::NotRequested
+                        }
+                        _ => self.role == Role::Client,
+                    }
             }
-            Phase::Established { connected, last_flight } => {
-                *connected && last_flight.as_ref().is_none_or(|last| last.flight.was_sent())
+            Phase::Established { connected, rest } => {
+                *connected
+                    && match rest {
+                        Rest::Nothing => true,
+                        Rest::LastFlight(last) => last.flight.was_sent(),
+                        // The server's was answered.
+                        Rest::PostHandshake(post) => {
+                            post.flight.was_sent() || !self.outgoing.has_handshake_keys()
+                        }
+                    }
             }
             Phase::Closed(_) => false,
         }
@@ -40,8 +57,11 @@ impl Connection {
         if !self.may_send() {
             return None;
         }
-        let sealer = self.outgoing.sealer.as_mut()?;
-        sealer.begin(ContentType::ApplicationData, buf).map(RecordStart)
+        let open = self.outgoing.begin(buf);
+        if self.outgoing.needs_update() {
+            self.want_update(KeyUpdate::NotRequested);
+        }
+        open.map(RecordStart)
     }
 
     /// Closes a record: encrypts what was appended since it was begun, in place, and appends the
@@ -52,21 +72,27 @@ impl Connection {
     /// [`SealError`]; the record is then taken off `buf`.
     pub fn seal(&self, buf: &mut Vec<u8>, start: RecordStart) -> Result<(), SealError> {
         let RecordStart(open) = start;
-        match &self.outgoing.sealer {
-            Some(sealer) if !matches!(self.phase, Phase::Closed(_)) => sealer.seal(buf, open),
-            _ => {
-                buf.truncate(open.start());
-                Err(SealError::Closed)
-            }
+        if matches!(self.phase, Phase::Closed(_)) {
+            buf.truncate(open.start());
+            return Err(SealError::Closed);
+        }
+        self.outgoing.seal(buf, open)
+    }
+
+    /// Returns how many bytes a record adds to its plaintext: in DTLS 1.2 with AES-GCM 13 of
+    /// header, 8 of nonce and 16 of tag, which is also the answer while the version is not known;
+    /// in DTLS 1.3 5 of header, one of content type and 16 of tag.
+    pub fn record_overhead(&self) -> usize {
+        match self.outgoing.has_application_keys() {
+            true => self.outgoing.application_overhead(),
+            false => Header::LEN + 8 + 16,
         }
     }
 
-    /// Returns how many bytes a record adds to its plaintext: with AES-GCM 13 of header, 8 of
-    /// nonce and 16 of tag, which is also the answer while the suite is not known.
-    pub fn record_overhead(&self) -> usize {
-        match &self.outgoing.sealer {
-            Some(_) => self.outgoing.overhead(Epoch::PROTECTED),
-            None => Header::LEN + 8 + 16,
+    /// Has a KeyUpdate sent, unless one is on its way.
+    pub(super) fn want_update(&mut self, update: KeyUpdate) {
+        if let Phase::Established { rest: Rest::PostHandshake(post), .. } = &mut self.phase {
+            post.want_update(update, &self.outgoing);
         }
     }
 

@@ -6,5 +6,6 @@ mod capture;
 mod captures;
 mod contract;
 mod handshake;
+mod handshake13;
 mod loss;
 mod pair;

@@ -35,14 +35,15 @@ use self::session::Session;
 use super::epoch::Epoch;
 use super::handshake::Step;
 use super::message::{HandshakeType, Message};
+use super::session::Session as AnySession;
 use super::{HandshakeError, Role};
 
 /// Takes the agreed keys into use.
 fn install(session: Box<Session>, role: Role, step: &mut Step<'_>) -> Result<(), HandshakeError> {
     let (sealer, opener) = session.keys(role, &step.settings.crypto)?;
-    step.outgoing.sealer = Some(sealer);
-    *step.opener = Some(opener);
-    *step.session = Some(session);
+    step.outgoing.set_keys_1_2(sealer);
+    step.incoming.set_keys_1_2(opener);
+    *step.session = Some(AnySession::Dtls12(session));
     Ok(())
 }
 

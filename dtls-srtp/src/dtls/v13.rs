@@ -1,10 +1,49 @@
 //! DTLS 1.3 ([RFC 9147](https://www.rfc-editor.org/rfc/rfc9147)), which is TLS 1.3
 //! ([RFC 8446](https://www.rfc-editor.org/rfc/rfc8446)) over datagrams.
+//!
+//! ```text
+//! Client                                          Server
+//! ClientHello             -------->                           flight 1
+//!                         <--------     HelloRetryRequest     (if there must be a cookie or
+//! ClientHello             -------->                            another key share)
+//!                                             ServerHello  \
+//!                                   {EncryptedExtensions}   |
+//!                                    {CertificateRequest}   |
+//!                                           {Certificate}    > flight 2
+//!                                     {CertificateVerify}   |
+//!                         <--------            {Finished}  /
+//! {Certificate}                                           \
+//! {CertificateVerify}                                      > flight 3
+//! {Finished}              -------->                       /
+//! [Application Data]      -------->
+//!                         <--------                 [ACK]
+//!
+//! {} epoch 2, [] epoch 3
+//! ```
+//!
+//! Each state is a struct that is named after the message it waits for. `handle` consumes it and
+//! returns the next one, so that a message out of place has no code path.
 
 pub(crate) mod ack;
+pub(crate) mod client;
 pub(crate) mod key_schedule;
+pub(crate) mod post_handshake;
 pub(crate) mod protection;
 pub(crate) mod record;
+pub(crate) mod server;
+pub(crate) mod session;
+
+use rustls::SignatureScheme;
+use rustls::sign::Signer;
+
+use self::key_schedule::TrafficSecret;
+use super::epoch::Epoch;
+use super::handshake::Step;
+use super::message::authentication::Signed;
+use super::message::certificate::signed_content;
+use super::message::{HandshakeType, Message};
+use super::signature::verify_1_3;
+use super::{HandshakeError, Role};
 
 /// Which record: of which keys, and which of theirs
 /// ([RFC 9147 §4](https://www.rfc-editor.org/rfc/rfc9147#section-4)).
@@ -12,4 +51,47 @@ pub(crate) mod record;
 pub(crate) struct RecordNumber {
     pub(crate) epoch: u64,
     pub(crate) sequence_number: u64,
+}
+
+/// Proves that we have the key of our certificate.
+fn send_certificate_verify(
+    role: Role,
+    signer: &dyn Signer,
+    step: &mut Step<'_>,
+) -> Result<(), HandshakeError> {
+    let content = signed_content(role, step.hash()?.as_ref());
+    let signature = signer.sign(&content).map_err(|_| HandshakeError::Internal)?;
+    let signed = Signed { scheme: signer.scheme().into(), signature: &signature };
+    step.facts.local_scheme = Some(signer.scheme());
+    step.send_in(Epoch::HANDSHAKE, HandshakeType::CertificateVerify, |buf| signed.write(buf));
+    Ok(())
+}
+
+/// Checks that the peer has the key of its certificate.
+fn check_certificate_verify(
+    sender: Role,
+    message: Message<'_>,
+    step: &mut Step<'_>,
+) -> Result<(), HandshakeError> {
+    let signed = Signed::parse(message.body)?;
+    let scheme = SignatureScheme::from(signed.scheme);
+    if !step.settings.schemes_1_3().any(|offered| offered == scheme) {
+        return Err(HandshakeError::IllegalParameter);
+    }
+    let certificate = step.peer.certificate().ok_or(HandshakeError::Internal)?;
+    let content = signed_content(sender, step.hash()?.as_ref());
+    let provider = &step.settings.crypto.handshake;
+    verify_1_3(provider, scheme, certificate, &content, signed.signature)?;
+    step.facts.remote_scheme = Some(scheme);
+    step.transcript.add(message.bytes);
+    Ok(())
+}
+
+/// Adds our Finished to the flight.
+fn send_finished(secret: &TrafficSecret, step: &mut Step<'_>) -> Result<(), HandshakeError> {
+    let verify_data = secret.verify_data(step.hash()?.as_ref());
+    step.send_in(Epoch::HANDSHAKE, HandshakeType::Finished, |buf| {
+        buf.extend_from_slice(verify_data.as_ref());
+    });
+    Ok(())
 }

@@ -7,8 +7,10 @@ use crate::dtls::codec::{Malformed, Reader, Write};
 
 /// Whether the sender of a KeyUpdate wants one in return.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum KeyUpdate {
+pub enum KeyUpdate {
+    /// Only its own keys change.
     NotRequested,
+    /// The peer has to change its keys too.
     Requested,
 }
 

@@ -59,6 +59,8 @@ fn every_kind_of_certificate_and_group_connects() {
             let certificate = recorded_certificate(name);
             let config = Config::new(certificate, Crypto::default())
                 .unwrap()
+                .with_versions(Version::Dtls12, Version::Dtls12)
+                .unwrap()
                 .with_any_remote_certificate()
                 .with_groups(&[group])
                 .unwrap();

@@ -176,8 +176,9 @@ fn duplicates_do_not_multiply() {
 #[test]
 fn the_last_flight_is_forgotten_after_four_minutes() {
     let mut pair = Pair::connected();
-    let kept =
-        |pair: &Pair| matches!(&pair.server.phase, Phase::Established { last_flight: Some(_), .. });
+    let kept = |pair: &Pair| {
+        matches!(&pair.server.phase, Phase::Established { rest: Rest::LastFlight(_), .. })
+    };
     pair.server.handle_datagram(pair.now, &mut []);
     assert!(kept(&pair));
     pair.server.handle_datagram(pair.now + Duration::from_secs(241), &mut []);

@@ -6,7 +6,7 @@ use rand::rngs::ChaCha20Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::super::message::FragmentHeader;
-use super::super::record::split;
+use super::super::v13::record::Record;
 use super::super::*;
 use crate::certificate::{Certificate, CertificateParameters};
 use crate::crypto::Crypto;
@@ -58,18 +58,39 @@ pub(super) fn fingerprint(certificate: &Certificate) -> Vec<Fingerprint> {
     vec![certificate.fingerprint(HashAlgorithm::Sha256)]
 }
 
-/// Settings for a client and a server that know each other's fingerprints.
+/// Settings for a client and a server of DTLS 1.2 that know each other's fingerprints.
 pub(super) fn configs() -> (Config, Config) {
-    let (client, server) = unacquainted();
+    acquainted(unacquainted())
+}
+
+/// The same for DTLS 1.3.
+pub(super) fn configs_1_3() -> (Config, Config) {
+    acquainted(unacquainted_1_3())
+}
+
+/// Tells both sides the other's fingerprint.
+pub(super) fn acquainted((client, server): (Config, Config)) -> (Config, Config) {
     let for_client = fingerprint(server.certificate());
     let for_server = fingerprint(client.certificate());
     (client.with_remote_fingerprints(for_client), server.with_remote_fingerprints(for_server))
 }
 
-/// The same without fingerprints.
+/// Settings without fingerprints, of DTLS 1.2.
 pub(super) fn unacquainted() -> (Config, Config) {
-    let config = || Config::new(certificate(), Crypto::default()).unwrap();
+    let config = || versions(Version::Dtls12, Version::Dtls12);
     (config(), config())
+}
+
+/// The same for DTLS 1.3.
+pub(super) fn unacquainted_1_3() -> (Config, Config) {
+    let config = || versions(Version::Dtls13, Version::Dtls13);
+    (config(), config())
+}
+
+/// Settings of these versions.
+pub(super) fn versions(min: Version, max: Version) -> Config {
+    let config = Config::new(certificate(), Crypto::default()).unwrap();
+    config.with_versions(min, max).unwrap()
 }
 
 /// What the network does with a datagram: the delays after which it arrives, as often.
@@ -279,11 +300,14 @@ pub(super) fn describe(datagram: &[u8]) -> String {
     let mut datagram = datagram.to_vec();
     let mut rest = datagram.as_mut_slice();
     let mut names = Vec::new();
-    while let Some((header, body)) = split(&mut rest) {
-        names.push(match (header.epoch, header.content_type) {
-            (0, ContentType::Handshake) => fragment_name(body),
-            (0, kind) => format!("{kind:?}"),
-            (_, kind) => format!("[{kind:?}]"),
+    while let Some(record) = v13::record::split(&mut rest, 0) {
+        names.push(match record {
+            Record::Plaintext(header, body) => match (header.epoch, header.content_type) {
+                (0, ContentType::Handshake) => fragment_name(body),
+                (0, kind) => format!("{kind:?}"),
+                (_, kind) => format!("[{kind:?}]"),
+            },
+            Record::Ciphertext(record) => format!("[{}]", record.epoch_bits()),
         });
     }
     names.join(" ")

@@ -13,26 +13,18 @@ use crate::dtls::message::authentication::{
     ServerKeyExchange, Signed, parse_certificate, parse_certificate_request, write_certificate,
     write_client_key_exchange,
 };
-use crate::dtls::message::hello::{ClientOffer, ServerHello, parse_hello_verify_request};
+use crate::dtls::message::hello::ServerHello;
 use crate::dtls::message::{HandshakeType, Message};
-use crate::dtls::record::DTLS_1_2;
 use crate::dtls::signature::verify;
-use crate::dtls::{HandshakeError, Role, Version};
+use crate::dtls::{HandshakeError, Role};
 use crate::srtp::Profile;
 
 /// What the client waits for.
 pub(crate) enum State {
-    ServerHello(WaitServerHello),
     Certificate(WaitCertificate),
     ServerKeyExchange(WaitServerKeyExchange),
     ServerHelloDone(WaitServerHelloDone),
     Finished(WaitFinished),
-}
-
-/// ServerHello, or HelloVerifyRequest before it.
-pub(crate) struct WaitServerHello {
-    random: [u8; 32],
-    cookies: u8,
 }
 
 /// The server's Certificate.
@@ -58,11 +50,52 @@ pub(crate) struct WaitFinished {
     verify_data: [u8; 12],
 }
 
-/// Sends the first ClientHello.
-pub(crate) fn start(random: [u8; 32], step: &mut Step<'_>) -> AnyState {
-    let state = WaitServerHello { random, cookies: 0 };
-    state.send_hello(&[], step);
-    AnyState::Client12(State::ServerHello(state))
+/// Takes the ServerHello.
+pub(crate) fn start(
+    random: [u8; 32],
+    hello: &ServerHello<'_>,
+    message: Message<'_>,
+    step: &mut Step<'_>,
+) -> Result<AnyState, HandshakeError> {
+    let suite = *step
+        .settings
+        .suites
+        .iter()
+        .find(|suite| suite.code() == hello.cipher_suite)
+        .ok_or(HandshakeError::IllegalParameter)?;
+    // The first handshake of a connection has nothing to renegotiate (RFC 5746 §3.4).
+    let renegotiates = hello.renegotiation_info.is_some_and(|info| !info.is_empty());
+    if hello.compression_method != 0 || renegotiates {
+        return Err(HandshakeError::IllegalParameter);
+    }
+    let offered_srtp = !step.settings.srtp_profiles.is_empty();
+    let unsolicited = hello.unsolicited || hello.connection_id.is_some();
+    if unsolicited || (hello.srtp_profile.is_some() && !offered_srtp) {
+        return Err(HandshakeError::UnsupportedExtension);
+    }
+    if !hello.extended_master_secret && step.settings.extended_master_secret_required {
+        return Err(HandshakeError::ExtendedMasterSecretMissing);
+    }
+    let srtp_profile = match hello.srtp_profile {
+        None => None,
+        Some(answer) => {
+            let profile = Profile::from_code(answer.profile)
+                .filter(|profile| step.settings.srtp_profiles.contains(profile))
+                .filter(|_| answer.mki.is_empty())
+                .ok_or(HandshakeError::IllegalParameter)?;
+            Some(profile)
+        }
+    };
+    step.transcript.add(message.bytes);
+    step.transcript.start(suite.provider.common.hash_provider);
+    let negotiated = Negotiated {
+        suite,
+        client_random: random,
+        server_random: *hello.random,
+        extended_master_secret: hello.extended_master_secret,
+        srtp_profile,
+    };
+    Ok(AnyState::Client12(State::Certificate(WaitCertificate { negotiated })))
 }
 
 impl State {
@@ -73,12 +106,6 @@ impl State {
     ) -> Result<AnyState, HandshakeError> {
         use HandshakeType as Type;
         Ok(AnyState::Client12(match (self, message.kind) {
-            (Self::ServerHello(state), Type::HelloVerifyRequest) => {
-                Self::ServerHello(state.handle_cookie(message, step)?)
-            }
-            (Self::ServerHello(state), Type::ServerHello) => {
-                Self::Certificate(state.handle(message, step)?)
-            }
             (Self::Certificate(state), Type::Certificate) => {
                 Self::ServerKeyExchange(state.handle(message, step)?)
             }
@@ -97,99 +124,6 @@ impl State {
             }
             _ => return Err(HandshakeError::UnexpectedMessage),
         }))
-    }
-}
-
-impl WaitServerHello {
-    fn send_hello(&self, cookie: &[u8], step: &mut Step<'_>) {
-        let settings = step.settings;
-        let profiles = &settings.srtp_profiles;
-        let offer = ClientOffer {
-            random: &self.random,
-            cookie,
-            versions: &[Version::Dtls12],
-            connection_id: None,
-            key_shares: &[],
-            retry_cookie: None,
-            cipher_suites: settings.suites.iter().map(|suite| suite.code()),
-            groups: settings.groups_of(ProtocolVersion::TLSv1_2).map(|group| group.name().into()),
-            signature_algorithms: settings.schemes.iter().map(|scheme| u16::from(*scheme)),
-            srtp_profiles: (!profiles.is_empty()).then(|| profiles.iter().filter_map(|p| p.code())),
-        };
-        step.start_flight(Answer::Expected);
-        let kind = HandshakeType::ClientHello;
-        step.send(kind, |buf| offer.write(buf));
-    }
-
-    /// Says the same again, with the cookie
-    /// ([RFC 6347 §4.2.1](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.1)).
-    fn handle_cookie(
-        mut self,
-        message: Message<'_>,
-        step: &mut Step<'_>,
-    ) -> Result<Self, HandshakeError> {
-        /// A server may change its secret while we answer, but not for ever.
-        const MAX_COOKIES: u8 = 4;
-        let cookie = parse_hello_verify_request(message.body)?;
-        self.cookies += 1;
-        if self.cookies > MAX_COOKIES {
-            return Err(HandshakeError::UnexpectedMessage);
-        }
-        step.transcript.restart();
-        self.send_hello(cookie, step);
-        Ok(self)
-    }
-
-    fn handle(
-        self,
-        message: Message<'_>,
-        step: &mut Step<'_>,
-    ) -> Result<WaitCertificate, HandshakeError> {
-        let hello = ServerHello::parse(message.body)?;
-        if hello.version != DTLS_1_2 {
-            return Err(HandshakeError::NoCommonVersion);
-        }
-        let suite = *step
-            .settings
-            .suites
-            .iter()
-            .find(|suite| suite.code() == hello.cipher_suite)
-            .ok_or(HandshakeError::IllegalParameter)?;
-        // The first handshake of a connection has nothing to renegotiate (RFC 5746 §3.4).
-        let renegotiates = hello.renegotiation_info.is_some_and(|info| !info.is_empty());
-        if hello.compression_method != 0 || renegotiates {
-            return Err(HandshakeError::IllegalParameter);
-        }
-        let offered_srtp = !step.settings.srtp_profiles.is_empty();
-        let unsolicited = hello.unsolicited || hello.connection_id.is_some();
-        if unsolicited || (hello.srtp_profile.is_some() && !offered_srtp) {
-            return Err(HandshakeError::UnsupportedExtension);
-        }
-        if !hello.extended_master_secret && step.settings.extended_master_secret_required {
-            return Err(HandshakeError::ExtendedMasterSecretMissing);
-        }
-        let srtp_profile = match hello.srtp_profile {
-            None => None,
-            Some(answer) => {
-                let profile = Profile::from_code(answer.profile)
-                    .filter(|profile| step.settings.srtp_profiles.contains(profile))
-                    .filter(|_| answer.mki.is_empty())
-                    .ok_or(HandshakeError::IllegalParameter)?;
-                Some(profile)
-            }
-        };
-        step.outgoing.version_is_known();
-        step.transcript.add(message.bytes);
-        step.transcript.start(suite.provider.common.hash_provider);
-        Ok(WaitCertificate {
-            negotiated: Negotiated {
-                suite,
-                client_random: self.random,
-                server_random: *hello.random,
-                extended_master_secret: hello.extended_master_secret,
-                srtp_profile,
-            },
-        })
     }
 }
 
@@ -233,6 +167,7 @@ impl WaitServerKeyExchange {
             &message_signed,
             exchange.signed.signature,
         )?;
+        step.facts.remote_scheme = Some(scheme);
         step.transcript.add(message.bytes);
         let public_key = exchange.public_key.to_vec();
         Ok(WaitServerHelloDone { negotiated: self.negotiated, group, public_key, request: None })
@@ -323,6 +258,7 @@ fn send_certificate_verify(signer: &dyn Signer, step: &mut Step<'_>) -> Result<(
     let signature =
         signer.sign(step.transcript.messages()).map_err(|_| HandshakeError::Internal)?;
     let signed = Signed { scheme: signer.scheme().into(), signature: &signature };
+    step.facts.local_scheme = Some(signer.scheme());
     let kind = HandshakeType::CertificateVerify;
     step.send(kind, |buf| signed.write(buf));
     Ok(())

@@ -3,38 +3,30 @@
 use rustls::crypto::ActiveKeyExchange;
 use rustls::sign::Signer;
 use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
-use subtle::ConstantTimeEq;
 
 use super::session::{Negotiated, Session};
 use super::{check_finished, install, send_finished};
 use crate::crypto::Group;
 use crate::dtls::config::{ClientAuthentication, Settings};
-use crate::dtls::epoch::Epoch;
 use crate::dtls::flight::Answer;
 use crate::dtls::handshake::{State as AnyState, Step};
 use crate::dtls::message::authentication::{
     Signed, parse_certificate, parse_client_key_exchange, write_certificate,
     write_certificate_request, write_parameters,
 };
-use crate::dtls::message::hello::{ClientHello, ServerAnswer, write_hello_verify_request};
+use crate::dtls::message::hello::{ClientHello, ServerAnswer};
 use crate::dtls::message::{HandshakeType, Message};
+use crate::dtls::session::Session as AnySession;
 use crate::dtls::signature::verify;
 use crate::dtls::suite::Suite;
 use crate::dtls::{HandshakeError, Role};
 
 /// What the server waits for.
 pub(crate) enum State {
-    ClientHello(WaitClientHello),
     Certificate(WaitCertificate),
     ClientKeyExchange(WaitClientKeyExchange),
     CertificateVerify(WaitCertificateVerify),
     Finished(WaitFinished),
-}
-
-/// ClientHello, the second one if cookies are asked for.
-pub(crate) struct WaitClientHello {
-    random: [u8; 32],
-    cookie: Option<[u8; 32]>,
 }
 
 /// The client's Certificate.
@@ -71,10 +63,61 @@ enum Client {
     Anonymous,
 }
 
-/// Waits for a client; `cookie` is what it has to send back if cookies are asked for.
-pub(crate) fn start(random: [u8; 32], cookie: [u8; 32], settings: &Settings) -> AnyState {
-    let cookie = settings.cookies.then_some(cookie);
-    AnyState::Server12(State::ClientHello(WaitClientHello { random, cookie }))
+/// Takes the ClientHello and sends flight 4.
+pub(crate) fn start(
+    random: [u8; 32],
+    hello: &ClientHello<'_>,
+    message: Message<'_>,
+    step: &mut Step<'_>,
+) -> Result<AnyState, HandshakeError> {
+    // No compression has to be among what the client can do (RFC 5246 §7.4.1.2).
+    let reneg = hello.extensions.renegotiation_info.is_some_and(|info| !info.is_empty());
+    if !hello.compression_methods.contains(&0) || reneg {
+        return Err(HandshakeError::IllegalParameter);
+    }
+    let extended_master_secret = hello.extensions.extended_master_secret;
+    if !extended_master_secret && step.settings.extended_master_secret_required {
+        return Err(HandshakeError::ExtendedMasterSecretMissing);
+    }
+    let (suite, signer) = choose_suite(hello, step.settings)?;
+    let group = choose_group(hello, step.settings)?;
+    let srtp_profile = hello.extensions.srtp_profiles.and_then(|offered| {
+        let profiles = &step.settings.srtp_profiles;
+        let is_offered = |code| offered.contains(code);
+        profiles.iter().copied().find(|profile| profile.code().is_some_and(is_offered))
+    });
+    step.transcript.add(message.bytes);
+    step.transcript.start(suite.provider.common.hash_provider);
+
+    let negotiated = Negotiated {
+        suite,
+        client_random: *hello.random,
+        server_random: random,
+        extended_master_secret,
+        srtp_profile,
+    };
+    let answer = ServerAnswer {
+        random: &negotiated.server_random,
+        cipher_suite: suite.code(),
+        extended_master_secret,
+        connection_id: None,
+        secure_renegotiation: hello.offers_secure_renegotiation(),
+        point_formats: hello.extensions.point_formats.is_some(),
+        srtp_profile: srtp_profile.and_then(|profile| profile.code()),
+    };
+    let key_exchange = send_flight_4(answer, &negotiated, group, &*signer, step)?;
+    let offer = Offer { negotiated, key_exchange };
+    Ok(AnyState::Server12(match step.settings.client_authentication {
+        ClientAuthentication::Required | ClientAuthentication::Requested => {
+            State::Certificate(WaitCertificate { offer })
+        }
+        ClientAuthentication::NotRequested => {
+            step.peer.remain_anonymous();
+            step.transcript.forget_messages();
+            let client = Client::Anonymous;
+            State::ClientKeyExchange(WaitClientKeyExchange { offer, client })
+        }
+    }))
 }
 
 impl State {
@@ -85,7 +128,6 @@ impl State {
     ) -> Result<AnyState, HandshakeError> {
         use HandshakeType as Type;
         Ok(AnyState::Server12(match (self, message.kind) {
-            (Self::ClientHello(state), Type::ClientHello) => state.handle(message, step)?,
             (Self::Certificate(state), Type::Certificate) => {
                 Self::ClientKeyExchange(state.handle(message, step)?)
             }
@@ -104,73 +146,6 @@ impl State {
     }
 }
 
-impl WaitClientHello {
-    fn handle(self, message: Message<'_>, step: &mut Step<'_>) -> Result<State, HandshakeError> {
-        let hello = ClientHello::parse(message.body)?;
-        if !hello.offers_dtls_1_2() {
-            return Err(HandshakeError::NoCommonVersion);
-        }
-        if let Some(cookie) = self.cookie
-            && !bool::from(hello.cookie.ct_eq(&cookie))
-        {
-            step.start_flight(Answer::Last);
-            let (epoch, kind) = (Epoch::PLAINTEXT, HandshakeType::HelloVerifyRequest);
-            step.flight.untranscribed(epoch, kind, |buf| write_hello_verify_request(buf, &cookie));
-            return Ok(State::ClientHello(self));
-        }
-        // No compression has to be among what the client can do (RFC 5246 §7.4.1.2).
-        let reneg = hello.extensions.renegotiation_info.is_some_and(|info| !info.is_empty());
-        if !hello.compression_methods.contains(&0) || reneg {
-            return Err(HandshakeError::IllegalParameter);
-        }
-        let extended_master_secret = hello.extensions.extended_master_secret;
-        if !extended_master_secret && step.settings.extended_master_secret_required {
-            return Err(HandshakeError::ExtendedMasterSecretMissing);
-        }
-        let (suite, signer) = choose_suite(&hello, step.settings)?;
-        let group = choose_group(&hello, step.settings)?;
-        let srtp_profile = hello.extensions.srtp_profiles.and_then(|offered| {
-            let profiles = &step.settings.srtp_profiles;
-            let is_offered = |code| offered.contains(code);
-            profiles.iter().copied().find(|profile| profile.code().is_some_and(is_offered))
-        });
-        step.transcript.add(message.bytes);
-        step.transcript.start(suite.provider.common.hash_provider);
-
-        let negotiated = Negotiated {
-            suite,
-            client_random: *hello.random,
-            // No downgrade sentinel (RFC 8446 §4.1.3): 1.2 is the newest version that we have,
-            // and a client that could do more would take the sentinel for an attack.
-            server_random: self.random,
-            extended_master_secret,
-            srtp_profile,
-        };
-        let answer = ServerAnswer {
-            random: &negotiated.server_random,
-            cipher_suite: suite.code(),
-            extended_master_secret,
-            connection_id: None,
-            secure_renegotiation: hello.offers_secure_renegotiation(),
-            point_formats: hello.extensions.point_formats.is_some(),
-            srtp_profile: srtp_profile.and_then(|profile| profile.code()),
-        };
-        let key_exchange = send_flight_4(answer, &negotiated, group, &*signer, step)?;
-        let offer = Offer { negotiated, key_exchange };
-        Ok(match step.settings.client_authentication {
-            ClientAuthentication::Required | ClientAuthentication::Requested => {
-                State::Certificate(WaitCertificate { offer })
-            }
-            ClientAuthentication::NotRequested => {
-                step.peer.remain_anonymous();
-                step.transcript.forget_messages();
-                let client = Client::Anonymous;
-                State::ClientKeyExchange(WaitClientKeyExchange { offer, client })
-            }
-        })
-    }
-}
-
 /// The first suite of ours that the client has, among those that our certificate can sign for,
 /// with a scheme that the client can verify.
 fn choose_suite(
@@ -180,7 +155,7 @@ fn choose_suite(
     let mut suites = settings
         .suites
         .iter()
-        .filter(|suite| suite.authentication == settings.authentication)
+        .filter(|suite| Some(suite.authentication) == settings.authentication)
         .filter(|suite| hello.cipher_suites.contains(suite.code()));
     let suite = *suites.next().ok_or(HandshakeError::NoCommonCipherSuite)?;
     let offered = hello
@@ -227,6 +202,7 @@ fn send_flight_4(
     write_parameters(&mut signed_part, group.name().into(), key_exchange.pub_key());
     let signature = signer.sign(&signed_part).map_err(|_| HandshakeError::Internal)?;
     let signed = Signed { scheme: signer.scheme().into(), signature: &signature };
+    step.facts.local_scheme = Some(signer.scheme());
 
     step.start_flight(Answer::Expected);
     let settings = step.settings;
@@ -304,6 +280,7 @@ impl WaitCertificateVerify {
             step.transcript.messages(),
             signed.signature,
         )?;
+        step.facts.remote_scheme = Some(scheme);
         step.transcript.forget_messages();
         step.transcript.add(message.bytes);
         WaitFinished::new(self.session, step)
@@ -321,7 +298,9 @@ impl WaitFinished {
     fn handle(self, message: Message<'_>, step: &mut Step<'_>) -> Result<(), HandshakeError> {
         check_finished(message, &self.verify_data)?;
         step.transcript.add(message.bytes);
-        let session = step.session.as_ref().ok_or(HandshakeError::Internal)?;
+        let Some(AnySession::Dtls12(session)) = &*step.session else {
+            return Err(HandshakeError::Internal);
+        };
         let verify_data = session.verify_data(Role::Server, step.hash()?.as_ref());
         step.start_flight(Answer::Last);
         send_finished(&verify_data, step);

@@ -1,0 +1,75 @@
+//! Which of the peer's records it has to be told that we have
+//! ([RFC 9147 §7.1](https://www.rfc-editor.org/rfc/rfc9147#section-7.1)).
+
+use std::time::Instant;
+
+use super::outgoing::Outgoing;
+use super::record::ContentType;
+use super::v13::{RecordNumber, ack};
+
+/// The records of the peer's current flight, and when to acknowledge them.
+#[derive(Default)]
+pub(crate) struct Acks {
+    /// In increasing order.
+    numbers: Vec<RecordNumber>,
+    due: Option<Instant>,
+}
+
+impl Acks {
+    /// A flight has hardly more records. If it has, the oldest, which were acknowledged before,
+    /// are left out.
+    const MAX: usize = 48;
+
+    /// Notes a record whose messages were processed or kept.
+    pub(crate) fn receive(&mut self, number: RecordNumber) {
+        if let Err(place) = self.numbers.binary_search(&number) {
+            self.numbers.insert(place, number);
+            if self.numbers.len() > Self::MAX {
+                self.numbers.remove(0);
+            }
+        }
+    }
+
+    /// Sends an ACK at `at`, or before that if one is due then.
+    pub(crate) fn send_by(&mut self, at: Instant) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+
+    /// Forgets the records: a flight of ours answers them.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// When the next ACK is to be sent.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Whether no record is to be acknowledged.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    /// Appends an ACK if one is due, of as many bytes as `room` has.
+    pub(crate) fn write(
+        &mut self,
+        now: Instant,
+        buf: &mut Vec<u8>,
+        room: usize,
+        outgoing: &mut Outgoing,
+    ) -> bool {
+        if self.due.is_none_or(|due| now < due) {
+            return false;
+        }
+        self.due = None;
+        // "Implementations SHOULD simply use the highest current sending epoch."
+        let epoch = outgoing.newest_epoch();
+        let fixed = outgoing.overhead(epoch) + 2;
+        let count = room.saturating_sub(fixed) / ack::RECORD_NUMBER_LEN;
+        let newest = self.numbers.len().saturating_sub(count);
+        let numbers = self.numbers.get(newest..).unwrap_or_default();
+        outgoing
+            .write(epoch, ContentType::Ack, buf, |buf| ack::write(buf, numbers.iter().copied()));
+        true
+    }
+}

@@ -1,0 +1,156 @@
+//! The keys of the records that come.
+
+use std::time::{Duration, Instant};
+
+use super::epoch::Epoch;
+use super::record::{ContentType, Header};
+use super::v13::RecordNumber;
+use super::v13::record::Ciphertext;
+use super::{v12, v13};
+
+/// Opens what the peer has protected: at most three epochs at a time, and two of them for long.
+#[derive(Default)]
+pub(crate) struct Incoming {
+    /// The keys of a DTLS 1.3 handshake, until nothing under them can come any more.
+    handshake: Option<Box<v13::protection::Opener>>,
+    application: Option<Opener>,
+    /// The keys before the peer's newest KeyUpdate, and when that came.
+    previous: Option<Box<(v13::protection::Opener, Instant)>>,
+}
+
+/// The keys of application data, once there are any.
+enum Opener {
+    Dtls12(v12::protection::Opener),
+    Dtls13(v13::protection::Opener),
+}
+
+/// What a record held.
+pub(crate) struct Opened<'d> {
+    pub(crate) number: RecordNumber,
+    pub(crate) content_type: ContentType,
+    pub(crate) plaintext: &'d mut [u8],
+}
+
+/// Why a record was not opened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Closed {
+    /// There are no keys of its epoch.
+    NoKeys,
+    /// It came before, or is too old to know.
+    Replayed,
+    /// It was not sealed by the peer.
+    Forged,
+    /// The peer has sealed what no record may hold.
+    Invalid,
+}
+
+impl Incoming {
+    /// How long the keys before a KeyUpdate are kept for what is late: "for up to the default MSL"
+    /// ([RFC 9147 §4.2.1](https://www.rfc-editor.org/rfc/rfc9147#section-4.2.1)).
+    const MSL: Duration = Duration::from_secs(120);
+
+    /// Takes the keys of DTLS 1.2 into use.
+    pub(crate) fn set_keys_1_2(&mut self, opener: v12::protection::Opener) {
+        self.application = Some(Opener::Dtls12(opener));
+    }
+
+    /// Takes the handshake keys of DTLS 1.3 into use.
+    pub(crate) fn set_handshake_keys(&mut self, opener: v13::protection::Opener) {
+        self.handshake = Some(Box::new(opener));
+    }
+
+    /// Forgets the handshake keys.
+    pub(crate) fn drop_handshake_keys(&mut self) {
+        self.handshake = None;
+    }
+
+    /// Takes application keys of DTLS 1.3 into use. Those before are kept for what is late, those
+    /// before them are not, nor those of the handshake: whoever updates has seen its end.
+    pub(crate) fn set_application_keys(&mut self, now: Instant, opener: v13::protection::Opener) {
+        if let Some(Opener::Dtls13(previous)) = self.application.replace(Opener::Dtls13(opener)) {
+            self.previous = Some(Box::new((previous, now)));
+            self.handshake = None;
+        }
+    }
+
+    /// Forgets keys that nothing can come under any more.
+    pub(crate) fn forget_old(&mut self, now: Instant) {
+        if self.previous.as_ref().is_some_and(|previous| now > previous.1 + Self::MSL) {
+            self.previous = None;
+        }
+    }
+
+    /// How many epochs there are keys for.
+    pub(crate) fn epochs(&self) -> usize {
+        usize::from(self.handshake.is_some())
+            + usize::from(self.application.is_some())
+            + usize::from(self.previous.is_some())
+    }
+
+    /// Whether there are keys of DTLS 1.3 whose epoch ends in these bits.
+    pub(crate) fn has_keys_of(&self, bits: u8) -> bool {
+        let fits = |opener: &v13::protection::Opener| opener.epoch() & 3 == u64::from(bits);
+        matches!(&self.application, Some(Opener::Dtls13(opener)) if fits(opener))
+            || self.previous.as_ref().is_some_and(|previous| fits(&previous.0))
+            || self.handshake.as_deref().is_some_and(fits)
+    }
+
+    /// The epoch of the newest application keys.
+    pub(crate) fn newest_epoch(&self) -> Option<Epoch> {
+        match self.application.as_ref()? {
+            Opener::Dtls12(_) => Some(Epoch::PROTECTED),
+            Opener::Dtls13(opener) => Some(Epoch(opener.epoch())),
+        }
+    }
+
+    /// Whether so many forgeries came that the peer should use other keys.
+    pub(crate) fn needs_update(&self) -> bool {
+        matches!(&self.application, Some(Opener::Dtls13(opener)) if opener.needs_update())
+    }
+
+    /// Whether so many forgeries came that the keys can be trusted no more.
+    pub(crate) fn is_worn_out(&self) -> bool {
+        matches!(&self.application, Some(Opener::Dtls13(opener)) if opener.is_worn_out())
+    }
+
+    /// Opens a record of DTLS 1.2, in place.
+    pub(crate) fn open_1_2<'d>(
+        &mut self,
+        header: Header,
+        body: &'d mut [u8],
+    ) -> Result<Opened<'d>, Closed> {
+        let Some(Opener::Dtls12(opener)) = &mut self.application else {
+            return Err(Closed::NoKeys);
+        };
+        let plaintext = opener.open(header, body).map_err(|error| match error {
+            v12::protection::OpenError::Replayed => Closed::Replayed,
+            v12::protection::OpenError::Forged => Closed::Forged,
+        })?;
+        let (epoch, sequence_number) = (Epoch::PROTECTED.0, header.sequence_number);
+        let number = RecordNumber { epoch, sequence_number };
+        Ok(Opened { number, content_type: header.content_type, plaintext })
+    }
+
+    /// Opens a record of DTLS 1.3, in place: with the newest keys whose epoch it can be of.
+    pub(crate) fn open_1_3<'d>(&mut self, record: Ciphertext<'d>) -> Result<Opened<'d>, Closed> {
+        let bits = record.epoch_bits();
+        let fits = |opener: &v13::protection::Opener| opener.epoch() & 3 == u64::from(bits);
+        let application = match &mut self.application {
+            Some(Opener::Dtls13(opener)) => Some(opener),
+            _ => None,
+        };
+        let previous = self.previous.as_mut().map(|previous| &mut previous.0);
+        let opener = [application, previous, self.handshake.as_deref_mut()]
+            .into_iter()
+            .flatten()
+            .find(|opener| fits(opener))
+            .ok_or(Closed::NoKeys)?;
+        let v13::protection::Opened { number, content_type, plaintext } =
+            opener.open(record).map_err(|error| match error {
+                v13::protection::OpenError::Replayed => Closed::Replayed,
+                v13::protection::OpenError::Forged => Closed::Forged,
+                v13::protection::OpenError::Invalid => Closed::Invalid,
+            })?;
+        Ok(Opened { number, content_type, plaintext })
+    }
+}

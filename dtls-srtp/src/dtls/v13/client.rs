@@ -1,0 +1,223 @@
+//! The client's side of the handshake, from ServerHello on.
+
+use rustls::SignatureScheme;
+use rustls::crypto::{ActiveKeyExchange, SharedSecret};
+
+use super::key_schedule::HandshakeSecrets;
+use super::session::{Negotiated, Session};
+use crate::dtls::epoch::Epoch;
+use crate::dtls::flight::Answer;
+use crate::dtls::handshake::{State as AnyState, Step};
+use crate::dtls::message::certificate::{parse_certificate, parse_request, write_certificate};
+use crate::dtls::message::encrypted_extensions::EncryptedExtensions;
+use crate::dtls::message::server_hello::Share;
+use crate::dtls::message::{HandshakeType, Message};
+use crate::dtls::session::Session as AnySession;
+use crate::dtls::suite::Suite13;
+use crate::dtls::{HandshakeError, Role};
+use crate::srtp::Profile;
+
+/// What the client waits for.
+pub(crate) enum State {
+    EncryptedExtensions(WaitEncryptedExtensions),
+    Certificate(WaitCertificate),
+    CertificateVerify(WaitCertificateVerify),
+    Finished(WaitFinished),
+}
+
+/// EncryptedExtensions.
+pub(crate) struct WaitEncryptedExtensions {
+    negotiated: Negotiated,
+    secrets: HandshakeSecrets,
+}
+
+/// The server's Certificate, or CertificateRequest before it.
+pub(crate) struct WaitCertificate {
+    negotiated: Negotiated,
+    secrets: HandshakeSecrets,
+    request: Option<Vec<SignatureScheme>>,
+}
+
+/// The server's CertificateVerify.
+pub(crate) struct WaitCertificateVerify(WaitCertificate);
+
+/// The server's Finished.
+pub(crate) struct WaitFinished(WaitCertificate);
+
+/// Takes the ServerHello, which is in the transcript already, and agrees on the handshake keys.
+pub(crate) fn start(
+    suite: Suite13,
+    share: Share<'_>,
+    key_exchanges: Vec<Box<dyn ActiveKeyExchange>>,
+    step: &mut Step<'_>,
+) -> Result<AnyState, HandshakeError> {
+    if share.connection_id.is_some() {
+        return Err(HandshakeError::UnsupportedExtension);
+    }
+    let shared = complete(key_exchanges, share)?;
+    let secrets = HandshakeSecrets::new(suite, shared.secret_bytes(), step.hash()?.as_ref());
+    let crypto = &step.settings.crypto;
+    let epoch = Epoch::HANDSHAKE.0;
+    step.outgoing.set_handshake_keys(secrets.client.sealer(crypto, epoch)?);
+    step.incoming.set_handshake_keys(secrets.server.opener(crypto, epoch)?);
+    step.inbox.expect_protection();
+    step.flight.was_answered();
+    let negotiated = Negotiated { suite, group: share.group.into(), srtp_profile: None };
+    let state = WaitEncryptedExtensions { negotiated, secrets };
+    Ok(AnyState::Client13(State::EncryptedExtensions(state)))
+}
+
+/// Completes the key exchange that the server has chosen.
+fn complete(
+    key_exchanges: Vec<Box<dyn ActiveKeyExchange>>,
+    share: Share<'_>,
+) -> Result<SharedSecret, HandshakeError> {
+    for key_exchange in key_exchanges {
+        let component = key_exchange.hybrid_component().map(|(name, _)| u16::from(name));
+        let completed = if u16::from(key_exchange.group()) == share.group {
+            key_exchange.complete(share.public_key)
+        } else if component == Some(share.group) {
+            key_exchange.complete_hybrid_component(share.public_key)
+        } else {
+            continue;
+        };
+        return completed.map_err(|_| HandshakeError::InvalidKeyShare);
+    }
+    Err(HandshakeError::IllegalParameter)
+}
+
+impl State {
+    pub(crate) fn handle(
+        self,
+        message: Message<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<AnyState, HandshakeError> {
+        use HandshakeType as Type;
+        Ok(AnyState::Client13(match (self, message.kind) {
+            (Self::EncryptedExtensions(state), Type::EncryptedExtensions) => {
+                Self::Certificate(state.handle(message, step)?)
+            }
+            (Self::Certificate(state), Type::CertificateRequest) => {
+                Self::Certificate(state.handle_request(message, step)?)
+            }
+            (Self::Certificate(state), Type::Certificate) => {
+                Self::CertificateVerify(state.handle(message, step)?)
+            }
+            (Self::CertificateVerify(state), Type::CertificateVerify) => {
+                Self::Finished(state.handle(message, step)?)
+            }
+            (Self::Finished(state), Type::Finished) => return state.handle(message, step),
+            _ => return Err(HandshakeError::UnexpectedMessage),
+        }))
+    }
+}
+
+impl WaitEncryptedExtensions {
+    fn handle(
+        self,
+        message: Message<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<WaitCertificate, HandshakeError> {
+        let extensions = EncryptedExtensions::parse(message.body)?;
+        let offered = &step.settings.srtp_profiles;
+        let srtp_profile = match extensions.srtp_profile {
+            None => None,
+            Some(_) if offered.is_empty() => return Err(HandshakeError::UnsupportedExtension),
+            Some(answer) => {
+                let profile = Profile::from_code(answer.profile)
+                    .filter(|profile| offered.contains(profile))
+                    .filter(|_| answer.mki.is_empty())
+                    .ok_or(HandshakeError::IllegalParameter)?;
+                Some(profile)
+            }
+        };
+        step.transcript.add(message.bytes);
+        let negotiated = Negotiated { srtp_profile, ..self.negotiated };
+        Ok(WaitCertificate { negotiated, secrets: self.secrets, request: None })
+    }
+}
+
+impl WaitCertificate {
+    fn handle_request(
+        mut self,
+        message: Message<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<Self, HandshakeError> {
+        let schemes = parse_request(message.body)?;
+        let schemes = schemes.iter().map(SignatureScheme::from).collect();
+        if self.request.replace(schemes).is_some() {
+            return Err(HandshakeError::UnexpectedMessage);
+        }
+        step.transcript.add(message.bytes);
+        Ok(self)
+    }
+
+    fn handle(
+        self,
+        message: Message<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<WaitCertificateVerify, HandshakeError> {
+        // "The server's certificate_list MUST always be non-empty ... the client MUST abort the
+        // handshake with a decode_error alert" (RFC 8446 §4.4.2.4).
+        let certificate = parse_certificate(message.body)?.ok_or(HandshakeError::Malformed)?;
+        step.peer.set_certificate(certificate)?;
+        step.transcript.add(message.bytes);
+        Ok(WaitCertificateVerify(self))
+    }
+}
+
+impl WaitCertificateVerify {
+    fn handle(
+        self,
+        message: Message<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<WaitFinished, HandshakeError> {
+        super::check_certificate_verify(Role::Server, message, step)?;
+        Ok(WaitFinished(self.0))
+    }
+}
+
+impl WaitFinished {
+    /// Sends our flight: who we are, if the server asked, and Finished.
+    fn handle(self, message: Message<'_>, step: &mut Step<'_>) -> Result<AnyState, HandshakeError> {
+        let WaitCertificate { negotiated, secrets, request } = self.0;
+        secrets.server.check_finished(step.hash()?.as_ref(), message.body)?;
+        step.transcript.add(message.bytes);
+        let application = secrets.application(step.hash()?.as_ref());
+
+        // An ACK answers it.
+        step.start_flight(Answer::Expected);
+        if let Some(schemes) = request {
+            send_certificate(&schemes, step)?;
+        }
+        super::send_finished(&secrets.client, step)?;
+
+        let crypto = &step.settings.crypto;
+        let epoch = Epoch::APPLICATION.0;
+        step.outgoing.set_application_keys(application.client.sealer(crypto, epoch)?);
+        step.incoming.set_application_keys(step.now, application.server.opener(crypto, epoch)?);
+        let session = Session::new(Role::Client, negotiated, application);
+        *step.session = Some(AnySession::Dtls13(Box::new(session)));
+        Ok(AnyState::Done)
+    }
+}
+
+/// Sends our certificate and proves that we have its key; no certificate, if we remain anonymous or
+/// the server could not verify what it signs.
+fn send_certificate(
+    schemes: &[SignatureScheme],
+    step: &mut Step<'_>,
+) -> Result<(), HandshakeError> {
+    let settings = step.settings;
+    let signer = match settings.anonymous_client {
+        true => None,
+        false => settings.signer_1_3(|scheme| schemes.contains(&scheme)),
+    };
+    step.send_in(Epoch::HANDSHAKE, HandshakeType::Certificate, |buf| {
+        write_certificate(buf, settings.certificate.chain().filter(|_| signer.is_some()));
+    });
+    match signer {
+        Some(signer) => super::send_certificate_verify(Role::Client, &*signer, step),
+        None => Ok(()),
+    }
+}
