@@ -3,8 +3,8 @@
 //!
 //! The `certificate_request_context` is empty in a handshake, and we never ask after it.
 
-use super::extension::{self, once, u16s, write_extension};
-use crate::dtls::codec::{Malformed, Reader, U16s, Write};
+use super::extension::{self, u16s, write_extension};
+use crate::dtls::codec::{Reader, U16s, Write};
 use crate::dtls::{HandshakeError, Role};
 
 /// Reads the signature schemes that a CertificateRequest accepts. Extensions that are not known
@@ -12,17 +12,16 @@ use crate::dtls::{HandshakeError, Role};
 pub(crate) fn parse_request(body: &[u8]) -> Result<U16s<'_>, HandshakeError> {
     let mut reader = Reader(body);
     let context = reader.vec8()?;
-    let mut list = Reader(reader.vec16()?);
+    let list = reader.vec16()?;
     reader.end()?;
     if !context.is_empty() {
         return Err(HandshakeError::Malformed);
     }
     let mut schemes = None;
-    while !list.is_empty() {
-        let (kind, data) = (list.u16()?, list.vec16()?);
+    for (kind, data) in extension::read_list(list)? {
         if kind == extension::SIGNATURE_ALGORITHMS {
             let mut reader = Reader(data);
-            once(&mut schemes, U16s::parse_some(reader.vec16()?)?)?;
+            schemes = Some(U16s::parse_some(reader.vec16()?)?);
             reader.end()?;
         }
     }

@@ -1,7 +1,7 @@
 //! EncryptedExtensions: what the server answers that need not be in the clear
 //! ([RFC 8446 §4.3.1](https://www.rfc-editor.org/rfc/rfc8446#section-4.3.1)).
 
-use super::extension::{self, SrtpAnswer, once, write_srtp_answer};
+use super::extension::{self, SrtpAnswer, write_srtp_answer};
 use crate::dtls::HandshakeError;
 use crate::dtls::codec::{Malformed, Reader, U16s, Write};
 
@@ -17,11 +17,10 @@ impl<'a> EncryptedExtensions<'a> {
     /// Reads the message. An answer to `use_srtp` is taken whether we offered it or not.
     pub(crate) fn parse(body: &'a [u8]) -> Result<Self, HandshakeError> {
         let mut reader = Reader(body);
-        let mut list = Reader(reader.vec16()?);
+        let list = reader.vec16()?;
         reader.end()?;
         let mut extensions = Self::default();
-        while !list.is_empty() {
-            let (kind, data) = (list.u16()?, list.vec16()?);
+        for (kind, data) in extension::read_list(list)? {
             extensions.put(kind, data)?;
         }
         Ok(extensions)
@@ -30,9 +29,9 @@ impl<'a> EncryptedExtensions<'a> {
     fn put(&mut self, kind: u16, data: &'a [u8]) -> Result<(), HandshakeError> {
         let mut reader = Reader(data);
         match kind {
-            extension::USE_SRTP => once(&mut self.srtp_profile, SrtpAnswer::read(&mut reader)?)?,
+            extension::USE_SRTP => self.srtp_profile = Some(SrtpAnswer::read(&mut reader)?),
             extension::SUPPORTED_GROUPS => {
-                once(&mut self.supported_groups, U16s::parse_some(reader.vec16()?)?)?;
+                self.supported_groups = Some(U16s::parse_some(reader.vec16()?)?);
             }
             // "The client MUST check EncryptedExtensions for the presence of any forbidden
             // extensions and if any are found MUST abort the handshake with an

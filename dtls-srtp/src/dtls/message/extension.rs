@@ -16,10 +16,22 @@ pub(super) const KEY_SHARE: u16 = 51;
 pub(super) const CONNECTION_ID: u16 = 54;
 pub(super) const RENEGOTIATION_INFO: u16 = 0xff01;
 
+/// Reads a list of extensions, known and unknown: their types and what is in them.
+///
 /// "There MUST NOT be more than one extension of the same type"
 /// ([RFC 5246 §7.4.1.4](https://www.rfc-editor.org/rfc/rfc5246#section-7.4.1.4)).
-pub(super) fn once<T>(place: &mut Option<T>, value: T) -> Result<(), Malformed> {
-    if place.replace(value).is_some() { Err(Malformed) } else { Ok(()) }
+pub(super) fn read_list(list: &[u8]) -> Result<Vec<(u16, &[u8])>, Malformed> {
+    let mut reader = Reader(list);
+    let mut extensions = Vec::new();
+    while !reader.is_empty() {
+        extensions.push((reader.u16()?, reader.vec16()?));
+    }
+    let mut kinds: Vec<_> = extensions.iter().map(|(kind, _)| *kind).collect();
+    kinds.sort_unstable();
+    match kinds.array_windows().any(|[one, next]| one == next) {
+        true => Err(Malformed),
+        false => Ok(extensions),
+    }
 }
 
 pub(super) fn u16s(buf: &mut Vec<u8>, values: impl Iterator<Item = u16>) {
@@ -111,4 +123,27 @@ impl<'a> KeyShares<'a> {
 pub(super) fn read_key_share<'a>(reader: &mut Reader<'a>) -> Result<(u16, &'a [u8]), Malformed> {
     let (group, public_key) = (reader.u16()?, reader.vec16()?);
     if public_key.is_empty() { Err(Malformed) } else { Ok((group, public_key)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_may_be_in_a_list_once_whether_it_is_known_or_not() {
+        let list = |kinds: &[u16]| {
+            let mut buf = Vec::new();
+            for kind in kinds {
+                write_extension(&mut buf, *kind, |buf| buf.bytes(b"data"));
+            }
+            buf
+        };
+        let three = list(&[USE_SRTP, 0x1234, COOKIE]);
+        let read = read_list(&three).unwrap();
+        assert_eq!(read, [USE_SRTP, 0x1234, COOKIE].map(|kind| (kind, &b"data"[..])));
+        assert_eq!(read_list(&three[1..]), Err(Malformed));
+        for kind in [USE_SRTP, 0x1234] {
+            assert_eq!(read_list(&list(&[kind, COOKIE, kind])), Err(Malformed));
+        }
+    }
 }

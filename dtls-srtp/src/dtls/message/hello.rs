@@ -3,7 +3,7 @@
 //! [RFC 6347 §4.2.1](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.1),
 //! [RFC 9147 §5.3](https://www.rfc-editor.org/rfc/rfc9147#section-5.3)).
 
-use super::extension::{self, KeyShares, once, read_srtp, u16s, write_extension};
+use super::extension::{self, KeyShares, read_srtp, u16s, write_extension};
 pub(crate) use super::server_hello::{ServerAnswer, ServerHello};
 use crate::dtls::codec::{Malformed, Reader, U16s, Write};
 use crate::dtls::record::{DTLS_1_0, DTLS_1_2, DTLS_1_3};
@@ -138,10 +138,9 @@ impl<'a> ClientExtensions<'a> {
         if reader.is_empty() {
             return Ok(extensions);
         }
-        let mut list = Reader(reader.vec16()?);
+        let list = reader.vec16()?;
         reader.end()?;
-        while !list.is_empty() {
-            let (kind, data) = (list.u16()?, list.vec16()?);
+        for (kind, data) in extension::read_list(list)? {
             extensions.put(kind, data)?;
         }
         Ok(extensions)
@@ -153,42 +152,37 @@ impl<'a> ClientExtensions<'a> {
         }
         let mut reader = Reader(data);
         match kind {
-            extension::CONNECTION_ID => once(&mut self.connection_id, reader.vec8()?)?,
+            extension::CONNECTION_ID => self.connection_id = Some(reader.vec8()?),
             extension::COOKIE => {
                 let cookie = reader.vec16()?;
                 if cookie.is_empty() {
                     return Err(Malformed);
                 }
-                once(&mut self.cookie, cookie)?;
+                self.cookie = Some(cookie);
             }
-            extension::EXTENDED_MASTER_SECRET => {
-                if self.extended_master_secret {
-                    return Err(Malformed);
-                }
-                self.extended_master_secret = true;
-            }
-            extension::EC_POINT_FORMATS => once(&mut self.point_formats, reader.vec8()?)?,
+            extension::EXTENDED_MASTER_SECRET => self.extended_master_secret = true,
+            extension::EC_POINT_FORMATS => self.point_formats = Some(reader.vec8()?),
             extension::KEY_SHARE => {
-                once(&mut self.key_shares, KeyShares::parse(reader.vec16()?)?)?;
+                self.key_shares = Some(KeyShares::parse(reader.vec16()?)?);
             }
             extension::PRE_SHARED_KEY => {
                 self.pre_shared_key = PreSharedKey::Last;
                 return Ok(());
             }
-            extension::RENEGOTIATION_INFO => once(&mut self.renegotiation_info, reader.vec8()?)?,
+            extension::RENEGOTIATION_INFO => self.renegotiation_info = Some(reader.vec8()?),
             extension::SIGNATURE_ALGORITHMS => {
-                once(&mut self.signature_algorithms, U16s::parse_some(reader.vec16()?)?)?;
+                self.signature_algorithms = Some(U16s::parse_some(reader.vec16()?)?);
             }
             extension::SUPPORTED_GROUPS => {
-                once(&mut self.supported_groups, U16s::parse_some(reader.vec16()?)?)?;
+                self.supported_groups = Some(U16s::parse_some(reader.vec16()?)?);
             }
             extension::SUPPORTED_VERSIONS => {
-                once(&mut self.supported_versions, U16s::parse_some(reader.vec8()?)?)?;
+                self.supported_versions = Some(U16s::parse_some(reader.vec8()?)?);
             }
             extension::USE_SRTP => {
                 // An MKI is answered with none (RFC 5764 §4.1.3).
                 let (profiles, _mki) = read_srtp(&mut reader)?;
-                once(&mut self.srtp_profiles, profiles)?;
+                self.srtp_profiles = Some(profiles);
             }
             _ => return Ok(()),
         }

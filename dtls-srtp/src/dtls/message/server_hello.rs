@@ -1,9 +1,7 @@
 //! ServerHello of both versions, and HelloRetryRequest, which is one with a special random
 //! ([RFC 8446 §4.1.3](https://www.rfc-editor.org/rfc/rfc8446#section-4.1.3)).
 
-use super::extension::{
-    self, SrtpAnswer, once, read_key_share, write_extension, write_srtp_answer,
-};
+use super::extension::{self, SrtpAnswer, read_key_share, write_extension, write_srtp_answer};
 use crate::dtls::HandshakeError;
 use crate::dtls::codec::{Malformed, Reader, Write};
 use crate::dtls::record::{DTLS_1_2, DTLS_1_3};
@@ -97,10 +95,9 @@ impl<'a> ServerHello<'a> {
         if reader.is_empty() {
             return Ok(hello);
         }
-        let mut list = Reader(reader.vec16()?);
+        let list = reader.vec16()?;
         reader.end()?;
-        while !list.is_empty() {
-            let (kind, data) = (list.u16()?, list.vec16()?);
+        for (kind, data) in extension::read_list(list)? {
             hello.put(kind, data)?;
         }
         Ok(hello)
@@ -112,17 +109,18 @@ impl<'a> ServerHello<'a> {
         match kind {
             kinds::SUPPORTED_VERSIONS => {
                 self.unsolicited = true;
-                once(&mut self.supported_version, reader.u16()?)?;
+                self.supported_version = Some(reader.u16()?);
             }
-            kinds::CONNECTION_ID => once(&mut self.connection_id, reader.vec8()?)?,
+            kinds::CONNECTION_ID => self.connection_id = Some(reader.vec8()?),
             kinds::KEY_SHARE => {
                 self.unsolicited = true;
                 // What is in it depends on the random and the version.
-                return once(&mut self.key_share, reader);
+                self.key_share = Some(reader);
+                return Ok(());
             }
             kinds::COOKIE => {
                 self.unsolicited = true;
-                once(&mut self.cookie, reader.vec16()?)?;
+                self.cookie = Some(reader.vec16()?);
                 if self.cookie.is_some_and(|cookie| cookie.is_empty()) {
                     return Err(Malformed);
                 }
@@ -138,18 +136,13 @@ impl<'a> ServerHello<'a> {
     fn put_1_2(&mut self, kind: u16, data: &'a [u8]) -> Result<(), Malformed> {
         let mut reader = Reader(data);
         match kind {
-            extension::EXTENDED_MASTER_SECRET => {
-                if self.extended_master_secret {
-                    return Err(Malformed);
-                }
-                self.extended_master_secret = true;
-            }
+            extension::EXTENDED_MASTER_SECRET => self.extended_master_secret = true,
             extension::EC_POINT_FORMATS => {
                 reader.vec8()?;
             }
-            extension::RENEGOTIATION_INFO => once(&mut self.renegotiation_info, reader.vec8()?)?,
+            extension::RENEGOTIATION_INFO => self.renegotiation_info = Some(reader.vec8()?),
             extension::USE_SRTP => {
-                once(&mut self.srtp_profile, SrtpAnswer::read(&mut reader)?)?;
+                self.srtp_profile = Some(SrtpAnswer::read(&mut reader)?);
             }
             // RFC 8422 §5.1.1 wants the client to tolerate a server that answers this one.
             extension::SUPPORTED_GROUPS => return Ok(()),
