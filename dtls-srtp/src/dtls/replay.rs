@@ -1,16 +1,20 @@
 //! Which records came before ([RFC 6347 §4.1.2.6](https://www.rfc-editor.org/rfc/rfc6347#section-4.1.2.6),
 //! [RFC 9147 §4.5.1](https://www.rfc-editor.org/rfc/rfc9147#section-4.5.1)).
 
-/// Which of the newest 128 records of an epoch came.
+/// Which of the newest 256 records of an epoch came.
+///
+/// The bits are a ring: record `n` has the bit `n` modulo their number, so that moving on clears
+/// bits and shifts nothing.
 #[derive(Debug, Default)]
 pub(crate) struct ReplayWindow {
     /// One more than the newest number; zero before the first.
     end: u64,
-    /// Bit `n` is the record `end - 1 - n`.
-    seen: u128,
+    seen: [u128; 2],
 }
 
 impl ReplayWindow {
+    const LEN: u64 = 256;
+
     /// One more than the newest number that came; zero before the first.
     pub(crate) fn end(&self) -> u64 {
         self.end
@@ -19,19 +23,61 @@ impl ReplayWindow {
     pub(crate) fn is_new(&self, number: u64) -> bool {
         match self.end.checked_sub(number + 1) {
             None => true,
-            Some(age) => age < u128::BITS.into() && self.seen >> age & 1 == 0,
+            Some(age) => age < Self::LEN && self.word(number) & bit(number) == 0,
         }
     }
 
     pub(crate) fn mark(&mut self, number: u64) {
-        match self.end.checked_sub(number + 1) {
-            None => {
-                let steps = u32::try_from(number + 1 - self.end).unwrap_or(u32::MAX);
-                self.seen = self.seen.checked_shl(steps).unwrap_or(0) | 1;
-                self.end = number + 1;
+        if number >= self.end {
+            for passed in (self.end..=number).rev().take(Self::LEN as usize) {
+                *self.word_mut(passed) &= !bit(passed);
             }
-            Some(age) if age < u128::BITS.into() => self.seen |= 1 << age,
-            Some(_) => (),
+            self.end = number + 1;
+        }
+        if self.end - number <= Self::LEN {
+            *self.word_mut(number) |= bit(number);
+        }
+    }
+
+    fn word(&self, number: u64) -> u128 {
+        let [even, odd] = self.seen;
+        if number & 0x80 == 0 { even } else { odd }
+    }
+
+    fn word_mut(&mut self, number: u64) -> &mut u128 {
+        let [even, odd] = &mut self.seen;
+        if number & 0x80 == 0 { even } else { odd }
+    }
+}
+
+fn bit(number: u64) -> u128 {
+    1 << (number & 0x7f)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rand::rngs::ChaCha20Rng;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+
+    #[test]
+    fn a_number_is_new_once_as_long_as_it_is_among_the_newest_256() {
+        for seed in 0..20 {
+            let mut rng = ChaCha20Rng::seed_from_u64(seed);
+            let mut window = ReplayWindow::default();
+            let mut seen = BTreeSet::new();
+            for _ in 0..5000 {
+                let ahead = if rng.random_bool(0.02) { 600 } else { 3 };
+                let number = (window.end() + ahead).saturating_sub(rng.random_range(0..300));
+                let old = number + ReplayWindow::LEN < window.end();
+                assert_eq!(window.is_new(number), !old && !seen.contains(&number), "seed {seed}");
+                window.mark(number);
+                seen.insert(number);
+                assert!(!window.is_new(number), "seed {seed}");
+            }
         }
     }
 }
