@@ -2,7 +2,6 @@
 //! ([RFC 6347 §4.2.3](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.3)).
 
 use std::mem;
-use std::ops::Range;
 
 use super::Role;
 use super::Version;
@@ -11,9 +10,6 @@ use super::message::{Fragment, FragmentHeader, HandshakeType, Message};
 
 /// How many messages ahead of the next one are kept: a flight has six at most.
 const WINDOW: u16 = 8;
-/// How many separate pieces of a message are kept track of. 32 KiB in pieces of 500 bytes would
-/// be 64 if every second was missing.
-const MAX_PIECES: usize = 64;
 
 /// What became of a fragment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,8 +47,10 @@ struct Incoming {
     epoch: Epoch,
     /// The header of the whole message, and room for all of it.
     bytes: Vec<u8>,
-    /// What came, as ranges of the body that do not touch, in order.
-    pieces: Vec<Range<usize>>,
+    /// How many bytes of the body are still to come.
+    missing: usize,
+    /// Which bytes of the body came, a bit each; empty as long as no part of it came alone.
+    came: Vec<u64>,
 }
 
 impl Inbox {
@@ -180,10 +178,7 @@ impl Inbox {
     pub(crate) fn has_gap(&self) -> bool {
         match self.messages.as_slice() {
             [] => false,
-            [first] => {
-                let begun = matches!(first.pieces.as_slice(), [piece] if piece.start == 0);
-                first.seq != self.next_seq || !(begun || first.is_complete())
-            }
+            [first] => first.seq != self.next_seq || !first.is_begun(),
             _ => true,
         }
     }
@@ -219,13 +214,22 @@ impl Inbox {
 }
 
 impl Incoming {
+    const WORD: usize = u64::BITS as usize;
+
     fn new(header: FragmentHeader, epoch: Epoch) -> Self {
         let mut bytes = vec![0; FragmentHeader::LEN + header.length as usize];
         let whole = FragmentHeader::whole(header.kind, header.message_seq, header.length);
         for (to, from) in bytes.iter_mut().zip(whole.bytes()) {
             *to = from;
         }
-        Self { seq: header.message_seq, kind: header.kind, epoch, bytes, pieces: Vec::new() }
+        Self {
+            seq: header.message_seq,
+            kind: header.kind,
+            epoch,
+            bytes,
+            missing: header.length as usize,
+            came: Vec::new(),
+        }
     }
 
     fn len(&self) -> usize {
@@ -233,47 +237,53 @@ impl Incoming {
     }
 
     fn is_complete(&self) -> bool {
-        self.len() == 0 || matches!(self.pieces.as_slice(), [all] if all.len() == self.len())
+        self.missing == 0
     }
 
     /// Puts a fragment in its place, unless it contradicts those before. What came first stays:
     /// a peer sends the same bytes each time.
     fn put(&mut self, epoch: Epoch, header: FragmentHeader, body: &[u8]) -> Inserted {
-        if epoch != self.epoch || header.kind != self.kind || header.length as usize != self.len() {
+        let len = self.len();
+        if epoch != self.epoch || header.kind != self.kind || header.length as usize != len {
             return Inserted::Dropped;
         }
-        let range = header.offset as usize..header.offset as usize + body.len();
-        if range.is_empty() {
-            return if self.len() == 0 { Inserted::Kept } else { Inserted::Dropped };
+        if body.is_empty() {
+            return if len == 0 { Inserted::Kept } else { Inserted::Dropped };
         }
-        // The pieces that touch the new one become one with it.
-        let first = self.pieces.partition_point(|piece| piece.end < range.start);
-        let last = self.pieces.partition_point(|piece| piece.start <= range.end);
-        let touched = self.pieces.get(first..last).unwrap_or_default();
-        if touched.iter().any(|piece| piece.start <= range.start && range.end <= piece.end) {
+        let start = header.offset as usize;
+        let place = FragmentHeader::LEN + start..FragmentHeader::LEN + start + body.len();
+        let Some(place) = self.bytes.get_mut(place) else { return Inserted::Dropped };
+        // Most messages come in one piece.
+        if self.missing == len && body.len() == len {
+            place.copy_from_slice(body);
+            self.missing = 0;
+            return Inserted::Kept;
+        }
+        if self.missing == 0 {
             return Inserted::Known;
         }
-        if touched.is_empty() && self.pieces.len() >= MAX_PIECES {
-            return Inserted::Dropped;
+        if self.came.is_empty() {
+            self.came = vec![0; len.div_ceil(Self::WORD)];
         }
-        let merged = range.start.min(touched.first().map_or(range.start, |piece| piece.start))
-            ..range.end.max(touched.last().map_or(range.end, |piece| piece.end));
-
-        let mut at = range.start;
-        // What lies between the pieces is what is new.
-        let end = range.end..range.end;
-        for piece in touched.iter().chain([&end]) {
-            if at < piece.start {
-                let to = FragmentHeader::LEN + at..FragmentHeader::LEN + piece.start;
-                let from = at - range.start..piece.start - range.start;
-                if let Some((to, from)) = self.bytes.get_mut(to).zip(body.get(from)) {
-                    to.copy_from_slice(from);
-                }
+        let before = self.missing;
+        for (at, (to, from)) in (start..).zip(place.iter_mut().zip(body)) {
+            let Some(word) = self.came.get_mut(at / Self::WORD) else { break };
+            let bit = 1 << (at % Self::WORD);
+            if *word & bit == 0 {
+                *word |= bit;
+                *to = *from;
+                self.missing -= 1;
             }
-            at = at.max(piece.end);
         }
-        self.pieces.splice(first..last, [merged]);
-        Inserted::Kept
+        if self.missing < before { Inserted::Kept } else { Inserted::Known }
+    }
+
+    /// Whether all that came is its beginning.
+    fn is_begun(&self) -> bool {
+        let mut words = self.came.iter();
+        let whole = words.by_ref().take_while(|word| **word == u64::MAX).count();
+        let rest = self.came.get(whole).map_or(0, |word| word.trailing_ones() as usize);
+        self.missing == 0 || whole * Self::WORD + rest + self.missing == self.len()
     }
 }
 
