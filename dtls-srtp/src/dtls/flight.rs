@@ -425,6 +425,16 @@ impl Flight {
                 again = true;
             }
         }
+        // The path may take longer records than those that they were sent in.
+        self.pieces.dedup_by(|next, piece| {
+            let joins = piece.due && next.due && piece.part == next.part;
+            let joins = joins && piece.range.end == next.range.start && !next.range.is_empty();
+            if joins {
+                piece.range.end = next.range.end;
+                piece.sent = piece.sent.max(next.sent);
+            }
+            joins
+        });
         self.sending = self.pieces.iter().position(|piece| piece.due);
         again
     }

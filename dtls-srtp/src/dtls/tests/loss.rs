@@ -202,3 +202,31 @@ fn a_flight_that_is_not_answered_is_cut_smaller() {
     assert!(pair.is_connected(), "{sizes:?}");
     assert!(pair.client_connected.unwrap() < Duration::from_secs(4), "{:?}", pair.now - start);
 }
+
+#[test]
+fn a_flight_is_cut_anew_when_it_is_sent_again() {
+    let now = any_instant();
+    let mut server = Connection::server(configs().1.with_mtu(300), now, [1; 32]);
+    let mut client = Connection::client(configs().0, now, [2; 32]);
+    let flight = |connection: &mut Connection, now| {
+        let mut datagrams = Vec::new();
+        loop {
+            let mut buf = Vec::new();
+            if connection.poll_transmit(now, &mut buf).is_none() {
+                return datagrams;
+            }
+            datagrams.push(buf.len());
+        }
+    };
+    let mut hello = Vec::new();
+    while client.poll_transmit(now, &mut hello).is_some() {
+        server.handle_datagram(now, &mut hello);
+        hello.clear();
+    }
+    assert!(flight(&mut server, now).len() > 2);
+
+    let later = server.poll_timeout().unwrap();
+    server.set_mtu(1200);
+    server.handle_timeout(later);
+    assert_eq!(flight(&mut server, later).len(), 1);
+}
