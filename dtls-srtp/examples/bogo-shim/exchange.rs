@@ -83,8 +83,8 @@ impl Exchange {
             if let Some(reason) = self.connection.close_reason() {
                 return Err(reason.into());
             }
+            // Data that came before the handshake was done is left alone, which drops it.
             if self.connection.is_connected() {
-                self.received.extend(std::iter::from_fn(|| self.connection.take_early()));
                 return Ok(());
             }
             if self.ended {

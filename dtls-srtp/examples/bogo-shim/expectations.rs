@@ -10,7 +10,7 @@ use crate::{Failure, settings};
 pub(crate) fn check(flags: &Flags, connection: &Connection) -> Result<(), Failure> {
     let suite = connection.cipher_suite().map(u16::from);
     let group = connection.group().map(u16::from);
-    let srtp_profile = connection.srtp_keys().map(|keys| keys.profile.code());
+    let srtp_profile = connection.srtp_keys().and_then(|keys| keys.profile.code());
     let version = connection.version().map(settings::version_code);
     equal("version", flags.expect_version, version)?;
     equal("cipher suite", flags.expect_cipher, suite)?;

@@ -21,6 +21,9 @@ const INITIAL_TIMEOUT: Duration = Duration::from_millis(400);
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_RETRANSMISSIONS: u32 = 12;
 
+/// Enough for the largest chain of certificates that the runner has.
+const MAX_HANDSHAKE_BYTES: usize = 256 * 1024;
+
 pub(crate) fn config(flags: &Flags) -> Result<Config, Failure> {
     let crypto = Crypto::default();
     let certificate = certificate(flags, &crypto)?;
@@ -31,6 +34,7 @@ pub(crate) fn config(flags: &Flags) -> Result<Config, Failure> {
         .with_initial_timeout(flags.initial_timeout.unwrap_or(INITIAL_TIMEOUT))
         .with_max_timeout(MAX_TIMEOUT)
         .with_max_retransmissions(MAX_RETRANSMISSIONS)
+        .with_max_handshake_bytes(MAX_HANDSHAKE_BYTES)
         .with_srtp_profiles(&srtp_profiles(flags)?);
     if flags.certificate_file.is_none() {
         config = config.with_anonymous_client();

@@ -173,8 +173,8 @@ pub enum ExportError {
     /// The context is longer than 65 535 bytes.
     #[error("the exporter's context is longer than 65535 bytes")]
     ContextTooLong,
-    /// The label is empty, longer than 249 bytes, or one that the handshake uses itself.
-    #[error("the exporter's label is empty, too long or reserved")]
+    /// The label is longer than 249 bytes, or one that the handshake uses itself.
+    #[error("the exporter's label is too long or reserved")]
     Label,
     /// The handshake is not finished, or its peer not authenticated.
     #[error("not connected")]

@@ -67,7 +67,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`ExportError`] if the connection is not connected, the label is reserved or empty, or the
+    /// [`ExportError`] if the connection is not connected, the label is reserved or too long, or the
     /// context is too long.
     pub fn export_keying_material(
         &self,

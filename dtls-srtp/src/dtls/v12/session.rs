@@ -113,7 +113,7 @@ impl Session {
             "extended master secret",
             "key expansion",
         ];
-        if label.is_empty() || RESERVED.contains(&label) {
+        if RESERVED.contains(&label) {
             return Err(ExportError::Label);
         }
         let randoms = concat(&self.negotiated.client_random, &self.negotiated.server_random);

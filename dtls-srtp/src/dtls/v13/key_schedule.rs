@@ -259,7 +259,7 @@ impl Exporter {
         context: Option<&[u8]>,
         out: &mut [u8],
     ) -> Result<(), ExportError> {
-        if label.is_empty() || label.len() > MAX_LABEL {
+        if label.len() > MAX_LABEL {
             return Err(ExportError::Label);
         }
         let schedule = self.schedule;

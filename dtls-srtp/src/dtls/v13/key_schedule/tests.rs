@@ -113,7 +113,7 @@ fn exporters_differ_by_label_context_and_length() {
     ] {
         assert_ne!(other.unwrap()[..32], one[..]);
     }
-    assert_eq!(export("", None, 32), Err(ExportError::Label));
+    assert!(export("", None, 32).is_ok());
     assert!(export(&"l".repeat(249), None, 32).is_ok());
     assert_eq!(export(&"l".repeat(250), None, 32), Err(ExportError::Label));
     assert!(export("label", Some(&[7; 1 << 17]), 255 * 32).is_ok());
