@@ -12,14 +12,15 @@ pub(crate) mod reset;
 pub(crate) mod shutdown;
 pub(crate) mod state;
 pub(crate) mod stats;
+pub(crate) mod streaming;
 pub(crate) mod transmit;
 
 use crate::config::{Config, clamp_mtu};
 use crate::event::{CloseReason, Event};
-use crate::message::{Message, Order, Outgoing, Reliability};
+use crate::message::{Message, Outgoing, Reliability};
 use crate::recv::Receiver;
 use crate::send::Sender;
-use crate::send::queue::Queued;
+use crate::send::queue::{Parts, Queued};
 use crate::tsn::Tsn;
 use handshake::Handshake;
 use heartbeat::Heartbeat;
@@ -93,6 +94,20 @@ pub enum SendError {
         /// The message.
         message: Outgoing,
     },
+    /// A message is being written in parts on the stream: it must be ended first.
+    #[error("a message is being written on stream {}", message.stream)]
+    MessageOpen {
+        /// The message.
+        message: Outgoing,
+    },
+    /// The message does not fit into the send buffer, or is not known to its end: it would hold up
+    /// all other streams, since the peer has not agreed to interleave messages (RFC 8260), or not
+    /// yet.
+    #[error("the peer does not interleave messages: one must fit into the send buffer")]
+    NeedsInterleaving {
+        /// The message.
+        message: Outgoing,
+    },
     /// The peer does not have this stream.
     #[error("stream {} does not exist: there are {streams}", message.stream)]
     NoSuchStream {
@@ -118,6 +133,8 @@ impl SendError {
             Self::BufferFull { message, .. }
             | Self::Closed { message }
             | Self::Empty { message }
+            | Self::MessageOpen { message }
+            | Self::NeedsInterleaving { message }
             | Self::NoSuchStream { message, .. }
             | Self::TooLarge { message, .. } => message,
         }
@@ -272,16 +289,29 @@ impl Association {
     /// The message comes back when it cannot be sent ([`SendError`]).
     pub fn send(&mut self, now: Instant, message: Outgoing) -> Result<(), SendError> {
         let now = self.advance(now);
+        let message = self.check_message(message)?;
+        if message.payload.is_empty() {
+            return Err(SendError::Empty { message });
+        }
+        if message.payload.len() > self.config.send_buffer && !self.interleaves() {
+            return Err(SendError::NeedsInterleaving { message });
+        }
+        self.queue(now, message, Parts::Whole, true);
+        Ok(())
+    }
+
+    /// Gives the message back when it may not be queued.
+    fn check_message(&self, message: Outgoing) -> Result<Outgoing, SendError> {
         if self.closed.is_some() || !self.state.takes_messages() {
             return Err(SendError::Closed { message });
         }
         if message.stream >= self.outbound_streams {
             return Err(SendError::NoSuchStream { message, streams: self.outbound_streams });
         }
-        let len = message.payload.len();
-        if len == 0 {
-            return Err(SendError::Empty { message });
+        if self.send.queues.open_len(message.stream).is_some() {
+            return Err(SendError::MessageOpen { message });
         }
+        let len = message.payload.len();
         if len > self.config.max_send_message_size {
             let limit = self.config.max_send_message_size;
             return Err(SendError::TooLarge { message, limit });
@@ -290,8 +320,7 @@ impl Association {
         if buffered > 0 && buffered.saturating_add(len) > self.config.send_buffer {
             return Err(SendError::BufferFull { message, buffered });
         }
-        self.enqueue(now, message, true);
-        Ok(())
+        Ok(message)
     }
 
     /// Queues a message whatever the buffer holds: for those of data channels themselves, which
@@ -299,30 +328,22 @@ impl Association {
     pub(crate) fn send_control(&mut self, now: Instant, message: Outgoing) {
         let now = self.advance(now);
         if self.closed.is_none() && self.state.takes_messages() {
-            self.enqueue(now, message, false);
+            self.queue(now, message, Parts::Whole, false);
         }
     }
 
-    fn enqueue(&mut self, now: Instant, message: Outgoing, counts: bool) {
-        let len = message.payload.len();
+    fn queue(&mut self, now: Instant, message: Outgoing, parts: Parts, counts: bool) {
         let (max_retransmits, expires) = match message.reliability {
             Reliability::Reliable => (None, None),
             Reliability::MaxRetransmits(count) => (Some(count), None),
             Reliability::MaxPacketLifeTime(time) => (None, now.checked_add(time)),
         };
-        self.send.push(
-            message.stream,
-            Queued {
-                payload: message.payload,
-                ppid: message.ppid,
-                unordered: message.order == Order::Unordered,
-                max_retransmits,
-                expires,
-                sent: 0,
-                len,
-                counts,
-            },
-        );
+        let mut queued = Queued::new(message.payload, message.ppid, message.order);
+        queued.parts = parts;
+        queued.max_retransmits = max_retransmits;
+        queued.expires = expires;
+        queued.counts = counts;
+        self.send.push(message.stream, queued);
     }
 
     /// Returns the next message of `stream`.
@@ -344,6 +365,17 @@ impl Association {
     /// Sets from which amount of waiting bytes downwards [`Event::BufferedAmountLow`] tells.
     pub fn set_buffered_amount_low_threshold(&mut self, stream: u16, threshold: usize) {
         self.send.queues.set_low_threshold(stream, threshold);
+    }
+
+    /// Sets the priority of `stream`, which the [`Scheduler`](crate::Scheduler) goes by: of two
+    /// streams, the one with twice the number gets twice as much. 256 at first.
+    pub fn set_stream_priority(&mut self, stream: u16, priority: u16) {
+        self.send.queues.set_priority(stream, priority);
+    }
+
+    /// Returns the priority of `stream`.
+    pub fn stream_priority(&self, stream: u16) -> u16 {
+        self.send.queues.priority(stream)
     }
 
     /// Returns where the association is in its life.

@@ -50,12 +50,16 @@ pub enum ChunkType {
     CookieAck,
     /// Closes the shutdown (14).
     ShutdownComplete,
+    /// User data whose fragments may be interleaved (64, RFC 8260).
+    IData,
     /// Resets and adds streams (130, RFC 6525).
     ReConfig,
     /// Filler (132, RFC 4820).
     Pad,
     /// Skips abandoned data (192, RFC 3758).
     ForwardTsn,
+    /// Skips abandoned data of interleaved messages (194, RFC 8260).
+    IForwardTsn,
     /// Any other.
     Unknown(u8),
 }
@@ -77,9 +81,11 @@ impl ChunkType {
             10 => Self::CookieEcho,
             11 => Self::CookieAck,
             14 => Self::ShutdownComplete,
+            64 => Self::IData,
             130 => Self::ReConfig,
             132 => Self::Pad,
             192 => Self::ForwardTsn,
+            194 => Self::IForwardTsn,
             other => Self::Unknown(other),
         }
     }
@@ -100,9 +106,11 @@ impl ChunkType {
             Self::CookieEcho => 10,
             Self::CookieAck => 11,
             Self::ShutdownComplete => 14,
+            Self::IData => 64,
             Self::ReConfig => 130,
             Self::Pad => 132,
             Self::ForwardTsn => 192,
+            Self::IForwardTsn => 194,
             Self::Unknown(value) => value,
         }
     }

@@ -1,5 +1,7 @@
 //! What an association can be told.
 
+use crate::message::ReadMode;
+use crate::send::scheduler::Scheduler;
 use std::time::Duration;
 
 /// The settings of an [`Association`](crate::Association), each with a default that suits WebRTC.
@@ -78,6 +80,15 @@ pub struct Config {
     pub partial_reliability: bool,
     /// Whether to offer and accept stream reset (RFC 6525). `true`.
     pub stream_reset: bool,
+    /// Whether to offer and accept interleaving of messages (RFC 8260), so that a large message
+    /// holds no other stream up. `true`.
+    pub interleaving: bool,
+    /// How streams share the association when several have something to send. Weighted fair
+    /// queueing, as RFC 8831 §6.4 asks.
+    pub scheduler: Scheduler,
+    /// How streams are read, unless [`set_read_mode`](crate::Association::set_read_mode) says
+    /// otherwise. As whole messages.
+    pub read_mode: ReadMode,
 }
 
 impl Config {
@@ -141,6 +152,9 @@ impl Default for Config {
             initial_window: 10,
             partial_reliability: true,
             stream_reset: true,
+            interleaving: true,
+            scheduler: Scheduler::default(),
+            read_mode: ReadMode::default(),
         }
     }
 }

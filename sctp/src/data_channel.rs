@@ -12,11 +12,14 @@ pub mod dcep;
 mod message;
 mod open;
 mod session;
+mod streaming;
 
+pub use crate::association::streaming::AppendError;
 pub use channel::{ChannelState, ChannelStats};
 pub use message::Message;
 pub use open::{ChannelInit, OpenError};
 pub use session::{Config, Session};
+pub use streaming::MessagePart;
 
 use crate::event::CloseReason;
 use std::fmt;
@@ -83,6 +86,19 @@ pub enum SendError {
         /// The bytes that wait, over all channels.
         buffered: usize,
     },
+    /// A message is being written in parts on the channel: it must be ended first.
+    #[error("a message is being written on the channel")]
+    MessageOpen {
+        /// The message.
+        message: Message,
+    },
+    /// The message does not fit into the send buffer, or is not known to its end: it would hold up
+    /// all other channels, since the peer has not agreed to interleave messages (RFC 8260).
+    #[error("the peer does not interleave messages: one must fit into the send buffer")]
+    NeedsInterleaving {
+        /// The message.
+        message: Message,
+    },
     /// The channel is not open: not yet, or not any more.
     #[error("the channel is not open ({state:?})")]
     NotOpen {
@@ -110,6 +126,8 @@ impl SendError {
     pub fn into_message(self) -> Message {
         match self {
             Self::BufferFull { message, .. }
+            | Self::MessageOpen { message }
+            | Self::NeedsInterleaving { message }
             | Self::NotOpen { message, .. }
             | Self::TooLarge { message, .. } => message,
         }

@@ -79,14 +79,14 @@
 //! * [`Association`]: RFC 9260's procedures, a file each: handshake and cookie, shutdown, abort,
 //!   heartbeat, stream reset (RFC 6525). What is on its way out: queues served in turn, the ring of
 //!   outstanding chunks, timeout, congestion control, pacing. What has arrived: the map of numbers,
-//!   reassembly, the streams' queues. Partial reliability (RFC 3758) and immediate SACKs (RFC 7053)
-//!   run through both.
+//!   reassembly, the streams' queues. Partial reliability (RFC 3758), immediate SACKs (RFC 7053) and
+//!   interleaving (RFC 8260) run through both.
 //! * [`data_channel`]: labels, numbers and ends of channels (RFC 8831, RFC 8832).
 //!
 //! # What is not here
 //!
-//! Several paths at a time (RFC 8261 rules them out; addresses in an INIT are passed over), message
-//! interleaving (RFC 8260) and authentication (RFC 4895).
+//! Several paths at a time (RFC 8261 rules them out; addresses in an INIT are passed over) and
+//! authentication (RFC 4895).
 #![forbid(unsafe_code)]
 
 mod association;
@@ -103,8 +103,10 @@ mod tsn;
 
 pub use association::state::State;
 pub use association::stats::Stats;
+pub use association::streaming::AppendError;
 pub use association::{Association, SendError};
 pub use config::Config;
 pub use event::{CloseReason, Event};
-pub use message::{Message, Order, Outgoing, Reliability};
+pub use message::{Message, Order, Outgoing, Part, ReadMode, Reliability, Then};
+pub use send::scheduler::Scheduler;
 pub use tsn::Tsn;

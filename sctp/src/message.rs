@@ -12,6 +12,41 @@ pub struct Message {
     pub payload: Bytes,
 }
 
+/// A piece of a message that is read while it arrives.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Part {
+    /// The payload protocol identifier of the message.
+    pub ppid: u32,
+    /// The bytes that follow the last piece; none when the message was abandoned.
+    pub payload: Bytes,
+    /// What comes after it.
+    pub then: Then,
+}
+
+/// What comes after a [`Part`].
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Then {
+    /// More of the message.
+    More,
+    /// Nothing: the message is complete.
+    End,
+    /// Nothing: the sender has given the message up, what was read of it is not all.
+    Abandoned,
+}
+
+/// How the messages of a stream are read.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum ReadMode {
+    /// Each as a whole; a message beyond
+    /// [`Config::max_receive_message_size`](crate::Config::max_receive_message_size) aborts the
+    /// association.
+    #[default]
+    Whole,
+    /// In parts, as they arrive, however large the message is. Where messages are not interleaved
+    /// a message arrives as a whole all the same, and is one part.
+    Parts,
+}
+
 /// A message to send.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Outgoing {
@@ -35,7 +70,7 @@ impl Outgoing {
 }
 
 /// Whether messages of a stream are delivered in the order in which they were sent.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Order {
     /// In order: a missing message holds those after it back.
     #[default]

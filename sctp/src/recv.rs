@@ -2,17 +2,20 @@
 //! §6.7).
 
 pub(crate) mod block;
+pub(crate) mod interleaved;
 pub(crate) mod reassembly;
 pub(crate) mod tsn_map;
 
-use crate::chunk::data::Data;
-use crate::chunk::forward_tsn::ForwardTsn;
+use crate::chunk::data::{Data, Form};
+use crate::chunk::forward_tsn::{ForwardTsn, Skipped};
 use crate::chunk::{padded, sack};
 use crate::config::Config;
-use crate::message::Message;
+use crate::message::{Message, Order, Part, ReadMode, Then};
 use crate::stream_table::StreamTable;
-use crate::tsn::{Tsn, ssn_is_after};
+use crate::tsn::{Tsn, number_is_after, unwrap_ssn};
 use block::Block;
+use bytes::Bytes;
+use interleaved::{Held, Partials};
 use reassembly::{Misfit, Reassembly, Whole};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -23,6 +26,11 @@ use tsn_map::{Arrival, TsnMap};
 pub(crate) struct Receiver {
     map: TsnMap,
     reassembly: Reassembly,
+    /// What the streams' incomplete messages hold, where messages are interleaved.
+    partial: Held,
+    /// The length of the last interleaved message that was whole: the next one is likely alike.
+    usual_len: usize,
+    read_mode: ReadMode,
     streams: StreamTable<Stream>,
     block: Block,
     /// Bytes held for the application, each message with [`OVERHEAD`].
@@ -66,16 +74,79 @@ enum SackDue {
 /// What is kept of a stream that the peer sends on.
 #[derive(Debug, Default)]
 struct Stream {
-    /// The stream sequence number of the next ordered message.
-    next_ssn: u16,
+    /// The number of the next ordered message: a message identifier, or a stream sequence number
+    /// made as long as one.
+    next: u32,
     /// In [`Receiver::readable`].
     listed: bool,
     /// The application was told and has not read since.
     told: bool,
+    /// How it is read, when that was said.
+    read_mode: Option<ReadMode>,
     /// Whole messages for the application.
     queue: VecDeque<Message>,
     /// Whole ordered messages that wait for an earlier one, in order.
-    waiting: VecDeque<(u16, Message)>,
+    waiting: VecDeque<(u32, Message)>,
+    /// Messages of which fragments are missing, where they are interleaved.
+    partials: Partials,
+    /// The message that is being read in parts.
+    reading: Option<Reading>,
+}
+
+/// A message of which parts have been read.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    order: Order,
+    message: u32,
+    ppid: u32,
+    /// The sender has given it up, and the reader does not know.
+    abandoned: bool,
+}
+
+impl Stream {
+    /// Whether the message is the one that is being read in parts.
+    fn is_reading(&self, order: Order, message: u32) -> bool {
+        self.reading.is_some_and(|reading| reading.order == order && reading.message == message)
+    }
+
+    /// The message of which a part can be read next.
+    fn readable_part(&self, mode: ReadMode) -> Option<(Order, u32)> {
+        match self.reading {
+            Some(reading) => {
+                let key = (reading.order, reading.message);
+                (reading.abandoned || self.partials.is_readable(key)).then_some(key)
+            }
+            None if self.read_mode.unwrap_or(mode) == ReadMode::Parts => {
+                self.partials.readable(self.next)
+            }
+            None => None,
+        }
+    }
+
+    /// Whether there is something to read.
+    fn is_readable(&self, mode: ReadMode) -> bool {
+        !self.queue.is_empty() && self.reading.is_none() || self.readable_part(mode).is_some()
+    }
+
+    /// The peer has given up all messages of an order up to `last`; gives what they held.
+    fn give_up(&mut self, order: Order, last: u32) -> Held {
+        if let Some(reading) = &mut self.reading
+            && reading.order == order
+            && !number_is_after(reading.message, last)
+        {
+            reading.abandoned = true;
+        }
+        self.partials.forward_to(order, last)
+    }
+
+    /// Everything incomplete is gone; gives what it held.
+    fn drop_incomplete(&mut self) -> Held {
+        self.next = 0;
+        if let Some(reading) = &mut self.reading {
+            reading.abandoned = true;
+        }
+        self.partials.clear()
+    }
 }
 
 /// What became of a DATA chunk.
@@ -95,6 +166,9 @@ impl Receiver {
         Self {
             map: TsnMap::new(initial_tsn),
             reassembly: Reassembly::default(),
+            partial: Held::default(),
+            usual_len: 0,
+            read_mode: config.read_mode,
             streams: StreamTable::new(),
             block: Block::default(),
             ready: 0,
@@ -117,8 +191,9 @@ impl Receiver {
         self.map = TsnMap::new(initial_tsn);
         self.reassembly = Reassembly::default();
         self.waiting = 0;
+        self.partial = Held::default();
         for (_, stream) in self.streams.iter_mut() {
-            stream.next_ssn = 0;
+            stream.drop_incomplete();
             stream.waiting.clear();
         }
         self.sack = SackDue::No;
@@ -140,7 +215,10 @@ impl Receiver {
 
     /// Bytes held that wait for something missing.
     fn incomplete(&self) -> usize {
-        self.waiting + self.reassembly.bytes() + OVERHEAD * self.reassembly.len()
+        self.waiting
+            + self.reassembly.bytes()
+            + OVERHEAD * self.reassembly.len()
+            + self.partial.bytes
     }
 
     /// The window to tell. A small one is told as none, lest the peer sends small pieces (the
@@ -150,7 +228,7 @@ impl Receiver {
         if free < MIN_WINDOW { 0 } else { free }
     }
 
-    /// Takes a DATA chunk.
+    /// Takes a DATA or I-DATA chunk.
     #[inline]
     pub(crate) fn take(&mut self, data: &Data<'_>, stream_exists: bool) -> Result<Taken, Misfit> {
         let arrival = self.map.classify(data.tsn);
@@ -192,10 +270,15 @@ impl Receiver {
             }
             Whole {
                 stream: data.stream,
-                ssn: data.ssn,
-                ppid: data.ppid,
-                unordered: data.is_unordered(),
+                message: data.message,
+                ppid: data.ppid_or_fsn,
+                order: data.order(),
                 payload: self.block.keep(data.payload),
+            }
+        } else if data.form == Form::IData {
+            match self.take_interleaved(data)? {
+                Some(whole) => whole,
+                None => return Ok(Taken::Yes),
             }
         } else {
             match self.reassembly.insert(data, in_order, self.max_message)? {
@@ -203,8 +286,48 @@ impl Receiver {
                 None => return Ok(Taken::Yes),
             }
         };
-        self.sort(whole);
+        self.sort(whole, data.form);
         Ok(Taken::Yes)
+    }
+
+    /// Takes a fragment of an interleaved message; gives the message when it is whole and not read
+    /// in parts.
+    fn take_interleaved(&mut self, data: &Data<'_>) -> Result<Option<Whole>, Misfit> {
+        let (number, order, message) = (data.stream, data.order(), data.message);
+        let mode = self.read_mode;
+        let stream = self.streams.entry(number);
+        // A late fragment of what the peer has given up.
+        let gone = order == Order::Ordered && number_is_after(stream.next, message)
+            || stream.is_reading(order, message)
+                && stream.reading.is_some_and(|reading| reading.abandoned);
+        if gone {
+            return Ok(None);
+        }
+        let max_len = match stream.read_mode.unwrap_or(mode) {
+            ReadMode::Whole => self.max_message,
+            ReadMode::Parts => usize::MAX,
+        };
+        // Many messages may be begun at a time: what is reserved for all of them is bounded.
+        let spare = self.window.saturating_sub(self.partial.reserved);
+        let reserve = if self.usual_len <= spare { self.usual_len } else { 0 };
+        let partial = stream.partials.entry(data);
+        if !partial.is_new() {
+            self.partial.remove(partial.held());
+        }
+        let inserted = partial.insert(data, max_len, reserve);
+        self.partial.add(partial.held());
+        inserted?;
+        if !partial.is_whole() || stream.is_reading(order, message) {
+            self.tell_if_readable(number);
+            return Ok(None);
+        }
+        let Some(mut partial) = stream.partials.remove(order, message) else { return Ok(None) };
+        self.partial.remove(partial.held());
+        let (Some(ppid), Some((payload, _))) = (partial.ppid, partial.take()) else {
+            return Ok(None);
+        };
+        self.usual_len = payload.len().min(self.max_message);
+        Ok(Some(Whole { stream: number, message, ppid, order, payload }))
     }
 
     /// Whether another chunk can be kept. The peer may overrun the window by what was under way
@@ -219,28 +342,32 @@ impl Receiver {
     }
 
     /// Puts a whole message where it belongs: to the application, or before its turn aside.
-    fn sort(&mut self, whole: Whole) {
-        let Whole { stream: number, ssn, ppid, unordered, payload } = whole;
+    fn sort(&mut self, whole: Whole, form: Form) {
+        let Whole { stream: number, message: sequence, ppid, order, payload } = whole;
         let message = Message { ppid, payload };
-        if unordered {
+        if order == Order::Unordered {
             self.deliver(number, message);
             return;
         }
         let stream = self.streams.entry(number);
-        if ssn == stream.next_ssn {
-            stream.next_ssn = ssn.wrapping_add(1);
+        let next = stream.next;
+        let sequence = match form {
+            Form::Data => unwrap_ssn(next, sequence),
+            Form::IData => sequence,
+        };
+        if sequence == next {
+            stream.next = sequence.wrapping_add(1);
             let more = !stream.waiting.is_empty();
             self.deliver(number, message);
             if more {
                 self.deliver_waiting(number);
             }
-        } else if ssn_is_after(ssn, stream.next_ssn) {
-            let next = stream.next_ssn;
-            let index = stream
-                .waiting
-                .partition_point(|(other, _)| other.wrapping_sub(next) < ssn.wrapping_sub(next));
+        } else if number_is_after(sequence, next) {
+            let index = stream.waiting.partition_point(|(other, _)| {
+                other.wrapping_sub(next) < sequence.wrapping_sub(next)
+            });
             self.waiting += message.payload.len() + OVERHEAD;
-            stream.waiting.insert(index, (ssn, message));
+            stream.waiting.insert(index, (sequence, message));
         }
         // One from before its stream's turn was skipped by a FORWARD TSN: the peer gave it up.
     }
@@ -248,13 +375,25 @@ impl Receiver {
     /// Delivers the messages of `number` whose turn has come.
     fn deliver_waiting(&mut self, number: u16) {
         while let Some(stream) = self.streams.get_mut(number)
-            && let Some((ssn, _)) = stream.waiting.front()
-            && *ssn == stream.next_ssn
-            && let Some((ssn, message)) = stream.waiting.pop_front()
+            && let Some((sequence, _)) = stream.waiting.front()
+            && *sequence == stream.next
+            && let Some((sequence, message)) = stream.waiting.pop_front()
         {
-            stream.next_ssn = ssn.wrapping_add(1);
+            stream.next = sequence.wrapping_add(1);
             self.waiting -= message.payload.len() + OVERHEAD;
             self.deliver(number, message);
+        }
+        // What comes next may be there in part.
+        self.tell_if_readable(number);
+    }
+
+    /// Tells the application of a stream if a part of a message can be read.
+    fn tell_if_readable(&mut self, number: u16) {
+        if let Some(stream) = self.streams.get(number)
+            && !stream.partials.is_empty()
+            && stream.readable_part(self.read_mode).is_some()
+        {
+            self.mark_readable(number);
         }
     }
 
@@ -265,13 +404,21 @@ impl Receiver {
         self.ready += message.payload.len() + OVERHEAD;
         if self.control_ppid == Some(message.ppid) {
             // Such messages are few and short-lived: they must not hold a block.
-            let payload = bytes::Bytes::copy_from_slice(&message.payload);
+            let payload = Bytes::copy_from_slice(&message.payload);
             self.control.push_back((number, Message { payload, ..message }));
             return;
         }
-        let stream = self.streams.entry(number);
-        stream.queue.push_back(message);
-        if !stream.told && !stream.listed {
+        self.streams.entry(number).queue.push_back(message);
+        self.mark_readable(number);
+    }
+
+    /// Tells the application of a stream, unless it knows.
+    #[inline]
+    fn mark_readable(&mut self, number: u16) {
+        if let Some(stream) = self.streams.get_mut(number)
+            && !stream.told
+            && !stream.listed
+        {
             stream.listed = true;
             self.readable.push_back(number);
         }
@@ -287,34 +434,55 @@ impl Receiver {
         }
         self.map.forward_to(point);
         self.reassembly.forward_to(point);
-        for (number, ssn) in forward.streams().filter(|(number, _)| *number < stream_count) {
-            // What is whole up to the skipped number is delivered in its order.
-            while let Some(stream) = self.streams.get_mut(number)
-                && let Some((waiting, _)) = stream.waiting.front()
-                && !ssn_is_after(*waiting, ssn)
-                && let Some((waiting, message)) = stream.waiting.pop_front()
-            {
-                stream.next_ssn = waiting.wrapping_add(1);
-                self.waiting -= message.payload.len() + OVERHEAD;
-                self.deliver(number, message);
+        for Skipped { stream: number, order, message } in forward.streams() {
+            if number >= stream_count {
+                continue;
             }
             let stream = self.streams.entry(number);
-            if !ssn_is_after(stream.next_ssn, ssn) {
-                stream.next_ssn = ssn.wrapping_add(1);
+            let last = match forward.form {
+                Form::Data => unwrap_ssn(stream.next, message),
+                Form::IData => message,
+            };
+            self.partial.remove(stream.give_up(order, last));
+            if stream.reading.is_some_and(|reading| reading.abandoned) {
+                self.mark_readable(number);
             }
-            self.deliver_waiting(number);
+            if order == Order::Ordered {
+                self.skip_to(number, last);
+            }
         }
+    }
+
+    /// The ordered messages up to `last` will not come any more, but what is whole of them is
+    /// delivered in its order.
+    fn skip_to(&mut self, number: u16, last: u32) {
+        while let Some(stream) = self.streams.get_mut(number)
+            && let Some((waiting, _)) = stream.waiting.front()
+            && !number_is_after(*waiting, last)
+            && let Some((waiting, message)) = stream.waiting.pop_front()
+        {
+            stream.next = waiting.wrapping_add(1);
+            self.waiting -= message.payload.len() + OVERHEAD;
+            self.deliver(number, message);
+        }
+        let stream = self.streams.entry(number);
+        if !number_is_after(stream.next, last) {
+            stream.next = last.wrapping_add(1);
+        }
+        self.deliver_waiting(number);
     }
 
     /// The peer has reset a stream that it sends on: its numbers begin again (RFC 6525 §5.2.2 E2).
     pub(crate) fn reset_stream(&mut self, number: u16) {
         if let Some(stream) = self.streams.get_mut(number) {
-            stream.next_ssn = 0;
+            self.partial.remove(stream.drop_incomplete());
             // Whatever waited for its turn waits for a message that was never whole.
             for (_, message) in stream.waiting.drain(..) {
                 self.waiting -= message.payload.len() + OVERHEAD;
             }
-            if stream.queue.is_empty() && !stream.listed {
+            if stream.reading.is_some() {
+                self.mark_readable(number);
+            } else if stream.queue.is_empty() && !stream.listed {
                 self.streams.remove(number);
             }
         }
@@ -413,7 +581,7 @@ impl Receiver {
         while let Some(number) = self.readable.pop_front() {
             let Some(stream) = self.streams.get_mut(number) else { continue };
             stream.listed = false;
-            if !stream.queue.is_empty() {
+            if stream.is_readable(self.read_mode) {
                 stream.told = true;
                 return Some(number);
             }
@@ -426,9 +594,71 @@ impl Receiver {
     pub(crate) fn read(&mut self, number: u16) -> Option<Message> {
         let stream = self.streams.get_mut(number)?;
         stream.told = false;
+        if stream.reading.is_some() {
+            return None;
+        }
         let message = stream.queue.pop_front()?;
         self.release(message.payload.len() + OVERHEAD);
         Some(message)
+    }
+
+    /// Sets how a stream is read.
+    pub(crate) fn set_read_mode(&mut self, number: u16, mode: ReadMode) {
+        self.streams.entry(number).read_mode = Some(mode);
+        self.tell_if_readable(number);
+    }
+
+    /// Ends the reading of a stream's message in parts: the rest of it will not come. Gives the
+    /// message's payload protocol identifier.
+    pub(crate) fn take_reading(&mut self, number: u16) -> Option<u32> {
+        let reading = self.streams.get_mut(number)?.reading.take()?;
+        Some(reading.ppid)
+    }
+
+    /// A stream is read as all are.
+    pub(crate) fn forget_read_mode(&mut self, number: u16) {
+        if let Some(stream) = self.streams.get_mut(number) {
+            stream.read_mode = None;
+        }
+    }
+
+    /// The next part of a stream's messages: of the one that was begun, or of the next one.
+    pub(crate) fn read_part(&mut self, number: u16) -> Option<Part> {
+        let mode = self.read_mode;
+        let stream = self.streams.get_mut(number)?;
+        stream.told = false;
+        if stream.reading.is_none()
+            && let Some(Message { ppid, payload }) = self.read(number)
+        {
+            return Some(Part { ppid, payload, then: Then::End });
+        }
+        let stream = self.streams.get_mut(number)?;
+        let (order, message) = stream.readable_part(mode)?;
+        if let Some(Reading { ppid, abandoned: true, .. }) = stream.reading {
+            stream.reading = None;
+            self.deliver_waiting(number);
+            return Some(Part { ppid, payload: Bytes::new(), then: Then::Abandoned });
+        }
+        let partial = stream.partials.get_mut(order, message)?;
+        self.partial.remove(partial.held());
+        let taken = partial.take();
+        self.partial.add(partial.held());
+        let (ppid, (payload, end)) = (partial.ppid?, taken?);
+        self.counters.bytes += payload.len() as u64;
+        if end {
+            self.partial.remove(partial.held());
+            stream.partials.remove(order, message);
+            stream.reading = None;
+            self.counters.messages += 1;
+            if order == Order::Ordered {
+                stream.next = message.wrapping_add(1);
+            }
+            self.deliver_waiting(number);
+        } else {
+            stream.reading = Some(Reading { order, message, ppid, abandoned: false });
+        }
+        self.window_opened();
+        Some(Part { ppid, payload, then: if end { Then::End } else { Then::More } })
     }
 
     /// The next message of the payload protocol that is kept apart.
@@ -450,6 +680,11 @@ impl Receiver {
     pub(crate) fn release(&mut self, bytes: usize) {
         debug_assert!(self.ready >= bytes, "more is read than was held");
         self.ready = self.ready.saturating_sub(bytes);
+        self.window_opened();
+    }
+
+    /// There is more room than before.
+    fn window_opened(&mut self) {
         // The peer may be waiting for the window: it is told when it has become much wider.
         if self.told_window < self.window / 2 {
             let free = self.window.saturating_sub(self.held());

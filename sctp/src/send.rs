@@ -5,14 +5,17 @@ pub(crate) mod outstanding;
 pub(crate) mod pacer;
 pub(crate) mod queue;
 pub(crate) mod rto;
+pub(crate) mod scheduler;
 
-use crate::chunk::data::{self, Data};
+use crate::chunk::data::{self, Form};
 use crate::chunk::forward_tsn;
 use crate::chunk::sack::Sack;
 use crate::config::Config;
 use crate::packet;
 use crate::tsn::Tsn;
+use bytes::Bytes;
 use congestion::{Acknowledged, Congestion};
+use outstanding::forward::Unfinished;
 use outstanding::{NeverSent, Outstanding};
 use pacer::Pacer;
 use queue::{Queued, Queues};
@@ -71,7 +74,7 @@ impl Sender {
     pub(crate) fn new(config: &Config, initial_tsn: Tsn) -> Self {
         let mtu = config.effective_mtu();
         Self {
-            queues: Queues::new(),
+            queues: Queues::new(config.scheduler),
             outstanding: Outstanding::new(initial_tsn, segment(mtu)),
             congestion: Congestion::new(segment(mtu), config.initial_window),
             rto: Rto::new(config),
@@ -94,7 +97,7 @@ impl Sender {
     pub(crate) fn restart(&mut self, config: &Config, initial_tsn: Tsn, keep_queues: bool) {
         let mut fresh = Self::new(config, initial_tsn);
         if keep_queues {
-            fresh.queues = std::mem::replace(&mut self.queues, Queues::new());
+            fresh.queues = std::mem::replace(&mut self.queues, Queues::new(config.scheduler));
         }
         fresh.rto = self.rto.clone();
         fresh.pacer = self.pacer.clone();
@@ -116,6 +119,34 @@ impl Sender {
     /// The peer's window as its INIT or INIT ACK tells it.
     pub(crate) fn set_peer_window(&mut self, a_rwnd: u32) {
         self.peer_window = usize::try_from(a_rwnd).unwrap_or(usize::MAX);
+        self.queues.set_begun_limit(self.peer_window);
+    }
+
+    /// Which chunk carries user data; of what was sent, nothing changes any more.
+    pub(crate) fn set_form(&mut self, form: Form) {
+        if self.outstanding.is_empty() {
+            self.queues.set_form(form);
+        }
+    }
+
+    pub(crate) const fn form(&self) -> Form {
+        self.queues.form()
+    }
+
+    /// Adds a part to the message that is being written on a stream.
+    pub(crate) fn append(&mut self, stream: u16, part: Bytes) {
+        self.counters.bytes += part.len() as u64;
+        self.queues.append(stream, part);
+    }
+
+    /// Gives up the message that is being written on a stream.
+    pub(crate) fn abandon_open(&mut self, now: Instant, stream: u16) {
+        if let Some((order, message)) = self.queues.abandon_open(stream) {
+            let message = Unfinished { form: self.form(), stream, order, message };
+            self.outstanding.abandon_unfinished(now, message);
+            self.forward |= self.outstanding.must_forward() && self.partial_reliability;
+        }
+        self.counters.expired += 1;
     }
 
     pub(crate) const fn peer_window(&self) -> usize {
@@ -147,7 +178,7 @@ impl Sender {
 
     /// Whether all data was sent and acknowledged.
     pub(crate) fn is_drained(&self) -> bool {
-        self.queues.is_empty() && self.outstanding.is_empty()
+        self.queues.bytes() == 0 && self.queues.is_empty() && self.outstanding.is_empty()
     }
 
     /// Whether nothing is outstanding.
@@ -178,11 +209,16 @@ impl Sender {
         self.outstanding.in_flight() < self.congestion.window()
     }
 
+    /// The largest fragment.
+    const fn segment_payload(&self) -> usize {
+        segment(self.mtu) - self.form().header_len()
+    }
+
     /// Whether the peer has room for a new chunk (§6.1 A): with nothing in flight one chunk is
     /// sent all the same, to probe a window of zero.
     fn peer_has_room(&self) -> bool {
         self.outstanding.in_flight() == 0
-            || self.peer_window >= segment_payload(self.mtu).min(self.queues.bytes())
+            || self.peer_window >= self.segment_payload().min(self.queues.bytes())
     }
 
     /// When data may leave: `None` when there is none, or it waits for a SACK. The instant may
@@ -257,8 +293,8 @@ impl Sender {
         let expired = &mut self.counters.expired;
         while let Some((index, len)) = self.outstanding.next_marked(now, |unfinished| {
             *expired += 1;
-            if let Some(stream) = unfinished {
-                queues.abandon_begun(stream);
+            if let Some(Unfinished { stream, order, message, .. }) = unfinished {
+                queues.abandon_begun(stream, order, message);
             }
         }) {
             let allowed =
@@ -279,18 +315,18 @@ impl Sender {
     fn write_new(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize, mode: Mode) {
         while self.window_is_open() && self.peer_has_room() {
             let Some(left) = self.queues.front_len(now, &mut self.counters.expired) else { break };
-            let Some(room) = end.checked_sub(buf.len() + data::HEADER_LEN) else { break };
+            let Some(room) = end.checked_sub(buf.len() + self.form().header_len()) else { break };
             // Padding must fit too.
             let room = room & !3;
             // A message is not cut because a packet happens to be full already.
-            if left > room && (room < MIN_FRAGMENT || left <= segment_payload(self.mtu)) {
+            if left > room && (room < MIN_FRAGMENT || left <= self.segment_payload()) {
                 break;
             }
             let Some(fragment) = self.queues.take(room) else { break };
             let len = fragment.payload.len();
             // RFC 7053 §5.1: a sender that must wait for the SACK wants it at once.
-            let stops =
-                self.outstanding.in_flight() + Data::wire_len(len) >= self.congestion.window();
+            let stops = self.outstanding.in_flight() + self.form().wire_len(len)
+                >= self.congestion.window();
             let extra = if stops || mode == Mode::Immediate { data::IMMEDIATE } else { 0 };
             self.outstanding.send(now, fragment, extra, buf);
             self.peer_window = self.peer_window.saturating_sub(len);
@@ -302,9 +338,9 @@ impl Sender {
         let Some(room) = end.checked_sub(buf.len() + forward_tsn::MIN_LEN) else { return };
         self.forward = false;
         let mut streams = Vec::new();
-        let point = self.outstanding.forward_point(room / 4, &mut streams);
+        let point = self.outstanding.forward_point(self.form(), room, &mut streams);
         if point != self.outstanding.cumulative() {
-            forward_tsn::write(buf, point, &streams);
+            forward_tsn::write(buf, self.form(), point, &streams);
         }
     }
 
@@ -324,6 +360,7 @@ impl Sender {
         }
         // D.ii.
         let a_rwnd = usize::try_from(sack.a_rwnd).unwrap_or(usize::MAX);
+        self.queues.set_begun_limit(a_rwnd);
         self.peer_window = a_rwnd.saturating_sub(self.outstanding.payload());
 
         if self.recovering_until.is_some_and(|until| cumulative.is_at_or_after(until)) {
@@ -455,11 +492,6 @@ impl Sender {
 /// PMDCS: the largest DATA chunk in a packet of `mtu` bytes.
 const fn segment(mtu: usize) -> usize {
     mtu - packet::HEADER_LEN
-}
-
-/// The largest fragment.
-const fn segment_payload(mtu: usize) -> usize {
-    segment(mtu) - data::HEADER_LEN
 }
 
 /// A message is not cut into smaller pieces than this, in bytes, to fill a packet.

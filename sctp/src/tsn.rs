@@ -51,9 +51,16 @@ impl fmt::Display for Tsn {
     }
 }
 
-/// Whether stream sequence number `a` comes after `b`.
-pub(crate) const fn ssn_is_after(a: u16, b: u16) -> bool {
-    (a.wrapping_sub(b) as i16) > 0
+/// Whether message number `a` comes after `b`.
+pub(crate) const fn number_is_after(a: u32, b: u32) -> bool {
+    (a.wrapping_sub(b) as i32) > 0
+}
+
+/// The message number whose lower 16 bits are `ssn`, the nearest to `near`: DATA's stream sequence
+/// numbers made as long as I-DATA's message identifiers.
+pub(crate) const fn unwrap_ssn(near: u32, ssn: u32) -> u32 {
+    let distance = (ssn as u16).wrapping_sub(near as u16) as i16;
+    near.wrapping_add(distance as u32)
 }
 
 #[cfg(test)]
@@ -68,7 +75,16 @@ mod tests {
         assert!(!Tsn(5).is_after(Tsn(5)));
         assert_eq!(Tsn(2).distance_from(Tsn(u32::MAX)), 3);
         assert_eq!(Tsn(u32::MAX).plus(3), Tsn(2));
-        assert!(ssn_is_after(0, u16::MAX));
-        assert!(!ssn_is_after(7, 7));
+        assert!(number_is_after(0, u32::MAX));
+        assert!(!number_is_after(7, 7));
+    }
+
+    #[test]
+    fn short_numbers_are_made_long() {
+        assert_eq!(unwrap_ssn(0, 5), 5);
+        assert_eq!(unwrap_ssn(65_535, 0), 65_536);
+        assert_eq!(unwrap_ssn(65_536, 65_535), 65_535);
+        assert_eq!(unwrap_ssn(0, 65_535), u32::MAX);
+        assert_eq!(unwrap_ssn(u32::MAX, 0), 0);
     }
 }

@@ -50,9 +50,7 @@ impl CookieKey {
             bytes.extend_from_slice(&init.outbound_streams.to_be_bytes());
             bytes.extend_from_slice(&init.inbound_streams.to_be_bytes());
             bytes.extend_from_slice(&init.initial_tsn.0.to_be_bytes());
-            let Extensions { forward_tsn, re_config } = init.extensions;
-            let flags = u32::from(forward_tsn) | u32::from(re_config) << 1;
-            bytes.extend_from_slice(&flags.to_be_bytes());
+            bytes.extend_from_slice(&[0, 0, 0, init.extensions.to_bits()]);
         }
         bytes.extend_from_slice(&cookie.tie_tags.0.to_be_bytes());
         bytes.extend_from_slice(&cookie.tie_tags.1.to_be_bytes());
@@ -70,14 +68,14 @@ impl CookieKey {
         self.mac(plain)?.verify_slice(tag).ok()?;
         let (millis, rest) = plain.split_first_chunk::<8>()?;
         let init = |offset: usize| {
-            let flags = u32_at(rest, offset + 16)?;
+            let [_, _, _, bits] = u32_at(rest, offset + 16)?.to_be_bytes();
             Some(Init {
                 initiate_tag: u32_at(rest, offset)?,
                 a_rwnd: u32_at(rest, offset + 4)?,
                 outbound_streams: u16_at(rest, offset + 8)?,
                 inbound_streams: u16_at(rest, offset + 10)?,
                 initial_tsn: Tsn(u32_at(rest, offset + 12)?),
-                extensions: Extensions { forward_tsn: flags & 1 != 0, re_config: flags & 2 != 0 },
+                extensions: Extensions::from_bits(bits),
             })
         };
         Some(Cookie {
@@ -111,9 +109,9 @@ mod tests {
             outbound_streams: 3,
             inbound_streams: 4,
             initial_tsn: Tsn(5),
-            extensions: Extensions { forward_tsn: true, re_config: false },
+            extensions: Extensions::from_bits(0b0_1101),
         };
-        let extensions = Extensions { forward_tsn: false, re_config: true };
+        let extensions = Extensions::from_bits(0b1_0010);
         let peer = Init { initiate_tag: 9, extensions, ..local };
         Cookie { made: Duration::from_millis(77), local, peer, tie_tags: (6, 7) }
     }

@@ -15,6 +15,7 @@ use super::shutdown::Shutdown;
 use super::state::State;
 use super::transmit::{Pending, Reply};
 use super::{Association, random_tag};
+use crate::chunk::data::Form;
 use crate::chunk::error_cause::ErrorCause;
 use crate::chunk::init::{Extensions, Init};
 use crate::chunk::parameter::{self, Parameters};
@@ -111,6 +112,9 @@ impl Association {
             extensions: Extensions {
                 forward_tsn: self.config.partial_reliability,
                 re_config: self.config.stream_reset,
+                i_data: self.config.interleaving,
+                i_forward_tsn: self.config.interleaving && self.config.partial_reliability,
+                zero_checksum: false,
             },
         }
     }
@@ -265,8 +269,17 @@ impl Association {
         self.inbound_streams = self.config.inbound_streams.max(1).min(peer.outbound_streams);
         self.send.queues.limit_streams(self.outbound_streams);
         self.send.set_peer_window(peer.a_rwnd);
-        self.send.partial_reliability =
-            self.config.partial_reliability && peer.extensions.forward_tsn;
+        let Extensions { forward_tsn, i_data, i_forward_tsn, .. } = peer.extensions;
+        self.send.set_form(match self.config.interleaving && i_data {
+            true => Form::IData,
+            false => Form::Data,
+        });
+        // RFC 8260 §2.3.1: each form has its own chunk.
+        self.send.partial_reliability = self.config.partial_reliability
+            && match self.send.form() {
+                Form::Data => forward_tsn,
+                Form::IData => i_forward_tsn,
+            };
         self.recv.restart(peer.initial_tsn);
         let sequence = self.initial_tsn();
         self.reset.begin(

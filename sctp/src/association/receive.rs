@@ -40,7 +40,7 @@ impl Association {
 
         let mut data = false;
         for chunk in packet.chunks() {
-            data |= chunk.kind == ChunkType::Data;
+            data |= matches!(chunk.kind, ChunkType::Data | ChunkType::IData);
             if self.take_chunk(now, &chunk) == Next::Stop || self.state == State::Closed {
                 break;
             }
@@ -111,7 +111,7 @@ impl Association {
     #[inline]
     fn take_chunk(&mut self, now: Instant, chunk: &Chunk<'_>) -> Next {
         match chunk.kind {
-            ChunkType::Data => return self.take_data(now, chunk),
+            ChunkType::Data | ChunkType::IData => return self.take_data(now, chunk),
             ChunkType::Sack => self.take_sack(now, chunk),
             ChunkType::InitAck => self.handle_init_ack(now, chunk),
             ChunkType::CookieAck => self.handle_cookie_ack(now),
@@ -129,7 +129,7 @@ impl Association {
             ChunkType::ShutdownAck => self.handle_shutdown_ack(),
             ChunkType::ShutdownComplete => self.handle_shutdown_complete(),
             ChunkType::ReConfig => self.handle_re_config(now, chunk),
-            ChunkType::ForwardTsn => self.take_forward_tsn(chunk),
+            ChunkType::ForwardTsn | ChunkType::IForwardTsn => self.take_forward_tsn(now, chunk),
             ChunkType::Unknown(kind) => {
                 let IfUnknown { skip, report } = IfUnknown::from_high_bits(kind);
                 if report && self.state.is_up() {
@@ -143,7 +143,7 @@ impl Association {
         Next::Go
     }
 
-    /// DATA (§6.2).
+    /// DATA (§6.2) or I-DATA (RFC 8260 §2.2.3).
     #[inline]
     fn take_data(&mut self, now: Instant, chunk: &Chunk<'_>) -> Next {
         if !self.state.may_receive() {
@@ -153,6 +153,10 @@ impl Association {
             self.violated(now, "a DATA chunk without its header");
             return Next::Stop;
         };
+        if data.form != self.send.form() {
+            self.violated(now, "the other kind of DATA chunk was agreed upon");
+            return Next::Stop;
+        }
         if data.payload.is_empty() {
             self.no_user_data(data.tsn);
             return Next::Stop;
@@ -193,12 +197,15 @@ impl Association {
         }
     }
 
-    /// FORWARD TSN (RFC 3758 §3.6).
-    fn take_forward_tsn(&mut self, chunk: &Chunk<'_>) {
+    /// FORWARD TSN (RFC 3758 §3.6) or I-FORWARD-TSN (RFC 8260 §2.3.1).
+    fn take_forward_tsn(&mut self, now: Instant, chunk: &Chunk<'_>) {
         if !self.state.may_receive() || !self.config.partial_reliability {
             return;
         }
         if let Some(forward) = ForwardTsn::parse(chunk) {
+            if forward.form != self.send.form() {
+                return self.violated(now, "the other kind of FORWARD TSN was agreed upon");
+            }
             self.recv.forward(&forward, self.inbound_streams);
         }
     }

@@ -12,6 +12,36 @@ pub struct Extensions {
     pub forward_tsn: bool,
     /// Stream reset: RE-CONFIG (RFC 6525).
     pub re_config: bool,
+    /// Interleaving of messages: I-DATA (RFC 8260).
+    pub i_data: bool,
+    /// Partial reliability of interleaved messages: I-FORWARD-TSN (RFC 8260).
+    pub i_forward_tsn: bool,
+    /// Packets whose checksum is zero are accepted, because DTLS below finds every damage
+    /// (RFC 9653).
+    pub zero_checksum: bool,
+}
+
+impl Extensions {
+    /// As bits, for what is kept in a form of our own.
+    pub(crate) const fn to_bits(self) -> u8 {
+        let Self { forward_tsn, re_config, i_data, i_forward_tsn, zero_checksum } = self;
+        forward_tsn as u8
+            | (re_config as u8) << 1
+            | (i_data as u8) << 2
+            | (i_forward_tsn as u8) << 3
+            | (zero_checksum as u8) << 4
+    }
+
+    /// What [`Self::to_bits`] was given.
+    pub(crate) const fn from_bits(bits: u8) -> Self {
+        Self {
+            forward_tsn: bits & 1 != 0,
+            re_config: bits & 2 != 0,
+            i_data: bits & 4 != 0,
+            i_forward_tsn: bits & 8 != 0,
+            zero_checksum: bits & 16 != 0,
+        }
+    }
 }
 
 /// The fixed part of an INIT or INIT ACK chunk.
@@ -63,6 +93,11 @@ impl Init {
                     let has = |kind: ChunkType| parameter.value.contains(&kind.to_wire());
                     extensions.forward_tsn |= has(ChunkType::ForwardTsn);
                     extensions.re_config |= has(ChunkType::ReConfig);
+                    extensions.i_data |= has(ChunkType::IData);
+                    extensions.i_forward_tsn |= has(ChunkType::IForwardTsn);
+                }
+                parameter::ZERO_CHECKSUM_ACCEPTABLE => {
+                    extensions.zero_checksum |= parameter.value == EDMID_DTLS.to_be_bytes();
                 }
                 _ => {}
             }
@@ -91,24 +126,41 @@ impl Init {
         if let Some(cookie) = cookie {
             parameter::write(buf, parameter::STATE_COOKIE, cookie);
         }
-        let Extensions { forward_tsn, re_config } = self.extensions;
+        let Extensions { forward_tsn, re_config, i_data, i_forward_tsn, zero_checksum } =
+            self.extensions;
+        if zero_checksum {
+            let method = EDMID_DTLS.to_be_bytes();
+            parameter::write(buf, parameter::ZERO_CHECKSUM_ACCEPTABLE, &method);
+        }
         if forward_tsn {
             parameter::write(buf, parameter::FORWARD_TSN_SUPPORTED, &[]);
         }
-        let forward = ChunkType::ForwardTsn.to_wire();
-        let reset = ChunkType::ReConfig.to_wire();
-        match (forward_tsn, re_config) {
-            (true, true) => {
-                parameter::write(buf, parameter::SUPPORTED_EXTENSIONS, &[reset, forward]);
+        let kinds = [
+            (re_config, ChunkType::ReConfig),
+            (forward_tsn, ChunkType::ForwardTsn),
+            (i_data, ChunkType::IData),
+            (i_forward_tsn, ChunkType::IForwardTsn),
+        ];
+        let mut supported = [0; 4];
+        let mut count = 0;
+        for (_, kind) in kinds.iter().filter(|(has, _)| *has) {
+            if let Some(place) = supported.get_mut(count) {
+                *place = kind.to_wire();
+                count += 1;
             }
-            (true, false) => parameter::write(buf, parameter::SUPPORTED_EXTENSIONS, &[forward]),
-            (false, true) => parameter::write(buf, parameter::SUPPORTED_EXTENSIONS, &[reset]),
-            (false, false) => {}
+        }
+        let supported = supported.get(..count).unwrap_or_default();
+        if !supported.is_empty() {
+            parameter::write(buf, parameter::SUPPORTED_EXTENSIONS, supported);
         }
         buf.extend_from_slice(unrecognized);
         end(buf, start);
     }
 }
+
+/// The error detection method that a lower layer of DTLS is
+/// ([RFC 9653 §8](https://www.rfc-editor.org/rfc/rfc9653#section-8)).
+const EDMID_DTLS: u32 = 1;
 
 #[cfg(test)]
 mod tests {
@@ -123,13 +175,21 @@ mod tests {
             outbound_streams: 1000,
             inbound_streams: 65535,
             initial_tsn: Tsn(u32::MAX),
-            extensions: Extensions { forward_tsn: true, re_config: true },
+            extensions: Extensions::from_bits(0b1_1111),
         };
         let mut buf = Vec::new();
         init.write(&mut buf, None, &[]);
         let chunk = Chunks::new(&buf).next().unwrap();
         assert_eq!(chunk.kind, ChunkType::Init);
         assert_eq!(Init::parse(&chunk).unwrap().0, init);
+
+        for bits in 0..32 {
+            let init = Init { extensions: Extensions::from_bits(bits), ..init };
+            let mut buf = Vec::new();
+            init.write(&mut buf, None, &[]);
+            let read = Init::parse(&Chunks::new(&buf).next().unwrap()).unwrap().0;
+            assert_eq!((read, read.extensions.to_bits()), (init, bits));
+        }
 
         buf.clear();
         init.write(&mut buf, Some(b"cookies"), &[0, 8, 0, 4]);

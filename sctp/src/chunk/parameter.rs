@@ -31,6 +31,8 @@ pub const ADD_OUTGOING_STREAMS_REQUEST: u16 = 17;
 pub const ADD_INCOMING_STREAMS_REQUEST: u16 = 18;
 /// ECN capable (RFC 9260 appendix A of RFC 4960), reserved.
 pub const ECN_CAPABLE: u16 = 0x8000;
+/// Zero checksum acceptable (RFC 9653 §4).
+pub const ZERO_CHECKSUM_ACCEPTABLE: u16 = 0x8001;
 /// Supported extensions (RFC 5061 §4.2.7).
 pub const SUPPORTED_EXTENSIONS: u16 = 0x8008;
 /// Forward-TSN supported (RFC 3758 §3.1).

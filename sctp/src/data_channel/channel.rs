@@ -2,7 +2,8 @@
 
 use super::Event;
 use super::open::ChannelInit;
-use crate::message::Message;
+use super::streaming::Writing;
+use crate::message::{Message, ReadMode};
 use crate::recv::OVERHEAD;
 use std::collections::VecDeque;
 
@@ -57,7 +58,14 @@ pub(crate) struct Channel {
     /// Messages that are not in the association any more or never were in the stream's queue:
     /// they arrived before the channel was opened here, or before it was closed.
     pub(crate) unread: VecDeque<Message>,
+    /// The payload protocol identifier of a message that was being read in parts when the stream
+    /// ended: the rest of it will not come.
+    pub(crate) cut_short: Option<u32>,
     pub(crate) low_threshold: usize,
+    /// How it is read, when that was said.
+    pub(crate) read_mode: Option<ReadMode>,
+    /// The message that is being written in parts.
+    pub(crate) writing: Option<Writing>,
     pub(crate) stats: ChannelStats,
     pub(crate) events: Events,
     /// In the session's list of channels with events.

@@ -3,6 +3,7 @@
 use super::ChannelId;
 use super::channel::{ChannelState, Events};
 use super::session::Session;
+use crate::send::scheduler::NORMAL_PRIORITY;
 use std::time::Instant;
 
 impl Session {
@@ -13,6 +14,9 @@ impl Session {
         if matches!(channel.state, ChannelState::Closing | ChannelState::Closed) {
             return;
         }
+        // What was not finished never will be.
+        self.abandon(now, id);
+        let Some(channel) = self.channel_mut(id) else { return };
         channel.state = ChannelState::Closing;
         match channel.stream {
             Some(stream) => {
@@ -30,17 +34,29 @@ impl Session {
             return;
         };
         // All that was sent before is here; what comes after is the next channel's.
-        let rest = self.association.receiver().take_unread(stream);
+        self.take_rest(id, stream);
         let Some(channel) = self.channel_mut(id) else { return };
-        channel.unread.extend(rest);
         channel.incoming_reset = true;
         if matches!(channel.state, ChannelState::Open | ChannelState::Connecting) {
             channel.state = ChannelState::Closing;
             channel.reset_asked = true;
+            self.abandon(now, id);
             self.association.reset_stream(now, stream);
             self.tell(id, Events::CLOSING);
         }
         self.end_if_reset(id);
+    }
+
+    /// Takes over what has arrived for a channel whose stream ends.
+    fn take_rest(&mut self, id: ChannelId, stream: u16) {
+        let rest = self.association.receiver().take_unread(stream);
+        let cut_short = self.association.receiver().take_reading(stream);
+        let Some(channel) = self.channel_mut(id) else { return };
+        channel.unread.extend(rest);
+        channel.cut_short = channel.cut_short.or(cut_short);
+        if cut_short.is_some() {
+            self.tell(id, Events::READABLE);
+        }
     }
 
     /// Our stream is reset.
@@ -73,13 +89,12 @@ impl Session {
         channel.events.clear(Events::LOW);
         if let Some(stream) = channel.stream {
             if !channel.incoming_reset {
-                let rest = self.association.receiver().take_unread(stream);
-                if let Some(channel) = self.channel_mut(id) {
-                    channel.unread.extend(rest);
-                }
+                self.take_rest(id, stream);
             }
             *self.by_stream.entry(stream) = None;
             self.association.set_buffered_amount_low_threshold(stream, 0);
+            self.association.set_stream_priority(stream, NORMAL_PRIORITY);
+            self.association.receiver().forget_read_mode(stream);
             self.next_stream = self.next_stream.min(self.lowest_of_side(stream));
         }
         self.live -= 1;
@@ -97,6 +112,7 @@ impl Session {
             channel.state == ChannelState::Closed
                 && channel.events.is_empty()
                 && channel.unread.is_empty()
+                && channel.cut_short.is_none()
         });
         if !done {
             return;

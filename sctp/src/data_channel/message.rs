@@ -132,9 +132,9 @@ impl From<Vec<u8>> for Message {
 // RFC 8831 §8, "SCTP Payload Protocol Identifiers".
 /// The identifier of DCEP's own messages.
 pub(crate) const DCEP: u32 = 50;
-const STRING: u32 = 51;
+pub(crate) const STRING: u32 = 51;
 const BINARY_PARTIAL: u32 = 52;
-const BINARY: u32 = 53;
+pub(crate) const BINARY: u32 = 53;
 const STRING_PARTIAL: u32 = 54;
 const STRING_EMPTY: u32 = 56;
 const BINARY_EMPTY: u32 = 57;

@@ -187,6 +187,7 @@ impl Session {
         channel.unread = early;
         let readable = !channel.unread.is_empty();
         let threshold = channel.low_threshold;
+        let (read_mode, priority) = (channel.read_mode, channel.init.priority);
         let announcement = if channel.init.negotiated.is_some() {
             channel.confirmed = true;
             None
@@ -206,6 +207,10 @@ impl Session {
         if threshold > 0 {
             self.association.set_buffered_amount_low_threshold(stream, threshold);
         }
+        if let Some(mode) = read_mode {
+            self.association.set_read_mode(stream, mode);
+        }
+        self.association.set_stream_priority(stream, priority);
         if let Some(bytes) = announcement {
             self.send_dcep(now, stream, Bytes::from(bytes));
         }
@@ -304,6 +309,7 @@ impl Session {
             ..Channel::default()
         });
         *self.by_stream.entry(stream) = Some(id);
+        self.association.set_stream_priority(stream, open.priority);
         self.send_dcep(now, stream, Bytes::from_static(dcep::ACK));
         self.tell(id, Events::INCOMING);
         if readable {

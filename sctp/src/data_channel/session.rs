@@ -7,7 +7,7 @@ use crate::association::stats::Stats;
 use crate::association::{self, Association};
 use crate::config;
 use crate::event;
-use crate::message::{Order, Outgoing};
+use crate::message::{Order, Outgoing, Reliability};
 use crate::recv::OVERHEAD;
 use crate::stream_table::StreamTable;
 use std::collections::VecDeque;
@@ -184,20 +184,7 @@ impl Session {
         id: ChannelId,
         message: impl Into<Message>,
     ) -> Result<(), SendError> {
-        let message = message.into();
-        let limit = self.max_message_size();
-        let Some(channel) = self.channel_mut(id) else {
-            return Err(SendError::NotOpen { message, state: ChannelState::Closed });
-        };
-        let (ChannelState::Open, Some(stream)) = (channel.state, channel.stream) else {
-            return Err(SendError::NotOpen { message, state: channel.state });
-        };
-        if message.len() > limit {
-            return Err(SendError::TooLarge { message, limit });
-        }
-        // RFC 8832 §6: until the peer has answered, order keeps messages behind the OPEN.
-        let order = if channel.confirmed { channel.init.order } else { Order::Ordered };
-        let reliability = channel.init.reliability;
+        let (stream, order, reliability, message) = self.check_send(id, message.into())?;
         let len = message.len();
         let (ppid, payload) = message.into_sctp();
         let outgoing = Outgoing { stream, ppid, payload, order, reliability };
@@ -209,6 +196,28 @@ impl Session {
             channel.stats.bytes_sent += len as u64;
         }
         Ok(())
+    }
+
+    /// Where and how a message of a channel is to go; or it comes back.
+    #[inline]
+    pub(crate) fn check_send(
+        &self,
+        id: ChannelId,
+        message: Message,
+    ) -> Result<(u16, Order, Reliability, Message), SendError> {
+        let limit = self.max_message_size();
+        let Some(channel) = self.channel(id) else {
+            return Err(SendError::NotOpen { message, state: ChannelState::Closed });
+        };
+        let (ChannelState::Open, Some(stream)) = (channel.state, channel.stream) else {
+            return Err(SendError::NotOpen { message, state: channel.state });
+        };
+        if message.len() > limit {
+            return Err(SendError::TooLarge { message, limit });
+        }
+        // RFC 8832 §6: until the peer has answered, order keeps messages behind the OPEN.
+        let order = if channel.confirmed { channel.init.order } else { Order::Ordered };
+        Ok((stream, order, channel.init.reliability, message))
     }
 
     /// Returns the next message of a channel.
@@ -468,20 +477,24 @@ impl Session {
 }
 
 /// What the association says of a message, said of the channel's message.
-fn refused(error: association::SendError) -> SendError {
-    let buffered = match &error {
-        association::SendError::BufferFull { buffered, .. } => Some(*buffered),
-        _ => None,
-    };
-    let limit = match &error {
-        association::SendError::TooLarge { limit, .. } => Some(*limit),
-        _ => None,
-    };
-    let outgoing = error.into_message();
-    let message = Message::restore(outgoing.ppid, outgoing.payload);
-    match (buffered, limit) {
-        (Some(buffered), _) => SendError::BufferFull { message, buffered },
-        (_, Some(limit)) => SendError::TooLarge { message, limit },
-        _ => SendError::NotOpen { message, state: ChannelState::Closing },
+pub(crate) fn refused(error: association::SendError) -> SendError {
+    use association::SendError as Refused;
+    let restore = |outgoing: Outgoing| Message::restore(outgoing.ppid, outgoing.payload);
+    match error {
+        Refused::BufferFull { message, buffered } => {
+            SendError::BufferFull { message: restore(message), buffered }
+        }
+        Refused::TooLarge { message, limit } => {
+            SendError::TooLarge { message: restore(message), limit }
+        }
+        Refused::MessageOpen { message } => SendError::MessageOpen { message: restore(message) },
+        Refused::NeedsInterleaving { message } => {
+            SendError::NeedsInterleaving { message: restore(message) }
+        }
+        Refused::Closed { message }
+        | Refused::Empty { message }
+        | Refused::NoSuchStream { message, .. } => {
+            SendError::NotOpen { message: restore(message), state: ChannelState::Closing }
+        }
     }
 }

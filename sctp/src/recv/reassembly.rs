@@ -2,6 +2,7 @@
 //! ([RFC 9260 §6.9](https://www.rfc-editor.org/rfc/rfc9260#section-6.9)).
 
 use crate::chunk::data::Data;
+use crate::message::Order;
 use crate::tsn::Tsn;
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -10,9 +11,10 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub(crate) struct Whole {
     pub(crate) stream: u16,
-    pub(crate) ssn: u16,
+    /// The stream sequence number, or the message identifier.
+    pub(crate) message: u32,
     pub(crate) ppid: u32,
-    pub(crate) unordered: bool,
+    pub(crate) order: Order,
     pub(crate) payload: Bytes,
 }
 
@@ -33,9 +35,9 @@ struct Run {
     next: Tsn,
     begin: bool,
     end: bool,
-    unordered: bool,
+    order: Order,
     stream: u16,
-    ssn: u16,
+    ssn: u32,
     ppid: u32,
     bytes: BytesMut,
 }
@@ -43,8 +45,8 @@ struct Run {
 impl Run {
     fn matches(&self, data: &Data<'_>) -> bool {
         self.stream == data.stream
-            && self.unordered == data.is_unordered()
-            && (self.unordered || self.ssn == data.ssn)
+            && self.order == data.order()
+            && (self.order == Order::Unordered || self.ssn == data.message)
     }
 
     fn is_whole(&self) -> bool {
@@ -54,9 +56,9 @@ impl Run {
     fn into_whole(self) -> Whole {
         Whole {
             stream: self.stream,
-            ssn: self.ssn,
+            message: self.ssn,
             ppid: self.ppid,
-            unordered: self.unordered,
+            order: self.order,
             payload: self.bytes.freeze(),
         }
     }
@@ -157,10 +159,10 @@ impl Reassembly {
                 next: data.tsn.next(),
                 begin: data.is_begin(),
                 end: data.is_end(),
-                unordered: data.is_unordered(),
+                order: data.order(),
                 stream: data.stream,
-                ssn: data.ssn,
-                ppid: data.ppid,
+                ssn: data.message,
+                ppid: data.ppid_or_fsn,
                 bytes,
             },
         );
@@ -173,8 +175,8 @@ impl Reassembly {
             return Err(Misfit::Inconsistent);
         };
         let alike = run.stream == tail.stream
-            && run.unordered == tail.unordered
-            && (run.unordered || run.ssn == tail.ssn);
+            && run.order == tail.order
+            && (run.order == Order::Unordered || run.ssn == tail.ssn);
         if !alike {
             return Err(Misfit::Inconsistent);
         }
@@ -208,10 +210,11 @@ impl Reassembly {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chunk::data::{BEGIN, END, UNORDERED};
+    use crate::chunk::data::{BEGIN, END, Form, UNORDERED};
 
     fn data(tsn: u32, flags: u8, payload: &'static [u8]) -> Data<'static> {
-        Data { flags, tsn: Tsn(tsn), stream: 1, ssn: 0, ppid: 51, payload }
+        let form = Form::Data;
+        Data { form, flags, tsn: Tsn(tsn), stream: 1, message: 0, ppid_or_fsn: 51, payload }
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! What was sent and not yet acknowledged.
 
-mod forward;
+pub(crate) mod forward;
 
-use crate::chunk::data::{self, Data};
+use crate::chunk::data::{self, Data, Form};
 use crate::chunk::sack::Sack;
+use crate::message::Order;
 use crate::send::queue::Fragment;
 use crate::tsn::Tsn;
 use bytes::Bytes;
+use forward::Unfinished;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -29,11 +31,13 @@ pub(crate) struct Sent {
     pub(crate) payload: Bytes,
     pub(crate) sent_at: Instant,
     pub(crate) expires: Option<Instant>,
-    pub(crate) ppid: u32,
+    pub(crate) ppid_or_fsn: u32,
     pub(crate) max_retransmits: Option<u16>,
+    /// The stream sequence number, or the message identifier.
+    pub(crate) message: u32,
     pub(crate) stream: u16,
-    pub(crate) ssn: u16,
     pub(crate) transmissions: u16,
+    pub(crate) form: Form,
     pub(crate) flags: u8,
     /// Miss indications of §7.2.4.
     misses: u8,
@@ -42,11 +46,11 @@ pub(crate) struct Sent {
 
 impl Sent {
     fn wire_len(&self) -> usize {
-        Data::wire_len(self.payload.len())
+        self.form.wire_len(self.payload.len())
     }
 
-    pub(crate) fn is_unordered(&self) -> bool {
-        self.flags & data::UNORDERED != 0
+    pub(crate) const fn order(&self) -> Order {
+        if self.flags & data::UNORDERED != 0 { Order::Unordered } else { Order::Ordered }
     }
 
     fn must_be_given_up(&self, now: Instant) -> bool {
@@ -152,27 +156,29 @@ impl Outstanding {
     pub(crate) fn send(&mut self, now: Instant, fragment: Fragment, extra: u8, buf: &mut Vec<u8>) {
         let mut flags = if fragment.begin { data::BEGIN } else { 0 };
         flags |= if fragment.end { data::END } else { 0 };
-        flags |= if fragment.unordered { data::UNORDERED } else { 0 };
+        flags |= if fragment.order == Order::Unordered { data::UNORDERED } else { 0 };
         let chunk = Data {
+            form: fragment.form,
             flags: flags | extra,
             tsn: self.next_tsn(),
             stream: fragment.stream,
-            ssn: fragment.ssn,
-            ppid: fragment.ppid,
+            message: fragment.message,
+            ppid_or_fsn: fragment.ppid_or_fsn,
             payload: &fragment.payload,
         };
         chunk.write(buf);
-        self.in_flight += Data::wire_len(fragment.payload.len());
+        self.in_flight += fragment.form.wire_len(fragment.payload.len());
         self.payload += fragment.payload.len();
         self.chunks.push_back(Sent {
             payload: fragment.payload,
             sent_at: now,
             expires: fragment.expires,
-            ppid: fragment.ppid,
+            ppid_or_fsn: fragment.ppid_or_fsn,
             max_retransmits: fragment.max_retransmits,
+            message: fragment.message,
             stream: fragment.stream,
-            ssn: fragment.ssn,
             transmissions: 1,
+            form: fragment.form,
             flags,
             misses: 0,
             state: State::InFlight,
@@ -180,12 +186,12 @@ impl Outstanding {
     }
 
     /// The length on the wire of the first chunk that is to be sent again, after giving up those
-    /// that may not be. `abandon` is told of each message that was given up: its stream when not all
-    /// of it had been sent.
+    /// that may not be. `abandon` is told of each message that was given up, and what it was when
+    /// not all of it had been sent.
     pub(crate) fn next_marked(
         &mut self,
         now: Instant,
-        mut abandon: impl FnMut(Option<u16>),
+        mut abandon: impl FnMut(Option<Unfinished>),
     ) -> Option<(usize, usize)> {
         while self.marked > 0 {
             let Some(chunk) = self.chunks.get(self.first_marked) else {
@@ -213,12 +219,13 @@ impl Outstanding {
         let Some(chunk) = self.chunks.get_mut(index) else { return };
         debug_assert_eq!(chunk.state, State::Marked);
         let data = Data {
+            form: chunk.form,
             // What is late is wanted to be known as soon as it arrives (RFC 7053 §5.1).
             flags: chunk.flags | data::IMMEDIATE,
             tsn,
             stream: chunk.stream,
-            ssn: chunk.ssn,
-            ppid: chunk.ppid,
+            message: chunk.message,
+            ppid_or_fsn: chunk.ppid_or_fsn,
             payload: &chunk.payload,
         };
         data.write(buf);

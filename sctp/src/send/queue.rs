@@ -1,31 +1,129 @@
-//! Messages that wait to be sent, and whose turn it is.
+//! Messages that wait to be sent.
 
+use super::scheduler::{NORMAL_PRIORITY, Schedule, Scheduler, Share};
+use crate::chunk::data::Form;
+use crate::message::Order;
 use crate::stream_table::StreamTable;
-use bytes::Bytes;
+use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::time::Instant;
 
 /// A message that waits in its stream.
 #[derive(Debug)]
 pub(crate) struct Queued {
+    /// What of it has not left; of a message that is written in parts, the first of them.
     pub(crate) payload: Bytes,
+    pub(crate) parts: Parts,
     pub(crate) ppid: u32,
-    pub(crate) unordered: bool,
+    pub(crate) order: Order,
     pub(crate) max_retransmits: Option<u16>,
     pub(crate) expires: Option<Instant>,
     /// How many bytes have left as fragments.
     pub(crate) sent: usize,
-    /// The length of the whole message.
+    /// The length of the whole message, as far as it is known.
     pub(crate) len: usize,
     /// Whether it counts in the stream's buffered amount: what the application did not send does
     /// not.
     pub(crate) counts: bool,
+    /// How many messages of all streams came before it.
+    arrived: u64,
+    /// Its stream sequence number or message identifier, once it is begun.
+    message: u32,
+    /// The number of its next fragment.
+    fsn: u32,
+}
+
+/// How a message comes to be queued.
+#[derive(Debug)]
+pub(crate) enum Parts {
+    /// All of it at once.
+    Whole,
+    /// In parts, of which these follow the first; more will.
+    Open(VecDeque<Bytes>),
+    /// In parts, of which these are left.
+    Finished(VecDeque<Bytes>),
 }
 
 impl Queued {
+    /// A whole and reliable message.
+    pub(crate) const fn new(payload: Bytes, ppid: u32, order: Order) -> Self {
+        Self {
+            len: payload.len(),
+            payload,
+            parts: Parts::Whole,
+            ppid,
+            order,
+            max_retransmits: None,
+            expires: None,
+            sent: 0,
+            counts: true,
+            arrived: 0,
+            message: 0,
+            fsn: 0,
+        }
+    }
+
     /// What `len` of its bytes count for in the stream's buffered amount.
     const fn counted(&self, len: usize) -> usize {
         if self.counts { len } else { 0 }
+    }
+
+    const fn is_open(&self) -> bool {
+        matches!(self.parts, Parts::Open(_))
+    }
+
+    const fn is_begun(&self) -> bool {
+        self.sent > 0
+    }
+
+    /// How many bytes can be sent now. Of a message that is still written, the last byte is held
+    /// back: there must be one for the chunk that says that the message ends.
+    const fn available(&self) -> usize {
+        let left = self.len - self.sent;
+        if self.is_open() { left.saturating_sub(1) } else { left }
+    }
+
+    /// How much it takes of what may be begun at a time: where the receiver must have all of a
+    /// message before anyone can read it.
+    const fn weight(&self) -> usize {
+        match self.parts {
+            Parts::Whole if self.len > ALWAYS_BEGUN => self.len,
+            _ => 0,
+        }
+    }
+
+    /// Takes `len` bytes off its front, which are there.
+    #[inline]
+    fn take(&mut self, len: usize) -> Bytes {
+        if let Parts::Open(parts) | Parts::Finished(parts) = &mut self.parts
+            && self.payload.len() <= len
+            && !parts.is_empty()
+        {
+            return gather(&mut self.payload, parts, len);
+        }
+        if len >= self.payload.len() {
+            std::mem::take(&mut self.payload)
+        } else {
+            self.payload.split_to(len)
+        }
+    }
+}
+
+/// Takes `len` bytes off several parts: copied together, lest a packet is sent for a crumb.
+fn gather(first: &mut Bytes, parts: &mut VecDeque<Bytes>, len: usize) -> Bytes {
+    let mut gathered = BytesMut::with_capacity(len);
+    loop {
+        let count = first.len().min(len - gathered.len());
+        gathered.extend_from_slice(first.get(..count).unwrap_or_default());
+        first.advance(count);
+        if first.is_empty()
+            && let Some(next) = parts.pop_front()
+        {
+            *first = next;
+        }
+        if gathered.len() == len || first.is_empty() {
+            return gathered.freeze();
+        }
     }
 }
 
@@ -38,24 +136,41 @@ struct Stream {
     low_threshold: usize,
     /// `buffered` has been above the threshold since the application was told that it is low.
     high: bool,
-    /// The stream sequence number of the next ordered message.
-    next_ssn: u16,
-    /// In the ring of streams that have something to send.
+    /// The numbers of the next ordered and unordered message; DATA counts ordered ones only.
+    next_ordered: u32,
+    next_unordered: u32,
+    share: Share,
+    /// In the schedule.
     scheduled: bool,
     /// To be reset when the queue is empty.
     reset_when_empty: bool,
 }
 
-/// The queues of all streams, served in turn: a message from each.
+impl Stream {
+    /// How many bytes of the first message can be sent now.
+    fn available(&self) -> usize {
+        self.queue.front().map_or(0, Queued::available)
+    }
+}
+
+/// The queues of all streams.
 ///
-/// The fragments of a message have consecutive transmission sequence numbers, so the turn ends
-/// with the message, not with the packet.
+/// With DATA, the fragments of a message have consecutive transmission sequence numbers, so that a
+/// turn ends with the message, not with the packet; with I-DATA it ends with the chunk.
 #[derive(Debug)]
 pub(crate) struct Queues {
     streams: StreamTable<Stream>,
-    ring: VecDeque<u16>,
+    schedule: Schedule,
+    form: Form,
     /// Bytes in all queues that have not left.
     bytes: usize,
+    /// Messages that were queued.
+    count: u64,
+    /// I-DATA: the bytes of the large messages that are begun and not all sent, and the most that
+    /// may be. The receiver holds parts of all of them; were there more than it has room for, none
+    /// would ever become whole.
+    begun: usize,
+    begun_limit: usize,
     /// Streams whose buffered amount has fallen to their threshold.
     low: VecDeque<u16>,
     /// Streams to be reset that have nothing more to send.
@@ -63,19 +178,42 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
-    pub(crate) const fn new() -> Self {
+    pub(crate) const fn new(scheduler: Scheduler) -> Self {
         Self {
             streams: StreamTable::new(),
-            ring: VecDeque::new(),
+            schedule: Schedule::new(scheduler),
+            form: Form::Data,
             bytes: 0,
+            count: 0,
+            begun: 0,
+            begun_limit: 0,
             low: VecDeque::new(),
             drained: VecDeque::new(),
         }
     }
 
-    /// Whether nothing waits.
+    /// Whether messages are interleaved is known: before anything is sent.
+    pub(crate) const fn set_form(&mut self, form: Form) {
+        self.form = form;
+    }
+
+    pub(crate) const fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The peer has room for so many bytes.
+    #[inline]
+    pub(crate) fn set_begun_limit(&mut self, bytes: usize) {
+        if bytes > self.begun_limit {
+            self.begun_limit = bytes;
+            self.readmit();
+        }
+    }
+
+    /// Whether nothing waits that can be sent now.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.ring.is_empty()
+        self.schedule.is_empty()
     }
 
     /// Bytes in all queues.
@@ -95,6 +233,18 @@ impl Queues {
         entry.high = entry.buffered > threshold;
     }
 
+    /// Sets the priority of a stream.
+    pub(crate) fn set_priority(&mut self, number: u16, priority: u16) {
+        if priority != NORMAL_PRIORITY || self.streams.get(number).is_some() {
+            self.streams.entry(number).share.priority = priority;
+        }
+    }
+
+    /// The priority of a stream.
+    pub(crate) fn priority(&self, number: u16) -> u16 {
+        self.streams.get(number).map_or(NORMAL_PRIORITY, |stream| stream.share.priority)
+    }
+
     /// Whether no amount has fallen.
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
@@ -107,120 +257,261 @@ impl Queues {
     }
 
     /// Puts a message at the end of its stream.
-    pub(crate) fn push(&mut self, number: u16, message: Queued) {
+    pub(crate) fn push(&mut self, number: u16, mut message: Queued) {
+        message.arrived = self.count;
+        self.count += 1;
         let stream = self.streams.entry(number);
         stream.buffered += message.counted(message.len);
         stream.high |= stream.buffered > stream.low_threshold;
         self.bytes += message.len;
         stream.queue.push_back(message);
-        if !stream.scheduled {
+        self.enter(number);
+    }
+
+    /// Gives a stream a turn if it has something to send and none yet.
+    fn enter(&mut self, number: u16) {
+        let Some(stream) = self.streams.get_mut(number) else { return };
+        if !stream.scheduled && stream.available() > 0 {
             stream.scheduled = true;
-            self.ring.push_back(number);
+            let arrived = stream.queue.front().map_or(0, |front| front.arrived);
+            self.schedule.enter(number, &stream.share, arrived);
         }
     }
 
-    /// How many bytes the message whose turn it is has left; drops those that have expired.
+    /// The message that is being written on a stream: its last one.
+    #[inline]
+    fn open_message(&mut self, number: u16) -> Option<&mut Queued> {
+        self.streams.get_mut(number)?.queue.back_mut().filter(|message| message.is_open())
+    }
+
+    /// The length so far of the message that is being written on `stream`.
+    #[inline]
+    pub(crate) fn open_len(&self, stream: u16) -> Option<usize> {
+        let last = self.streams.get(stream)?.queue.back()?;
+        last.is_open().then_some(last.len)
+    }
+
+    /// Adds a part to the message that is being written on a stream; gives whether there is one.
+    pub(crate) fn append(&mut self, number: u16, part: Bytes) -> bool {
+        let len = part.len();
+        let Some(message) = self.open_message(number) else { return false };
+        message.len += len;
+        if let Parts::Open(parts) = &mut message.parts
+            && !part.is_empty()
+        {
+            if message.payload.is_empty() {
+                message.payload = part;
+            } else {
+                parts.push_back(part);
+            }
+        }
+        if let Some(stream) = self.streams.get_mut(number) {
+            stream.buffered += len;
+            stream.high |= stream.buffered > stream.low_threshold;
+        }
+        self.bytes += len;
+        self.enter(number);
+        true
+    }
+
+    /// The message that is being written on a stream is complete; one without a byte is dropped.
+    /// Gives whether there is one to be sent.
+    pub(crate) fn finish(&mut self, number: u16) -> bool {
+        let Some(message) = self.open_message(number) else { return false };
+        if message.len == 0 {
+            self.abandon_open(number);
+            return false;
+        }
+        if let Parts::Open(parts) = &mut message.parts {
+            message.parts = Parts::Finished(std::mem::take(parts));
+        }
+        self.enter(number);
+        true
+    }
+
+    /// Drops what has not left of the message that is being written on a stream. Gives the
+    /// message's order and number when fragments of it have left.
+    pub(crate) fn abandon_open(&mut self, number: u16) -> Option<(Order, u32)> {
+        let message = self.open_message(number)?;
+        let begun = message.is_begun().then_some((message.order, message.message));
+        // The last one may be the first one too.
+        if self.streams.get(number).is_some_and(|stream| stream.queue.len() == 1) {
+            self.drop_front(number);
+        } else if let Some(stream) = self.streams.get_mut(number)
+            && let Some(message) = stream.queue.pop_back()
+        {
+            let left = message.len - message.sent;
+            stream.buffered -= message.counted(left);
+            self.bytes -= left;
+            self.check_low(number);
+        }
+        begun
+    }
+
+    /// How many bytes the message whose turn it is has to be sent now; drops those that have
+    /// expired.
     #[inline]
     pub(crate) fn front_len(&mut self, now: Instant, expired: &mut u64) -> Option<usize> {
         loop {
-            let number = *self.ring.front()?;
+            let number = self.schedule.first()?;
             let Some(front) = self.streams.get(number).and_then(|stream| stream.queue.front())
             else {
                 debug_assert!(false, "a scheduled stream has a message");
-                self.ring.pop_front();
+                self.schedule.leave();
                 continue;
             };
-            // A message that was begun is ended, or abandoned by its fragments.
-            if front.sent == 0 && front.expires.is_some_and(|expires| expires < now) {
+            if front.is_begun() {
+                // It is ended, or abandoned by its fragments.
+                return Some(front.available());
+            }
+            if front.expires.is_some_and(|expires| expires < now) && !front.is_open() {
                 *expired += 1;
-                self.drop_front();
+                self.drop_front(number);
                 continue;
             }
-            return Some(front.len - front.sent);
+            if self.form == Form::IData
+                && self.begun > 0
+                && front.weight() > self.begun_limit.saturating_sub(self.begun)
+            {
+                self.schedule.put_off();
+                continue;
+            }
+            return Some(front.available());
         }
     }
 
     /// Takes up to `len` bytes of the message whose turn it is.
     #[inline]
     pub(crate) fn take(&mut self, len: usize) -> Option<Fragment> {
-        let number = *self.ring.front()?;
+        let number = self.schedule.first()?;
         let stream = self.streams.get_mut(number)?;
         let front = stream.queue.front_mut()?;
-        let begin = front.sent == 0;
-        let end = front.len - front.sent <= len;
-        let payload = if end {
-            std::mem::take(&mut front.payload)
-        } else {
-            front.payload.split_to(len.min(front.payload.len()))
-        };
+        let begin = !front.is_begun();
+        if begin {
+            front.message = match (self.form, front.order) {
+                (Form::Data, Order::Unordered) => 0,
+                (_, Order::Ordered) => next(&mut stream.next_ordered),
+                (Form::IData, Order::Unordered) => next(&mut stream.next_unordered),
+            };
+            self.begun += front.weight();
+        }
+        let available = front.available();
+        let payload = front.take(len.min(available));
         front.sent += payload.len();
+        let end = front.sent == front.len && !front.is_open();
         let counted = front.counted(payload.len());
         let fragment = Fragment {
+            form: self.form,
             stream: number,
-            ssn: if front.unordered { 0 } else { stream.next_ssn },
-            ppid: front.ppid,
-            unordered: front.unordered,
+            message: front.message,
+            ppid_or_fsn: if self.form == Form::Data || begin { front.ppid } else { front.fsn },
+            order: front.order,
             max_retransmits: front.max_retransmits,
             expires: front.expires,
             begin,
             end,
             payload,
         };
+        front.fsn = front.fsn.wrapping_add(1);
         self.bytes -= fragment.payload.len();
         stream.buffered -= counted;
         if end {
-            if !fragment.unordered {
-                stream.next_ssn = stream.next_ssn.wrapping_add(1);
-            }
+            let weight = front.weight();
+            let sent = front.sent;
             stream.queue.pop_front();
-            self.end_turn();
+            let cost = if self.form == Form::Data { sent } else { fragment.payload.len() };
+            self.schedule.charge(&mut stream.share, cost);
+            self.end_turn(number);
+            self.unbegin(weight);
         } else {
+            match self.form {
+                Form::Data => self.schedule.hold(),
+                Form::IData => {
+                    self.schedule.charge(&mut stream.share, fragment.payload.len());
+                    self.end_turn(number);
+                }
+            }
             self.check_low(number);
         }
         Some(fragment)
     }
 
-    /// Drops the rest of the message whose turn it is, which was begun: it is abandoned.
-    pub(crate) fn abandon_begun(&mut self, number: u16) {
-        let begun = self.ring.front() == Some(&number)
-            && self
-                .streams
-                .get(number)
-                .and_then(|stream| stream.queue.front())
-                .is_some_and(|front| front.sent > 0);
-        if !begun {
-            return;
+    /// Drops the rest of a message that was begun: it is abandoned.
+    pub(crate) fn abandon_begun(&mut self, number: u16, order: Order, message: u32) {
+        let begun =
+            self.streams.get(number).and_then(|stream| stream.queue.front()).is_some_and(|front| {
+                front.is_begun() && front.order == order && front.message == message
+            });
+        if begun {
+            self.drop_front(number);
         }
-        if let Some(stream) = self.streams.get_mut(number)
-            && stream.queue.front().is_some_and(|front| !front.unordered)
-        {
-            stream.next_ssn = stream.next_ssn.wrapping_add(1);
-        }
-        self.drop_front();
     }
 
-    fn drop_front(&mut self) {
-        let Some(&number) = self.ring.front() else { return };
+    fn drop_front(&mut self, number: u16) {
+        let mut weight = 0;
         if let Some(stream) = self.streams.get_mut(number)
             && let Some(front) = stream.queue.pop_front()
         {
             stream.buffered -= front.counted(front.len - front.sent);
             self.bytes -= front.len - front.sent;
+            weight = if front.is_begun() { front.weight() } else { 0 };
         }
-        self.end_turn();
+        if self.schedule.first() == Some(number) {
+            self.end_turn(number);
+        } else {
+            self.schedule.remove(number);
+            if let Some(stream) = self.streams.get_mut(number) {
+                stream.scheduled = false;
+            }
+            self.enter(number);
+            self.end_if_drained(number);
+        }
+        self.check_low(number);
+        self.unbegin(weight);
     }
 
-    /// The message at the front is gone: the next stream's turn.
-    fn end_turn(&mut self) {
-        let Some(number) = self.ring.pop_front() else { return };
-        self.check_low(number);
-        let Some(stream) = self.streams.get_mut(number) else { return };
-        if !stream.queue.is_empty() {
-            self.ring.push_back(number);
-            return;
+    /// A large message is not under way any more.
+    fn unbegin(&mut self, weight: usize) {
+        if weight > 0 {
+            self.begun -= weight;
+            self.readmit();
         }
-        stream.scheduled = false;
-        if stream.reset_when_empty {
+    }
+
+    /// Lets messages begin that had to wait, as many as fit.
+    fn readmit(&mut self) {
+        let mut begun = self.begun;
+        while let Some(number) = self.schedule.first_waiting() {
+            let front = self.streams.get(number).and_then(|stream| stream.queue.front());
+            let weight = front.map_or(0, Queued::weight);
+            if begun > 0 && weight > self.begun_limit.saturating_sub(begun) {
+                break;
+            }
+            begun += weight;
+            self.schedule.readmit();
+        }
+    }
+
+    /// The turn of the stream whose it is ends.
+    #[inline]
+    fn end_turn(&mut self, number: u16) {
+        let Some(stream) = self.streams.get_mut(number) else { return };
+        if stream.available() > 0 {
+            let arrived = stream.queue.front().map_or(0, |front| front.arrived);
+            self.schedule.again(&stream.share, arrived);
+        } else {
+            self.schedule.leave();
+            stream.scheduled = false;
+        }
+        self.check_low(number);
+        self.end_if_drained(number);
+    }
+
+    fn end_if_drained(&mut self, number: u16) {
+        if let Some(stream) = self.streams.get_mut(number)
+            && stream.reset_when_empty
+            && stream.queue.is_empty()
+        {
             stream.reset_when_empty = false;
             self.drained.push_back(number);
         }
@@ -259,8 +550,12 @@ impl Queues {
     /// The peer has reset `number`: its numbers begin again.
     pub(crate) fn restart_stream(&mut self, number: u16) {
         if let Some(stream) = self.streams.get_mut(number) {
-            stream.next_ssn = 0;
-            if stream.queue.is_empty() && stream.low_threshold == 0 {
+            stream.next_ordered = 0;
+            stream.next_unordered = 0;
+            if stream.queue.is_empty()
+                && stream.low_threshold == 0
+                && stream.share.priority == NORMAL_PRIORITY
+            {
                 self.streams.remove(number);
             }
         }
@@ -277,18 +572,18 @@ impl Queues {
                 stream.scheduled = false;
             }
         }
-        self.ring.retain(|number| *number < limit);
+        self.schedule.retain(|number| number < limit);
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        *self = Self::new();
+        *self = Self { form: self.form, ..Self::new(self.schedule.scheduler()) };
     }
 
     /// Gives memory of busier times back.
     pub(crate) fn shrink(&mut self) {
-        if self.ring.is_empty() {
-            self.ring.shrink_to(4);
+        if self.schedule.is_empty() {
+            self.schedule.shrink();
             for (_, stream) in self.streams.iter_mut() {
                 stream.queue.shrink_to(4);
             }
@@ -296,13 +591,22 @@ impl Queues {
     }
 }
 
-/// A piece of a message, ready to become a DATA chunk.
+/// Gives a number and counts it on.
+const fn next(number: &mut u32) -> u32 {
+    let this = *number;
+    *number = this.wrapping_add(1);
+    this
+}
+
+/// A piece of a message, ready to become a chunk.
 #[derive(Debug)]
 pub(crate) struct Fragment {
+    pub(crate) form: Form,
     pub(crate) stream: u16,
-    pub(crate) ssn: u16,
-    pub(crate) ppid: u32,
-    pub(crate) unordered: bool,
+    /// The stream sequence number, or the message identifier.
+    pub(crate) message: u32,
+    pub(crate) ppid_or_fsn: u32,
+    pub(crate) order: Order,
     pub(crate) max_retransmits: Option<u16>,
     pub(crate) expires: Option<Instant>,
     pub(crate) begin: bool,
@@ -310,87 +614,9 @@ pub(crate) struct Fragment {
     pub(crate) payload: Bytes,
 }
 
+/// Messages up to this length may begin at any time: a packet carries them.
+const ALWAYS_BEGUN: usize = 1024;
+
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "the origin of virtual time")]
-mod tests {
-    use super::*;
-
-    fn message(len: usize) -> Queued {
-        Queued {
-            payload: Bytes::from(vec![1; len]),
-            ppid: 53,
-            unordered: false,
-            max_retransmits: None,
-            expires: None,
-            sent: 0,
-            len,
-            counts: true,
-        }
-    }
-
-    #[test]
-    fn streams_take_turns_by_message() {
-        let mut queues = Queues::new();
-        queues.push(1, message(25));
-        queues.push(1, message(5));
-        queues.push(2, message(5));
-        let mut order = Vec::new();
-        let mut expired = 0;
-        while queues.front_len(Instant::now(), &mut expired).is_some() {
-            let fragment = queues.take(10).unwrap();
-            order.push((fragment.stream, fragment.ssn, fragment.begin, fragment.end));
-        }
-        let expected = [
-            (1, 0, true, false),
-            (1, 0, false, false),
-            (1, 0, false, true),
-            (2, 0, true, true),
-            (1, 1, true, true),
-        ];
-        assert_eq!(order, expected);
-        assert!(queues.is_empty());
-        assert_eq!((queues.bytes(), queues.buffered(1)), (0, 0));
-    }
-
-    #[test]
-    fn low_is_told_once_each_time_it_is_crossed() {
-        let mut queues = Queues::new();
-        queues.set_low_threshold(1, 10);
-        queues.push(1, message(30));
-        assert_eq!(queues.poll_low(), None);
-        queues.take(15);
-        assert_eq!(queues.poll_low(), None);
-        queues.take(5);
-        assert_eq!(queues.poll_low(), Some(1));
-        queues.take(5);
-        assert_eq!(queues.poll_low(), None);
-        queues.push(1, message(30));
-        queues.take(5);
-        queues.take(30);
-        assert_eq!(queues.poll_low(), Some(1));
-    }
-
-    #[test]
-    fn expired_messages_are_dropped_before_they_are_begun() {
-        let now = Instant::now();
-        let mut queues = Queues::new();
-        queues.push(1, Queued { expires: Some(now), ..message(30) });
-        queues.push(1, message(7));
-        let mut expired = 0;
-        let later = now + std::time::Duration::from_millis(1);
-        assert_eq!(queues.front_len(later, &mut expired), Some(7));
-        assert_eq!((expired, queues.bytes()), (1, 7));
-        assert_eq!(queues.take(10).unwrap().ssn, 0, "no number was spent");
-    }
-
-    #[test]
-    fn a_reset_waits_for_the_queue() {
-        let mut queues = Queues::new();
-        queues.push(3, message(5));
-        queues.reset_when_empty(3);
-        queues.reset_when_empty(4);
-        assert_eq!(queues.drained(), &[4]);
-        queues.take(10);
-        assert_eq!(queues.drained(), &[4, 3]);
-    }
-}
+mod tests;

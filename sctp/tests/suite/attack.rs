@@ -2,9 +2,9 @@
 
 use crate::pair::{
     Pair, Secrets, Side, associations, chunk, connected, data, message, ms, overheard, packet,
-    seal, seeds,
+    plain, seal, seeds,
 };
-use peerless_sctp::{Association, CloseReason, Config, Event, State};
+use peerless_sctp::{Association, CloseReason, Event, State};
 use rand::rngs::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn works(pair: &mut Pair<Association>) -> bool {
 
 #[test]
 fn packets_with_a_wrong_tag_change_nothing() {
-    let (mut pair, Secrets { tag_z, tsn_a, .. }) = overheard(&Config::default());
+    let (mut pair, Secrets { tag_z, tsn_a, .. }) = overheard(&plain());
     let before = pair.z.stats();
     let chunks = [
         data(tsn_a, 9, 0, 3, b"forged"),
@@ -60,7 +60,7 @@ fn packets_with_a_wrong_tag_change_nothing() {
 
 #[test]
 fn a_forged_init_gets_an_answer_and_changes_nothing() {
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     for number in 0..1000_u32 {
         let mut init = (number + 1).to_be_bytes().to_vec();
         init.extend(100_000_u32.to_be_bytes());
@@ -82,7 +82,7 @@ fn a_cookie_of_our_own_making_only_counts_with_its_tags() {
     // A stranger's whole handshake with the server of an association that is up: its cookie has
     // tie-tags that match, so it is taken for a peer that has restarted (§5.2.4 A). Below DTLS
     // only the peer can do that. Without the cookie's tag in the packet it is nothing.
-    let (mut pair, _) = overheard(&Config::default());
+    let (mut pair, _) = overheard(&plain());
     let mut init = 5_u32.to_be_bytes().to_vec();
     init.extend(100_000_u32.to_be_bytes());
     init.extend([0, 10, 0, 10, 0, 0, 0, 1]);
@@ -104,7 +104,7 @@ fn a_cookie_of_our_own_making_only_counts_with_its_tags() {
 
 #[test]
 fn our_own_packets_reflected_change_nothing() {
-    let mut pair = associations(&Config::default(), 3);
+    let mut pair = associations(&plain(), 3);
     let mut buf = Vec::new();
     for _ in 0..50 {
         buf.clear();
@@ -117,7 +117,7 @@ fn our_own_packets_reflected_change_nothing() {
     }
     assert_eq!(pair.a.state(), State::CookieWait);
 
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.log = Some(Vec::new());
     assert!(works(&mut pair));
     for (side, packet) in pair.log.take().unwrap() {
@@ -131,7 +131,7 @@ fn our_own_packets_reflected_change_nothing() {
 
 #[test]
 fn every_packet_ever_sent_may_come_again() {
-    let mut pair = associations(&Config::default(), 3);
+    let mut pair = associations(&plain(), 3);
     pair.log = Some(Vec::new());
     pair.a.send(pair.now, message(1, 5_000, 1)).unwrap();
     pair.run(ms(500));
@@ -148,7 +148,7 @@ fn every_packet_ever_sent_may_come_again() {
 
 #[test]
 fn a_sack_for_what_was_never_sent_ends_the_association() {
-    let (mut pair, Secrets { tag_a, tsn_a, .. }) = overheard(&Config::default());
+    let (mut pair, Secrets { tag_a, tsn_a, .. }) = overheard(&plain());
     let mut sack = tsn_a.wrapping_add(5).to_be_bytes().to_vec();
     sack.extend([0, 1, 0, 0, 0, 0, 0, 0]);
     pair.a.handle_datagram(pair.now, &packet(tag_a, &chunk(3, 0, &sack)));
@@ -159,7 +159,7 @@ fn a_sack_for_what_was_never_sent_ends_the_association() {
 
 #[test]
 fn impossible_counts_and_lengths_are_passed_over() {
-    let (mut pair, Secrets { tag_a, tag_z, tsn_a }) = overheard(&Config::default());
+    let (mut pair, Secrets { tag_a, tag_z, tsn_a }) = overheard(&plain());
     let mut sack = tsn_a.wrapping_sub(1).to_be_bytes().to_vec();
     sack.extend([0, 1, 0, 0, 0xff, 0xff, 0xff, 0xff]);
     pair.a.handle_datagram(pair.now, &packet(tag_a, &chunk(3, 0, &sack)));
@@ -175,7 +175,7 @@ fn impossible_counts_and_lengths_are_passed_over() {
 #[test]
 fn a_chunk_without_user_data_ends_the_association() {
     // §6.2.
-    let (mut pair, Secrets { tag_z, tsn_a, .. }) = overheard(&Config::default());
+    let (mut pair, Secrets { tag_z, tsn_a, .. }) = overheard(&plain());
     pair.z.handle_datagram(pair.now, &packet(tag_z, &data(tsn_a, 0, 0, 3, b"")));
     assert!(matches!(pair.z.close_reason(), Some(CloseReason::ProtocolViolation(_))));
 }
@@ -183,7 +183,7 @@ fn a_chunk_without_user_data_ends_the_association() {
 #[test]
 fn a_stream_that_does_not_exist_is_reported_and_the_number_counts() {
     // §6.5.
-    let mut config = Config::default();
+    let mut config = plain();
     config.inbound_streams = 10;
     let (mut pair, Secrets { tag_z, tsn_a, .. }) = overheard(&config);
     pair.z.handle_datagram(pair.now, &packet(tag_z, &data(tsn_a, 10, 0, 3, b"x")));
@@ -199,7 +199,7 @@ fn chunks_of_the_future_are_skipped_or_reported_as_their_type_says() {
     for (kind, delivered, reported) in
         [(0x3f, false, false), (0x7f, false, true), (0xbf, true, false), (0xff, true, true)]
     {
-        let (mut pair, Secrets { tag_z, tsn_a, .. }) = overheard(&Config::default());
+        let (mut pair, Secrets { tag_z, tsn_a, .. }) = overheard(&plain());
         let chunks = [chunk(kind, 0, &[1, 2, 3]), data(tsn_a, 1, 0, 3, b"x")].concat();
         pair.z.handle_datagram(pair.now, &packet(tag_z, &chunks));
         assert_eq!(pair.z.read(1).is_some(), delivered, "{kind:#x}");
@@ -224,7 +224,7 @@ fn a_sender_without_regard_for_the_window_is_bounded() {
         ("never their turn", |tsn, i| data(tsn.wrapping_add(i), 1, (i + 1) as u16, 3, &[1; 1000])),
     ];
     for (name, make) in kinds {
-        let (mut pair, Secrets { tag_z, tsn_a, .. }) = overheard(&Config::default());
+        let (mut pair, Secrets { tag_z, tsn_a, .. }) = overheard(&plain());
         for i in 0..50_000 {
             pair.z.handle_datagram(pair.now, &packet(tag_z, &make(tsn_a, i)));
         }
@@ -241,7 +241,7 @@ fn a_sender_without_regard_for_the_window_is_bounded() {
 
 #[test]
 fn a_message_that_never_ends_is_bounded() {
-    let (mut pair, Secrets { tag_z, tsn_a, .. }) = overheard(&Config::default());
+    let (mut pair, Secrets { tag_z, tsn_a, .. }) = overheard(&plain());
     for i in 0..1000 {
         let flags = if i == 0 { 2 } else { 0 };
         let chunk = data(tsn_a.wrapping_add(i), 1, 0, flags, &[1; 1000]);
@@ -256,7 +256,7 @@ fn damaged_packets_with_a_right_checksum_do_no_harm() {
     for number in 0..seeds() {
         println!("seed {number}");
         let mut rng = ChaCha20Rng::seed_from_u64(number);
-        let mut pair = associations(&Config::default(), number);
+        let mut pair = associations(&plain(), number);
         let mut damage = ChaCha20Rng::seed_from_u64(number + 1);
         pair.filter = Some(Box::new(move |_, packet| {
             if damage.next_u32().is_multiple_of(4) {

@@ -52,7 +52,7 @@ fn a_channel_is_open_on_both_sides_after_two_round_trips() {
     pair.a.start(start, Role::Client);
     pair.z.start(start, Role::Server);
     pair.run(ms(41));
-    let expected = ["A Init", "Z InitAck", "A CookieEcho Data", "Z CookieAck Sack Data"];
+    let expected = ["A Init", "Z InitAck", "A CookieEcho IData", "Z CookieAck Sack IData"];
     assert_eq!(chart(pair.log.as_ref().unwrap())[..4], expected);
     assert_eq!(events(&mut pair.a), [Event::Connected, Event::ChannelOpen(a)]);
     let [Event::Connected, Event::ChannelIncoming(z)] = events(&mut pair.z)[..] else { panic!() };

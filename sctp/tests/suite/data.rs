@@ -1,8 +1,8 @@
 //! RFC 9260 §6: user data.
 
-use crate::pair::{Side, chart, connected, message, ms};
+use crate::pair::{Side, chart, connected, message, ms, plain};
 use bytes::Bytes;
-use peerless_sctp::{CloseReason, Config, Event, Order, Outgoing, Reliability, SendError, State};
+use peerless_sctp::{CloseReason, Event, Order, Outgoing, Reliability, SendError, State};
 use std::time::Duration;
 
 /// Loses the DATA packets of A whose numbers, counted from 0, are in the list.
@@ -20,7 +20,7 @@ fn lose(numbers: &'static [usize]) -> Option<crate::pair::Filter> {
 #[test]
 fn a_single_packet_is_acknowledged_after_the_delay() {
     // §6.2. A → DATA → Z, 200 ms, Z → SACK → A
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.log = Some(Vec::new());
     let start = pair.now;
     pair.a.send(start, message(0, 10, 1)).unwrap();
@@ -31,7 +31,7 @@ fn a_single_packet_is_acknowledged_after_the_delay() {
 
 #[test]
 fn every_second_packet_is_acknowledged_at_once() {
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.log = Some(Vec::new());
     let start = pair.now;
     pair.a.send(start, message(0, 2000, 1)).unwrap();
@@ -43,7 +43,7 @@ fn every_second_packet_is_acknowledged_at_once() {
 #[test]
 fn small_messages_share_a_packet() {
     // §6.10.
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.log = Some(Vec::new());
     for _ in 0..9 {
         pair.a.send(pair.now, message(0, 100, 1)).unwrap();
@@ -55,7 +55,7 @@ fn small_messages_share_a_packet() {
 
 #[test]
 fn a_sack_goes_along_with_data() {
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.log = Some(Vec::new());
     pair.a.send(pair.now, message(0, 10, 1)).unwrap();
     pair.run(ms(15));
@@ -66,7 +66,7 @@ fn a_sack_goes_along_with_data() {
 
 #[test]
 fn messages_of_any_size_up_to_the_limit_arrive() {
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     let sizes = [1, 2, 3, 1131, 1132, 1133, 2264, 65_536, 262_144];
     for size in sizes {
         pair.a.send(pair.now, message(5, size, 9)).unwrap();
@@ -81,7 +81,7 @@ fn messages_of_any_size_up_to_the_limit_arrive() {
 
 #[test]
 fn what_cannot_be_sent_comes_back() {
-    let mut config = Config::default();
+    let mut config = plain();
     config.send_buffer = 300_000;
     let mut pair = connected(&config);
     let now = pair.now;
@@ -102,7 +102,7 @@ fn what_cannot_be_sent_comes_back() {
 
 #[test]
 fn a_message_beyond_the_receivers_limit_ends_the_association() {
-    let mut config = Config::default();
+    let mut config = plain();
     config.max_receive_message_size = 10_000;
     let mut pair = connected(&config);
     pair.a.send(pair.now, message(0, 20_000, 1)).unwrap();
@@ -114,7 +114,7 @@ fn a_message_beyond_the_receivers_limit_ends_the_association() {
 #[test]
 fn a_lost_packet_is_sent_again_without_waiting_for_the_timer() {
     // §7.2.4. A → DATA 0 ✗, 1, 2, 3 → Z; Z → three SACKs → A; A → DATA 0 → Z
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.filter = lose(&[0]);
     let start = pair.now;
     pair.a.send(pair.now, message(0, 5_000, 1)).unwrap();
@@ -126,7 +126,7 @@ fn a_lost_packet_is_sent_again_without_waiting_for_the_timer() {
 
 #[test]
 fn a_packet_lost_twice_needs_no_timer_while_others_flow() {
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     let mut seen = Vec::new();
     // Whatever carries the first chunk is lost twice.
     pair.filter = Some(Box::new(move |side, packet| {
@@ -151,7 +151,7 @@ fn a_packet_lost_twice_needs_no_timer_while_others_flow() {
 #[test]
 fn the_last_packet_lost_is_sent_again_by_the_timer() {
     // §6.3.3.
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.filter = lose(&[0]);
     let start = pair.now;
     pair.a.send(pair.now, message(0, 100, 1)).unwrap();
@@ -164,7 +164,7 @@ fn the_last_packet_lost_is_sent_again_by_the_timer() {
 
 #[test]
 fn a_reader_that_does_not_read_stops_the_sender_and_goes_on_later() {
-    let mut config = Config::default();
+    let mut config = plain();
     config.receive_window = 100_000;
     config.max_receive_message_size = 50_000;
     let mut pair = connected(&config);
@@ -189,7 +189,7 @@ fn a_reader_that_does_not_read_stops_the_sender_and_goes_on_later() {
 
 #[test]
 fn a_small_message_does_not_wait_for_a_bulk_transfer() {
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.link.rate = Some((1_250_000, 100_000));
     for _ in 0..10 {
         pair.a.send(pair.now, message(1, 100_000, 1)).unwrap();
@@ -203,7 +203,7 @@ fn a_small_message_does_not_wait_for_a_bulk_transfer() {
 
 #[test]
 fn unordered_messages_overtake_a_lost_one() {
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.filter = lose(&[0]);
     for (number, order) in [Order::Ordered, Order::Ordered, Order::Unordered].iter().enumerate() {
         let mut message = message(0, 1_000, number as u8);
@@ -221,7 +221,7 @@ fn unordered_messages_overtake_a_lost_one() {
 #[test]
 fn a_message_given_up_is_skipped() {
     // RFC 3758 §3.5: A → DATA ✗, DATA × 4 → Z; A → FORWARD TSN → Z
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.filter = lose(&[0]);
     pair.log = Some(Vec::new());
     for number in 0..5 {
@@ -240,7 +240,7 @@ fn a_message_given_up_is_skipped() {
 
 #[test]
 fn a_message_that_has_outlived_its_time_is_not_sent() {
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.link.rate = Some((125_000, 50_000));
     for number in 0..100 {
         let mut message = message(0, 10_000, number);
@@ -256,7 +256,7 @@ fn a_message_that_has_outlived_its_time_is_not_sent() {
 
 #[test]
 fn the_low_threshold_is_told_when_it_is_crossed() {
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.link.rate = Some((1_250_000, 50_000));
     pair.a.set_buffered_amount_low_threshold(3, 100_000);
     pair.a.send(pair.now, message(3, 250_000, 1)).unwrap();
@@ -274,7 +274,7 @@ fn the_low_threshold_is_told_when_it_is_crossed() {
 
 #[test]
 fn packets_may_become_smaller_and_larger() {
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     let mut longest = 0;
     for mtu in [576, 1400, 600, 9000] {
         pair.a.set_mtu(mtu);
@@ -290,7 +290,7 @@ fn packets_may_become_smaller_and_larger() {
 
 #[test]
 fn a_rate_limit_from_above_is_kept() {
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.a.set_rate_limit(Some(100_000));
     pair.a.send(pair.now, message(0, 200_000, 1)).unwrap();
     let start = pair.now;

@@ -1,12 +1,12 @@
 //! RFC 9260 §8 and §9: dead paths, and ends.
 
-use crate::pair::{Side, chart, connected, message, ms};
-use peerless_sctp::{CloseReason, Config, Event, SendError, State};
+use crate::pair::{Side, chart, connected, message, ms, plain};
+use peerless_sctp::{CloseReason, Event, SendError, State};
 use std::time::Duration;
 
 #[test]
 fn shutdown_delivers_what_was_sent() {
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.log = Some(Vec::new());
     pair.a.send(pair.now, message(0, 100, 1)).unwrap();
     pair.a.shutdown(pair.now);
@@ -25,7 +25,7 @@ fn shutdown_delivers_what_was_sent() {
 
 #[test]
 fn both_sides_may_shut_down_at_once() {
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.a.send(pair.now, message(0, 50_000, 1)).unwrap();
     pair.z.send(pair.now, message(0, 50_000, 1)).unwrap();
     pair.a.shutdown(pair.now);
@@ -39,7 +39,7 @@ fn both_sides_may_shut_down_at_once() {
 #[test]
 fn each_packet_of_the_shutdown_may_be_lost() {
     for lost in 0..3 {
-        let mut pair = connected(&Config::default());
+        let mut pair = connected(&plain());
         let mut count = 0;
         pair.filter = Some(Box::new(move |_, _| {
             count += 1;
@@ -54,7 +54,7 @@ fn each_packet_of_the_shutdown_may_be_lost() {
 
 #[test]
 fn the_other_side_delivers_its_data_before_the_shutdown_ends() {
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.z.send(pair.now, message(0, 200_000, 7)).unwrap();
     pair.run(ms(1));
     pair.a.shutdown(pair.now);
@@ -65,7 +65,7 @@ fn the_other_side_delivers_its_data_before_the_shutdown_ends() {
 
 #[test]
 fn abort_tells_the_peer() {
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.a.send(pair.now, message(0, 100_000, 1)).unwrap();
     pair.a.abort(pair.now, "enough");
     pair.run(ms(100));
@@ -82,7 +82,7 @@ fn abort_tells_the_peer() {
 #[test]
 fn an_idle_path_is_asked_and_answers() {
     // §8.3.
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.log = Some(Vec::new());
     pair.run(Duration::from_secs(40));
     let chart = chart(pair.log.as_ref().unwrap());
@@ -95,7 +95,7 @@ fn an_idle_path_is_asked_and_answers() {
 #[test]
 fn a_dead_path_is_found_out_when_idle_and_when_sending() {
     for busy in [false, true] {
-        let mut pair = connected(&Config::default());
+        let mut pair = connected(&plain());
         pair.filter = Some(Box::new(|_, _| false));
         if busy {
             pair.a.send(pair.now, message(0, 10, 1)).unwrap();
@@ -111,7 +111,7 @@ fn a_dead_path_is_found_out_when_idle_and_when_sending() {
 
 #[test]
 fn a_path_that_comes_back_is_used_at_once_when_the_layer_below_says_so() {
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.filter = Some(Box::new(|_, _| false));
     pair.a.send(pair.now, message(0, 10, 1)).unwrap();
     pair.run(Duration::from_secs(20));
@@ -124,8 +124,8 @@ fn a_path_that_comes_back_is_used_at_once_when_the_layer_below_says_so() {
 #[test]
 fn a_peer_that_has_forgotten_says_so() {
     // §8.4: "out of the blue". Z has no association: it answers with an ABORT that reflects A's tag.
-    let mut pair = connected(&Config::default());
-    pair.z = peerless_sctp::Association::server(Config::default(), pair.now, [77; 32]);
+    let mut pair = connected(&plain());
+    pair.z = peerless_sctp::Association::server(plain(), pair.now, [77; 32]);
     pair.a.send(pair.now, message(0, 10, 1)).unwrap();
     pair.run(ms(100));
     assert!(matches!(pair.a.close_reason(), Some(CloseReason::AbortedByPeer { cause: None })));
@@ -147,7 +147,7 @@ fn what_comes_out_of_the_blue_is_never_answered_twice_over() {
         (200, Some("Abort")),
     ];
     for (kind, expected) in answers {
-        let mut server = peerless_sctp::Association::server(Config::default(), now, [1; 32]);
+        let mut server = peerless_sctp::Association::server(plain(), now, [1; 32]);
         let packet = crate::pair::packet(99, &crate::pair::chunk(kind, 0, &[0; 16]));
         server.handle_datagram(now, &packet);
         let mut buf = Vec::new();
@@ -162,7 +162,7 @@ fn what_comes_out_of_the_blue_is_never_answered_twice_over() {
 
 #[test]
 fn closing_before_the_handshake_ends_it() {
-    let mut pair = crate::pair::associations(&Config::default(), 1);
+    let mut pair = crate::pair::associations(&plain(), 1);
     pair.filter = Some(Box::new(|side, _| side == Side::A));
     pair.run(ms(15));
     pair.a.shutdown(pair.now);

@@ -2,7 +2,7 @@
 
 use crate::pair::{Link, Pair, associations, ms, seeds};
 use bytes::Bytes;
-use peerless_sctp::{Association, Config, Event, Order, Outgoing, Reliability, State};
+use peerless_sctp::{Association, Config, Event, Order, Outgoing, Reliability, Scheduler, State};
 use rand::rngs::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
 use std::collections::BTreeMap;
@@ -28,6 +28,16 @@ fn number_of(payload: &[u8]) -> u32 {
         assert_eq!(*byte, (index.wrapping_mul(7) ^ number) as u8, "message {number} at {index}");
     }
     number
+}
+
+fn scheduler(rng: &mut ChaCha20Rng) -> Scheduler {
+    match rng.next_u32() % 5 {
+        0 => Scheduler::FirstComeFirstServed,
+        1 => Scheduler::RoundRobin,
+        2 => Scheduler::Priority,
+        3 => Scheduler::FairCapacity,
+        _ => Scheduler::WeightedFairQueueing,
+    }
 }
 
 fn random_link(rng: &mut ChaCha20Rng) -> Link {
@@ -80,7 +90,10 @@ fn every_reliable_message_arrives_once_in_order_and_intact() {
         println!("seed {seed}");
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let link = random_link(&mut rng);
-        let mut pair = associations(&Config::default(), seed).with_link(link, seed);
+        let mut config = Config::default();
+        config.interleaving = seed % 3 != 0;
+        config.scheduler = scheduler(&mut rng);
+        let mut pair = associations(&config, seed).with_link(link, seed);
         let (mut a, mut z) = (Traffic::new(), Traffic::new());
         for _ in 0..200 {
             let stream = (rng.next_u32() % 5) as u16;
@@ -125,7 +138,10 @@ fn unreliable_messages_arrive_at_most_once_and_never_block() {
         println!("seed {seed}");
         let mut rng = ChaCha20Rng::seed_from_u64(seed + 1000);
         let link = random_link(&mut rng);
-        let mut pair = associations(&Config::default(), seed).with_link(link, seed);
+        let mut config = Config::default();
+        config.interleaving = seed % 3 != 0;
+        config.scheduler = scheduler(&mut rng);
+        let mut pair = associations(&config, seed).with_link(link, seed);
         let (mut a, mut z) = (Traffic::new(), Traffic::new());
         for number in 0..300 {
             let stream = (rng.next_u32() % 4) as u16;

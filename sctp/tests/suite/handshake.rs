@@ -1,13 +1,13 @@
 //! RFC 9260 §5: establishing an association.
 
 use crate::pair::Pair;
-use crate::pair::{Side, associations, chart, connected, message, ms, origin, seed};
-use peerless_sctp::{Association, CloseReason, Config, Event, State};
+use crate::pair::{Side, associations, chart, connected, message, ms, origin, plain, seed};
+use peerless_sctp::{Association, CloseReason, Event, State};
 use std::time::Duration;
 
 #[test]
 fn four_packets_establish_an_association_and_carry_the_first_data() {
-    let mut pair = associations(&Config::default(), 1);
+    let mut pair = associations(&plain(), 1);
     pair.log = Some(Vec::new());
     pair.a.send(pair.now, message(0, 10, 1)).unwrap();
     pair.z.send(pair.now, message(0, 10, 2)).unwrap();
@@ -25,7 +25,7 @@ fn four_packets_establish_an_association_and_carry_the_first_data() {
 #[test]
 fn each_packet_of_the_handshake_may_be_lost() {
     for lost in 0..4 {
-        let mut pair = associations(&Config::default(), 1);
+        let mut pair = associations(&plain(), 1);
         pair.a.set_round_trip_time(ms(20));
         pair.a.send(pair.now, message(0, 10, 1)).unwrap();
         let mut count = 0;
@@ -42,7 +42,7 @@ fn each_packet_of_the_handshake_may_be_lost() {
 
 #[test]
 fn init_is_repeated_with_back_off_until_it_is_given_up() {
-    let mut pair = associations(&Config::default(), 1);
+    let mut pair = associations(&plain(), 1);
     pair.log = Some(Vec::new());
     pair.filter = Some(Box::new(|_, _| false));
     pair.run(Duration::from_secs(1000));
@@ -56,8 +56,8 @@ fn crossing_inits_make_one_association() {
         let start = origin();
         let mut pair = Pair::new(
             start,
-            Association::client(Config::default(), start, seed(seed_number, 0)),
-            Association::client(Config::default(), start, seed(seed_number, 1)),
+            Association::client(plain(), start, seed(seed_number, 0)),
+            Association::client(plain(), start, seed(seed_number, 1)),
         );
         pair.a.send(start, message(0, 10, 1)).unwrap();
         pair.z.send(start, message(0, 10, 2)).unwrap();
@@ -76,8 +76,8 @@ fn an_init_that_comes_first_makes_ours_superfluous() {
     let start = origin();
     let mut pair = Pair::new(
         start,
-        Association::client(Config::default(), start, seed(1, 0)),
-        Association::server(Config::default(), start, seed(1, 1)),
+        Association::client(plain(), start, seed(1, 0)),
+        Association::server(plain(), start, seed(1, 1)),
     );
     pair.log = Some(Vec::new());
     pair.z.connect(start, ms(500));
@@ -89,12 +89,12 @@ fn an_init_that_comes_first_makes_ours_superfluous() {
 
 #[test]
 fn a_peer_that_restarts_is_noticed() {
-    let mut pair = connected(&Config::default());
+    let mut pair = connected(&plain());
     pair.a.send(pair.now, message(3, 10, 1)).unwrap();
     pair.run(ms(300));
     assert!(pair.z.read(3).is_some());
     // A crashes and begins again.
-    pair.a = Association::client(Config::default(), pair.now, seed(99, 0));
+    pair.a = Association::client(plain(), pair.now, seed(99, 0));
     pair.a.send(pair.now, message(3, 10, 7)).unwrap();
     pair.run(ms(100));
     assert_eq!(pair.a.state(), State::Established);
@@ -108,7 +108,7 @@ fn a_peer_that_restarts_is_noticed() {
 
 #[test]
 fn a_cookie_that_is_too_old_is_refused_and_the_handshake_begins_again() {
-    let config = Config::default();
+    let config = plain();
     let mut pair = associations(&config, 1);
     pair.a.send(pair.now, message(0, 10, 1)).unwrap();
     let mut held = None;
@@ -129,13 +129,13 @@ fn a_cookie_that_is_too_old_is_refused_and_the_handshake_begins_again() {
 #[test]
 fn the_number_of_streams_is_the_lesser_of_both_sides() {
     let start = origin();
-    let mut few = Config::default();
+    let mut few = plain();
     few.inbound_streams = 10;
     few.outbound_streams = 20;
     let mut pair = Pair::new(
         start,
         Association::client(few, start, seed(1, 0)),
-        Association::server(Config::default(), start, seed(1, 1)),
+        Association::server(plain(), start, seed(1, 1)),
     );
     pair.run(ms(100));
     assert_eq!((pair.a.outbound_streams(), pair.a.inbound_streams()), (20, 10));

@@ -12,5 +12,7 @@ mod data;
 mod ending;
 mod faults;
 mod handshake;
+mod interleaving;
 mod pair;
+mod streaming;
 mod throughput;

@@ -252,6 +252,13 @@ pub(crate) fn seed(number: u64, side: u8) -> [u8; 32] {
     seed
 }
 
+/// The settings of RFC 9260 by itself: DATA, not I-DATA.
+pub(crate) fn plain() -> Config {
+    let mut config = Config::default();
+    config.interleaving = false;
+    config
+}
+
 /// A client and a server, not connected.
 pub(crate) fn associations(config: &Config, number: u64) -> Pair<Association> {
     let start = origin();

@@ -1,60 +1,122 @@
 //! Giving messages up ([RFC 3758 §3.5](https://www.rfc-editor.org/rfc/rfc3758#section-3.5)).
 
 use super::{Outstanding, Sent, State};
-use crate::chunk::data;
+use crate::chunk::data::{self, Form};
+use crate::chunk::forward_tsn::{Skipped, entry_len};
+use crate::message::Order;
 use crate::tsn::Tsn;
 use bytes::Bytes;
+use std::time::Instant;
+
+/// A message that was given up before all of it had been sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Unfinished {
+    pub(crate) form: Form,
+    pub(crate) stream: u16,
+    pub(crate) order: Order,
+    /// The stream sequence number, or the message identifier.
+    pub(crate) message: u32,
+}
 
 impl Outstanding {
     /// Gives up the message of the chunk at `index`, all its fragments (RFC 3758 §3.5 A3); gives
-    /// the stream when fragments of it are still to be sent.
-    pub(super) fn abandon_message(&mut self, index: usize) -> Option<u16> {
+    /// the message when fragments of it are still to be sent.
+    pub(super) fn abandon_message(&mut self, index: usize) -> Option<Unfinished> {
+        let chunk = self.chunks.get(index)?;
+        let message = Unfinished {
+            form: chunk.form,
+            stream: chunk.stream,
+            order: chunk.order(),
+            message: chunk.message,
+        };
+        let sent_at = chunk.sent_at;
+        let finished = match message.form {
+            Form::Data => self.abandon_neighbours(index),
+            Form::IData => self.abandon_fragments(message),
+        };
+        if finished {
+            return None;
+        }
+        self.close(message, sent_at);
+        Some(message)
+    }
+
+    /// DATA: the fragments of a message follow each other. Gives whether the last one is there.
+    fn abandon_neighbours(&mut self, index: usize) -> bool {
         let mut first = index;
         while first > 0
             && self.chunks.get(first).is_some_and(|chunk| chunk.flags & data::BEGIN == 0)
         {
             first -= 1;
         }
-        let mut unfinished = None;
-        for chunk in self.chunks.range_mut(first..) {
-            match chunk.state {
-                State::InFlight => self.in_flight -= chunk.wire_len(),
-                State::Marked => self.marked -= 1,
-                State::Acknowledged => self.beyond -= 1,
-                State::Abandoned => {}
+        for index in first..self.chunks.len() {
+            if self.abandon_chunk(index) {
+                return true;
             }
-            if matches!(chunk.state, State::InFlight | State::Marked) {
-                self.payload -= chunk.payload.len();
-            }
-            if chunk.state != State::Abandoned {
-                self.abandoned += 1;
-            }
-            chunk.state = State::Abandoned;
-            chunk.payload = Bytes::new();
-            if chunk.flags & data::END != 0 {
-                return None;
-            }
-            unfinished = Some((chunk.stream, chunk.ssn, chunk.flags & data::UNORDERED));
         }
-        // The rest has no number yet: one number stands for it, so that the receiver sees the
-        // message end before the next one begins.
-        let (stream, ssn, unordered) = unfinished?;
-        let sent_at = self.chunks.back()?.sent_at;
+        false
+    }
+
+    /// I-DATA: fragments of other messages may lie between. Gives whether the last one is there.
+    fn abandon_fragments(&mut self, message: Unfinished) -> bool {
+        for index in 0..self.chunks.len() {
+            let belongs = self.chunks.get(index).is_some_and(|chunk| {
+                chunk.stream == message.stream
+                    && chunk.message == message.message
+                    && chunk.order() == message.order
+            });
+            if belongs && self.abandon_chunk(index) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Gives up a chunk; gives whether it is the last one of its message.
+    fn abandon_chunk(&mut self, index: usize) -> bool {
+        let Some(chunk) = self.chunks.get_mut(index) else { return false };
+        match chunk.state {
+            State::InFlight => self.in_flight -= chunk.wire_len(),
+            State::Marked => self.marked -= 1,
+            State::Acknowledged => self.beyond -= 1,
+            State::Abandoned => {}
+        }
+        if matches!(chunk.state, State::InFlight | State::Marked) {
+            self.payload -= chunk.payload.len();
+        }
+        if chunk.state != State::Abandoned {
+            self.abandoned += 1;
+        }
+        chunk.state = State::Abandoned;
+        chunk.payload = Bytes::new();
+        chunk.flags & data::END != 0
+    }
+
+    /// Gives up a message of which some fragments were sent, and none is outstanding perhaps.
+    pub(crate) fn abandon_unfinished(&mut self, now: Instant, message: Unfinished) {
+        self.abandon_fragments(message);
+        self.close(message, now);
+    }
+
+    /// The rest of a message has no number yet: one number stands for it, so that the receiver
+    /// sees the message end before the next one begins.
+    fn close(&mut self, message: Unfinished, sent_at: Instant) {
+        let unordered = if message.order == Order::Unordered { data::UNORDERED } else { 0 };
         self.abandoned += 1;
         self.chunks.push_back(Sent {
             payload: Bytes::new(),
             sent_at,
             expires: None,
-            ppid: 0,
+            ppid_or_fsn: 0,
             max_retransmits: None,
-            stream,
-            ssn,
+            message: message.message,
+            stream: message.stream,
             transmissions: 1,
+            form: message.form,
             flags: data::END | unordered,
             misses: 0,
             state: State::Abandoned,
         });
-        Some(stream)
     }
 
     /// Whether the peer waits for something that was given up: a FORWARD TSN is due.
@@ -63,9 +125,10 @@ impl Outstanding {
             && self.chunks.front().is_some_and(|chunk| chunk.state == State::Abandoned)
     }
 
-    /// The Advanced.Peer.Ack.Point (RFC 3758 §3.5 C1, C2), with the last number of each ordered
-    /// stream that it skips, as many as fit into `room` entries.
-    pub(crate) fn forward_point(&self, room: usize, streams: &mut Vec<(u16, u16)>) -> Tsn {
+    /// The Advanced.Peer.Ack.Point (RFC 3758 §3.5 C1, C2), with the last number of each stream that
+    /// it skips, as many as fit into `room` bytes. I-FORWARD-TSN names unordered messages, too
+    /// ([RFC 8260 §2.3.1](https://www.rfc-editor.org/rfc/rfc8260#section-2.3.1)).
+    pub(crate) fn forward_point(&self, form: Form, room: usize, streams: &mut Vec<Skipped>) -> Tsn {
         let mut point = self.cumulative;
         for chunk in &self.chunks {
             // C2 names only what is abandoned: past a chunk that the peer has, it would drop the
@@ -73,12 +136,16 @@ impl Outstanding {
             if chunk.state != State::Abandoned {
                 break;
             }
-            if !chunk.is_unordered() {
-                let known = streams.iter_mut().find(|(stream, _)| *stream == chunk.stream);
-                if let Some((_, ssn)) = known {
-                    *ssn = chunk.ssn;
-                } else if streams.len() < room {
-                    streams.push((chunk.stream, chunk.ssn));
+            let order = chunk.order();
+            if order == Order::Ordered || form == Form::IData {
+                let known = streams
+                    .iter_mut()
+                    .find(|known| known.stream == chunk.stream && known.order == order);
+                if let Some(known) = known {
+                    known.message = chunk.message;
+                } else if (streams.len() + 1) * entry_len(form) <= room {
+                    let (stream, message) = (chunk.stream, chunk.message);
+                    streams.push(Skipped { stream, order, message });
                 } else {
                     break;
                 }

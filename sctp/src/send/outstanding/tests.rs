@@ -2,14 +2,16 @@
 
 use super::*;
 use crate::chunk::Chunks;
+use crate::chunk::forward_tsn::Skipped;
 use crate::chunk::sack;
 
 fn fragment(len: usize) -> Fragment {
     Fragment {
+        form: Form::Data,
         stream: 1,
-        ssn: 0,
-        ppid: 53,
-        unordered: false,
+        message: 0,
+        ppid_or_fsn: 53,
+        order: Order::Ordered,
         max_retransmits: None,
         expires: None,
         begin: true,
@@ -96,15 +98,47 @@ fn a_message_is_given_up_with_all_its_fragments() {
     }
     outstanding.mark_all();
     let mut unfinished = Vec::new();
-    assert_eq!(outstanding.next_marked(now, |stream| unfinished.push(stream)), None);
+    assert_eq!(outstanding.next_marked(now, |message| unfinished.push(message)), None);
     outstanding.check();
-    assert_eq!(unfinished, [Some(1)]);
+    let message = Unfinished { form: Form::Data, stream: 1, order: Order::Ordered, message: 0 };
+    assert_eq!(unfinished, [Some(message)]);
     assert!(outstanding.must_forward());
     let mut streams = Vec::new();
     // Three fragments, and the number that stands for the rest.
-    assert_eq!(outstanding.forward_point(10, &mut streams), Tsn(4));
-    assert_eq!(streams, [(1, 0)]);
+    assert_eq!(outstanding.forward_point(Form::Data, 10, &mut streams), Tsn(4));
+    assert_eq!(streams, [Skipped { stream: 1, order: Order::Ordered, message: 0 }]);
     assert_eq!(outstanding.payload(), 0);
     acknowledge(&mut outstanding, now, 4, &[]).unwrap();
     assert!(outstanding.is_empty());
+}
+
+#[test]
+fn an_interleaved_message_is_given_up_and_those_between_stay() {
+    // Fragments of messages on streams 1 and 2 in turn; the one on 1 may not be sent again.
+    let now = Instant::now();
+    let mut outstanding = Outstanding::new(Tsn(1), 1000);
+    for index in 0..6 {
+        let stream = 1 + index % 2;
+        let piece = Fragment {
+            form: Form::IData,
+            stream,
+            begin: index < 2,
+            end: index >= 4,
+            max_retransmits: (stream == 1).then_some(0),
+            ..fragment(100)
+        };
+        outstanding.send(now, piece, 0, &mut Vec::new());
+    }
+    outstanding.mark_all();
+    let mut unfinished = Vec::new();
+    let next = outstanding.next_marked(now, |message| unfinished.push(message));
+    assert_eq!(next, Some((1, 120)));
+    assert_eq!(unfinished, [None]);
+    outstanding.check();
+    let states = [1, 2, 3, 4, 5, 6].map(|tsn| outstanding.state(Tsn(tsn)).unwrap());
+    let (given_up, lost) = (State::Abandoned, State::Marked);
+    assert_eq!(states, [given_up, lost, given_up, lost, given_up, lost]);
+    let mut streams = Vec::new();
+    assert_eq!(outstanding.forward_point(Form::IData, 100, &mut streams), Tsn(1));
+    assert_eq!(streams, [Skipped { stream: 1, order: Order::Ordered, message: 0 }]);
 }

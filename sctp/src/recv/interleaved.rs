@@ -1,0 +1,317 @@
+//! Interleaved fragments become messages again
+//! ([RFC 8260 §2.2.3](https://www.rfc-editor.org/rfc/rfc8260#section-2.2.3)).
+
+use super::OVERHEAD;
+use super::reassembly::Misfit;
+use crate::chunk::data::Data;
+use crate::message::Order;
+use crate::tsn::number_is_after;
+use bytes::{Bytes, BytesMut};
+use std::collections::{BTreeMap, VecDeque};
+
+/// The messages of one stream of which fragments are missing, or which are read in parts.
+///
+/// They are looked up by their numbers only, so the wrap of the numbers is no matter.
+#[derive(Debug, Default)]
+pub(crate) struct Partials(BTreeMap<(Order, u32), Partial>);
+
+/// A message of which there are fragments.
+#[derive(Debug, Default)]
+pub(crate) struct Partial {
+    /// What the payload is; known once the first fragment is there.
+    pub(crate) ppid: Option<u32>,
+    /// The number of the first fragment that was not taken out.
+    base: u32,
+    /// Consecutive fragments, in order, never touching.
+    runs: VecDeque<Run>,
+    /// User bytes in `runs`.
+    bytes: usize,
+    /// Bytes that its memory was made for beforehand.
+    reserved: usize,
+}
+
+/// Consecutive fragments: numbers from `first` to before `next`.
+#[derive(Debug)]
+struct Run {
+    first: u32,
+    next: u32,
+    end: bool,
+    bytes: BytesMut,
+}
+
+impl Partials {
+    /// The message of a fragment, made when there is none.
+    pub(crate) fn entry(&mut self, data: &Data<'_>) -> &mut Partial {
+        self.0.entry((data.order(), data.message)).or_default()
+    }
+
+    pub(crate) fn get_mut(&mut self, order: Order, message: u32) -> Option<&mut Partial> {
+        self.0.get_mut(&(order, message))
+    }
+
+    pub(crate) fn remove(&mut self, order: Order, message: u32) -> Option<Partial> {
+        self.0.remove(&(order, message))
+    }
+
+    /// The first message that can be read in part: the ordered one whose turn it is, or any
+    /// unordered one.
+    pub(crate) fn readable(&self, next_ordered: u32) -> Option<(Order, u32)> {
+        let ordered = (Order::Ordered, next_ordered);
+        if self.0.get(&ordered).is_some_and(Partial::is_readable) {
+            return Some(ordered);
+        }
+        let mut unordered = self.0.range((Order::Unordered, 0)..);
+        unordered.find(|(_, partial)| partial.is_readable()).map(|(key, _)| *key)
+    }
+
+    /// Whether the next bytes of a message are there.
+    pub(crate) fn is_readable(&self, key: (Order, u32)) -> bool {
+        self.0.get(&key).is_some_and(Partial::is_readable)
+    }
+
+    /// Drops what the peer has given up: all messages of an order up to `last`. Gives what they
+    /// held.
+    pub(crate) fn forward_to(&mut self, order: Order, last: u32) -> Held {
+        let mut dropped = Held::default();
+        self.0.retain(|(other, message), partial| {
+            let keep = *other != order || number_is_after(*message, last);
+            if !keep {
+                dropped.add(partial.held());
+            }
+            keep
+        });
+        dropped
+    }
+
+    /// Drops everything; gives what it held.
+    pub(crate) fn clear(&mut self) -> Held {
+        let mut dropped = Held::default();
+        for partial in self.0.values() {
+            dropped.add(partial.held());
+        }
+        self.0.clear();
+        dropped
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// What incomplete messages hold.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Held {
+    /// Bytes, with [`OVERHEAD`] for each message and each run.
+    pub(crate) bytes: usize,
+    /// Bytes that memory was made for beforehand.
+    pub(crate) reserved: usize,
+}
+
+impl Held {
+    pub(crate) const fn add(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.reserved += other.reserved;
+    }
+
+    pub(crate) fn remove(&mut self, other: Self) {
+        debug_assert!(self.bytes >= other.bytes && self.reserved >= other.reserved);
+        self.bytes = self.bytes.saturating_sub(other.bytes);
+        self.reserved = self.reserved.saturating_sub(other.reserved);
+    }
+}
+
+impl Partial {
+    /// Whether no fragment was ever taken.
+    pub(crate) fn is_new(&self) -> bool {
+        self.base == 0 && self.runs.is_empty()
+    }
+
+    pub(crate) fn held(&self) -> Held {
+        Held { bytes: self.bytes + OVERHEAD * (1 + self.runs.len()), reserved: self.reserved }
+    }
+
+    /// Takes a fragment. `reserve` is how many bytes to make room for when it begins the message.
+    pub(crate) fn insert(
+        &mut self,
+        data: &Data<'_>,
+        max_len: usize,
+        reserve: usize,
+    ) -> Result<(), Misfit> {
+        let fsn = data.fsn().unwrap_or_default();
+        let distance = fsn.wrapping_sub(self.base);
+        let index = self.runs.partition_point(|run| run.first.wrapping_sub(self.base) <= distance);
+        let before = index.checked_sub(1);
+        if before
+            .and_then(|before| self.runs.get(before))
+            .is_some_and(|run| run.end || distance < run.next.wrapping_sub(self.base))
+            || number_is_after(self.base, fsn)
+            || (data.is_begin() && self.ppid.is_some())
+            || (data.is_end() && index < self.runs.len())
+        {
+            return Err(Misfit::Inconsistent);
+        }
+        if self.bytes + data.payload.len() > max_len {
+            return Err(Misfit::TooLarge);
+        }
+        if let Some(ppid) = data.ppid() {
+            self.ppid = Some(ppid);
+        }
+        self.bytes += data.payload.len();
+        let precedes = self.runs.get(index).is_some_and(|run| run.first == fsn.wrapping_add(1));
+        let follows =
+            before.filter(|before| self.runs.get(*before).is_some_and(|run| run.next == fsn));
+        let index = match follows {
+            Some(before) => {
+                if let Some(run) = self.runs.get_mut(before) {
+                    run.bytes.extend_from_slice(data.payload);
+                    run.next = fsn.wrapping_add(1);
+                    run.end = data.is_end();
+                }
+                before
+            }
+            None => {
+                if self.runs.len() >= MAX_RUNS {
+                    return Err(Misfit::Inconsistent);
+                }
+                if data.is_begin() {
+                    self.reserved = reserve;
+                }
+                let reserve = if data.is_begin() { reserve } else { 0 };
+                let mut bytes = BytesMut::with_capacity(reserve.max(data.payload.len()));
+                bytes.extend_from_slice(data.payload);
+                let next = fsn.wrapping_add(1);
+                self.runs.insert(index, Run { first: fsn, next, end: data.is_end(), bytes });
+                index
+            }
+        };
+        if precedes
+            && let Some(tail) = self.runs.remove(index + 1)
+            && let Some(run) = self.runs.get_mut(index)
+        {
+            run.bytes.extend_from_slice(&tail.bytes);
+            run.next = tail.next;
+            run.end = tail.end;
+        }
+        Ok(())
+    }
+
+    /// Whether all fragments are there.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.ppid.is_some()
+            && self.runs.len() == 1
+            && self.runs.front().is_some_and(|run| run.first == self.base && run.end)
+    }
+
+    /// Whether the next bytes of the message are there.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.ppid.is_some() && self.runs.front().is_some_and(|run| run.first == self.base)
+    }
+
+    /// Takes the next bytes of the message out, and whether they are the last ones.
+    pub(crate) fn take(&mut self) -> Option<(Bytes, bool)> {
+        if !self.is_readable() {
+            return None;
+        }
+        let run = self.runs.pop_front()?;
+        self.base = run.next;
+        self.bytes -= run.bytes.len();
+        self.reserved = 0;
+        Some((run.bytes.freeze(), run.end))
+    }
+}
+
+/// A sender that keeps to the order of the fragments makes no more runs than there are gaps in the
+/// transmission sequence numbers.
+const MAX_RUNS: usize = 2048;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::data::{BEGIN, END, Form};
+    use crate::tsn::Tsn;
+
+    fn fragment(fsn: u32, flags: u8, payload: &'static [u8]) -> Data<'static> {
+        let ppid_or_fsn = if flags & BEGIN != 0 { 51 } else { fsn };
+        Data { form: Form::IData, flags, tsn: Tsn(0), stream: 1, message: 7, ppid_or_fsn, payload }
+    }
+
+    #[test]
+    fn fragments_in_any_order_make_the_message() {
+        let fragments = [
+            fragment(0, BEGIN, b"one "),
+            fragment(1, 0, b"two "),
+            fragment(2, 0, b"three "),
+            fragment(3, END, b"four"),
+        ];
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1], [3, 0, 2, 1]] {
+            let mut partial = Partial::default();
+            for (count, index) in order.into_iter().enumerate() {
+                partial.insert(&fragments[index], 100, 50).unwrap();
+                assert_eq!(partial.is_whole(), count == 3, "{order:?}");
+            }
+            assert_eq!(partial.held(), Held { bytes: 18 + 2 * OVERHEAD, reserved: 50 });
+            let (bytes, end) = partial.take().unwrap();
+            assert_eq!((&bytes[..], end), (&b"one two three four"[..], true));
+        }
+    }
+
+    #[test]
+    fn a_message_can_be_taken_in_parts() {
+        let mut partial = Partial::default();
+        partial.insert(&fragment(2, END, b"three"), 100, 0).unwrap();
+        assert_eq!(partial.take(), None);
+        partial.insert(&fragment(0, BEGIN, b"one"), 100, 0).unwrap();
+        assert_eq!(partial.take(), Some((Bytes::from_static(b"one"), false)));
+        assert_eq!(partial.take(), None);
+        partial.insert(&fragment(1, 0, b"two"), 100, 0).unwrap();
+        assert_eq!(partial.take(), Some((Bytes::from_static(b"twothree"), true)));
+        assert_eq!(partial.held().bytes, OVERHEAD);
+    }
+
+    #[test]
+    fn misfits_are_found() {
+        let inconsistent = |fragments: &[Data<'static>]| {
+            let mut partial = Partial::default();
+            let (last, before) = fragments.split_last().unwrap();
+            for fragment in before {
+                partial.insert(fragment, 10, 0).unwrap();
+            }
+            assert_eq!(partial.insert(last, 10, 0), Err(Misfit::Inconsistent), "{fragments:?}");
+        };
+        let begin = fragment(0, BEGIN, b"a");
+        inconsistent(&[begin, begin]);
+        inconsistent(&[begin, fragment(1, 0, b"b"), fragment(1, 0, b"b")]);
+        inconsistent(&[begin, fragment(2, END, b"b"), fragment(3, 0, b"b")]);
+        inconsistent(&[begin, fragment(3, 0, b"b"), fragment(2, END, b"b")]);
+        inconsistent(&[begin, fragment(u32::MAX, 0, b"b")]);
+        let mut partial = Partial::default();
+        partial.insert(&begin, 4, 0).unwrap();
+        assert_eq!(partial.insert(&fragment(5, 0, b"many"), 4, 0), Err(Misfit::TooLarge));
+    }
+
+    #[test]
+    fn runs_are_bounded() {
+        let mut partial = Partial::default();
+        for index in 0..2048 {
+            partial.insert(&fragment(2 * index + 2, 0, b"x"), 10_000, 0).unwrap();
+        }
+        assert_eq!(partial.insert(&fragment(5000, 0, b"x"), 10_000, 0), Err(Misfit::Inconsistent));
+    }
+
+    #[test]
+    fn messages_given_up_are_dropped() {
+        let mut partials = Partials::default();
+        for (message, flags) in [(1, 0), (2, 0), (3, 0), (1, 4), (2, 4)] {
+            let data = Data { message, ..fragment(0, BEGIN | flags, b"xyz") };
+            partials.entry(&data).insert(&data, 100, 0).unwrap();
+        }
+        let dropped = partials.forward_to(Order::Ordered, 2);
+        assert_eq!(dropped, Held { bytes: 2 * (3 + 2 * OVERHEAD), reserved: 0 });
+        assert!(partials.get_mut(Order::Ordered, 2).is_none());
+        assert!(partials.get_mut(Order::Ordered, 3).is_some());
+        assert!(partials.get_mut(Order::Unordered, 1).is_some());
+        assert_eq!(partials.readable(3), Some((Order::Ordered, 3)));
+        assert_eq!(partials.readable(2), Some((Order::Unordered, 1)));
+        assert_eq!(partials.clear().bytes, 3 * (3 + 2 * OVERHEAD));
+    }
+}

@@ -1,0 +1,194 @@
+use super::*;
+
+fn message(len: usize) -> Queued {
+    Queued::new(Bytes::from(vec![1; len]), 53, Order::Ordered)
+}
+
+fn queues() -> Queues {
+    Queues::new(Scheduler::RoundRobin)
+}
+
+fn interleaved() -> Queues {
+    let mut queues = queues();
+    queues.set_form(Form::IData);
+    queues.set_begun_limit(100_000);
+    queues
+}
+
+/// Takes everything in fragments of up to ten bytes: streams, numbers, and which ends they are.
+fn all(queues: &mut Queues) -> Vec<(u16, u32, bool, bool)> {
+    let mut order = Vec::new();
+    while queues.front_len(Instant::now(), &mut 0).is_some() {
+        let fragment = queues.take(10).unwrap();
+        order.push((fragment.stream, fragment.message, fragment.begin, fragment.end));
+    }
+    assert!(queues.is_empty());
+    assert_eq!((queues.bytes(), queues.begun), (0, 0));
+    order
+}
+
+#[test]
+fn streams_take_turns_by_message() {
+    let mut queues = queues();
+    queues.push(1, message(25));
+    queues.push(1, message(5));
+    queues.push(2, message(5));
+    let expected = [
+        (1, 0, true, false),
+        (1, 0, false, false),
+        (1, 0, false, true),
+        (2, 0, true, true),
+        (1, 1, true, true),
+    ];
+    assert_eq!(all(&mut queues), expected);
+    assert_eq!(queues.buffered(1), 0);
+}
+
+#[test]
+fn a_message_that_is_not_interleaved_is_ended_before_a_more_urgent_one() {
+    let mut queues = Queues::new(Scheduler::Priority);
+    queues.push(1, message(25));
+    queues.take(10);
+    queues.set_priority(2, 1024);
+    queues.push(2, message(5));
+    let expected = [(1, 0, false, false), (1, 0, false, true), (2, 0, true, true)];
+    assert_eq!(all(&mut queues), expected);
+}
+
+#[test]
+fn interleaved_streams_take_turns_by_chunk() {
+    let mut queues = interleaved();
+    queues.push(1, message(25));
+    queues.push(1, message(5));
+    queues.push(2, message(15));
+    let expected = [
+        (1, 0, true, false),
+        (2, 0, true, false),
+        (1, 0, false, false),
+        (2, 0, false, true),
+        (1, 0, false, true),
+        (1, 1, true, true),
+    ];
+    assert_eq!(all(&mut queues), expected);
+}
+
+#[test]
+fn interleaved_fragments_are_numbered_and_both_orders_counted_apart() {
+    let mut queues = interleaved();
+    queues.push(1, message(25));
+    queues.push(1, Queued { order: Order::Unordered, ..message(5) });
+    queues.push(1, message(5));
+    let fields: Vec<_> = std::iter::from_fn(|| queues.take(10))
+        .map(|fragment| (fragment.order, fragment.message, fragment.ppid_or_fsn))
+        .collect();
+    let expected = [
+        (Order::Ordered, 0, 53),
+        (Order::Ordered, 0, 1),
+        (Order::Ordered, 0, 2),
+        (Order::Unordered, 0, 53),
+        (Order::Ordered, 1, 53),
+    ];
+    assert_eq!(fields, expected);
+}
+
+#[test]
+fn no_more_large_messages_are_begun_than_the_receiver_has_room_for() {
+    let mut queues = interleaved();
+    for stream in 0..5 {
+        queues.push(stream, message(40_000));
+    }
+    queues.push(9, message(20));
+    let mut begun = Vec::new();
+    let mut most = 0;
+    while queues.front_len(Instant::now(), &mut 0).is_some() {
+        let fragment = queues.take(1000).unwrap();
+        if fragment.begin {
+            begun.push(fragment.stream);
+        }
+        most = most.max(queues.begun);
+    }
+    assert_eq!(begun, [0, 1, 9, 2, 3, 4]);
+    assert_eq!(most, 80_000);
+    assert!(queues.is_empty());
+}
+
+#[test]
+fn a_message_may_be_written_in_parts() {
+    let mut queues = interleaved();
+    let mut open = message(0);
+    open.parts = Parts::Open(VecDeque::new());
+    queues.push(1, open);
+    assert!(queues.is_empty(), "there is no byte");
+    assert!(queues.append(1, Bytes::from_static(b"one ")));
+    assert_eq!(queues.front_len(Instant::now(), &mut 0), Some(3), "the last byte is held back");
+    let first = queues.take(10).unwrap();
+    assert_eq!((&first.payload[..], first.begin, first.end), (&b"one"[..], true, false));
+    assert!(queues.is_empty());
+    assert!(queues.append(1, Bytes::from_static(b"two")));
+    assert!(queues.append(1, Bytes::from_static(b" three")));
+    assert_eq!(&queues.take(6).unwrap().payload[..], b" two t");
+    assert!(queues.finish(1));
+    let last = queues.take(100).unwrap();
+    assert_eq!((&last.payload[..], last.end), (&b"hree"[..], true));
+    assert!(queues.is_empty());
+    assert!(!queues.append(1, Bytes::from_static(b"late")));
+    assert_eq!((queues.bytes(), queues.buffered(1)), (0, 0));
+}
+
+#[test]
+fn a_message_in_parts_may_be_abandoned() {
+    let mut queues = interleaved();
+    queues.push(1, message(5));
+    let mut open = message(20);
+    open.parts = Parts::Open(VecDeque::new());
+    queues.push(1, open);
+    queues.take(10);
+    queues.take(10);
+    assert_eq!(queues.abandon_open(1), Some((Order::Ordered, 1)));
+    assert!(queues.is_empty());
+    assert_eq!((queues.bytes(), queues.buffered(1)), (0, 0));
+    queues.push(1, message(5));
+    assert_eq!(queues.take(10).unwrap().message, 2);
+}
+
+#[test]
+fn low_is_told_once_each_time_it_is_crossed() {
+    let mut queues = queues();
+    queues.set_low_threshold(1, 10);
+    queues.push(1, message(30));
+    assert_eq!(queues.poll_low(), None);
+    queues.take(15);
+    assert_eq!(queues.poll_low(), None);
+    queues.take(5);
+    assert_eq!(queues.poll_low(), Some(1));
+    queues.take(5);
+    assert_eq!(queues.poll_low(), None);
+    queues.push(1, message(30));
+    queues.take(5);
+    queues.take(30);
+    assert_eq!(queues.poll_low(), Some(1));
+}
+
+#[test]
+fn expired_messages_are_dropped_before_they_are_begun() {
+    let now = Instant::now();
+    let mut queues = queues();
+    queues.push(1, Queued { expires: Some(now), ..message(30) });
+    queues.push(1, message(7));
+    let mut expired = 0;
+    let later = now + std::time::Duration::from_millis(1);
+    assert_eq!(queues.front_len(later, &mut expired), Some(7));
+    assert_eq!((expired, queues.bytes()), (1, 7));
+    assert_eq!(queues.take(10).unwrap().message, 0, "no number was spent");
+}
+
+#[test]
+fn a_reset_waits_for_the_queue() {
+    let mut queues = queues();
+    queues.push(3, message(5));
+    queues.reset_when_empty(3);
+    queues.reset_when_empty(4);
+    assert_eq!(queues.drained(), &[4]);
+    queues.take(10);
+    assert_eq!(queues.drained(), &[4, 3]);
+}

@@ -1,0 +1,272 @@
+//! Messages written and read in parts.
+
+use crate::pair::{Link, Pair, connected, message, ms, origin, plain, seed};
+use bytes::Bytes;
+use peerless_sctp::data_channel::{self, ChannelInit, Role, Session};
+use peerless_sctp::{
+    AppendError, Config, Event, Order, Outgoing, ReadMode, SendError, State, Then,
+};
+use std::time::Duration;
+
+fn streaming() -> Config {
+    let mut config = Config::default();
+    config.max_send_message_size = usize::MAX;
+    config
+}
+
+#[test]
+fn a_message_far_larger_than_all_memory_bounds_goes_through_in_parts() {
+    // 64 MB, with a send buffer of 4 MiB and a receive window of 1 MiB.
+    const LEN: usize = 64_000_000;
+    let mut pair = connected(&streaming());
+    pair.link.rate = Some((125_000_000, 500_000));
+    pair.z.set_read_mode(1, ReadMode::Parts);
+    pair.a.begin(pair.now, Outgoing::new(1, 53, Bytes::new())).unwrap();
+    let block = Bytes::from((0..100_000_u32).map(|index| (index % 251) as u8).collect::<Vec<_>>());
+    let (mut written, mut read, mut most) = (0, 0, 0);
+    let done = pair.run_until(Duration::from_secs(60), |pair| {
+        while written < LEN && pair.a.append(pair.now, 1, block.clone()).is_ok() {
+            written += block.len();
+            if written == LEN {
+                assert!(pair.a.finish(pair.now, 1));
+            }
+        }
+        most = most.max(pair.a.total_buffered_amount()).max(pair.z.stats().receive_buffered);
+        while let Some(part) = pair.z.read_part(1) {
+            for byte in &part.payload {
+                debug_assert_eq!(usize::from(*byte), read % 100_000 % 251);
+                read += 1;
+            }
+            if part.then == Then::End {
+                return true;
+            }
+            assert_eq!(part.then, Then::More);
+        }
+        false
+    });
+    assert!(done, "{read} of {written}");
+    assert_eq!(read, LEN);
+    assert!(most <= 5 << 20, "{most}");
+    assert_eq!(pair.z.stats().receive_buffered, 0);
+    assert_eq!(pair.z.stats().messages_received, 1);
+}
+
+#[test]
+fn other_streams_do_not_wait_for_a_message_that_is_being_written() {
+    let mut pair = connected(&streaming());
+    pair.z.set_read_mode(1, ReadMode::Parts);
+    pair.a.begin(pair.now, message(1, 10_000, 1)).unwrap();
+    pair.a.send(pair.now, message(2, 500_000 >> 1, 2)).unwrap();
+    pair.run(Duration::from_secs(1));
+    assert!(pair.z.read(2).is_some());
+    let mut parts = 0;
+    while let Some(part) = pair.z.read_part(1) {
+        parts += part.payload.len();
+        assert_eq!(part.then, Then::More);
+    }
+    assert_eq!(parts, 9_999, "the last byte is held back");
+    pair.a.finish(pair.now, 1);
+    pair.run(Duration::from_secs(1));
+    let last = pair.z.read_part(1).unwrap();
+    assert_eq!((last.payload.len(), last.then), (1, Then::End));
+}
+
+#[test]
+fn a_message_abandoned_half_way_is_seen_as_such() {
+    for (order, read_first) in
+        [(Order::Ordered, true), (Order::Ordered, false), (Order::Unordered, true)]
+    {
+        let mut pair = connected(&streaming());
+        pair.z.set_read_mode(1, ReadMode::Parts);
+        let mut first = message(1, 50_000, 1);
+        first.order = order;
+        pair.a.begin(pair.now, first).unwrap();
+        pair.run(Duration::from_secs(1));
+        if read_first {
+            assert_eq!(pair.z.read_part(1).unwrap().then, Then::More);
+        }
+        pair.a.abandon(pair.now, 1);
+        let mut second = message(1, 100, 2);
+        second.order = order;
+        pair.a.send(pair.now, second).unwrap();
+        pair.run(Duration::from_secs(1));
+        if read_first {
+            let cut = pair.z.read_part(1).unwrap();
+            assert_eq!((cut.payload.len(), cut.then), (0, Then::Abandoned));
+        }
+        let next = pair.z.read_part(1).unwrap();
+        assert_eq!((next.payload[0], next.payload.len(), next.then), (2, 100, Then::End));
+        assert_eq!(pair.z.read_part(1), None);
+        assert_eq!(pair.z.stats().receive_buffered, 0);
+        assert_eq!((pair.a.total_buffered_amount(), pair.a.stats().bytes_in_flight), (0, 0));
+        assert_eq!(pair.a.state(), State::Established);
+    }
+}
+
+#[test]
+fn a_slow_reader_stops_the_writer_and_goes_on_later() {
+    let mut pair = connected(&streaming());
+    pair.z.set_read_mode(1, ReadMode::Parts);
+    pair.a.begin(pair.now, Outgoing::new(1, 53, Bytes::new())).unwrap();
+    let block = Bytes::from(vec![7; 100_000]);
+    let mut written = 0;
+    pair.run_until(Duration::from_secs(20), |pair| {
+        while pair.a.append(pair.now, 1, block.clone()).is_ok() {
+            written += block.len();
+        }
+        false
+    });
+    let held = pair.z.stats().receive_buffered;
+    assert!(held <= 3 << 20, "{held}");
+    assert!(written < 8 << 20, "{written}");
+    assert_eq!(pair.a.state(), State::Established);
+    pair.a.finish(pair.now, 1);
+    let mut read = 0;
+    assert!(pair.run_until(Duration::from_secs(60), |pair| {
+        while let Some(part) = pair.z.read_part(1) {
+            read += part.payload.len();
+            if part.then == Then::End {
+                return true;
+            }
+        }
+        false
+    }));
+    assert_eq!(read, written);
+}
+
+#[test]
+fn what_cannot_be_written_comes_back() {
+    let mut config = plain();
+    config.send_buffer = 200_000;
+    let mut pair = connected(&config);
+    let large = message(1, 250_000, 1);
+    let error = pair.a.send(pair.now, large.clone()).unwrap_err();
+    assert_eq!(error, SendError::NeedsInterleaving { message: large });
+    let error = pair.a.begin(pair.now, message(1, 10, 1)).unwrap_err();
+    assert!(matches!(error, SendError::NeedsInterleaving { .. }));
+
+    let mut config = Config::default();
+    config.send_buffer = 200_000;
+    let mut pair = connected(&config);
+    pair.a.begin(pair.now, message(1, 10, 1)).unwrap();
+    assert!(matches!(pair.a.send(pair.now, message(1, 10, 1)), Err(SendError::MessageOpen { .. })));
+    let part = Bytes::from(vec![1; 199_995]);
+    let error = pair.a.append(pair.now, 1, part.clone()).unwrap_err();
+    assert_eq!(error, AppendError::BufferFull { part: part.clone(), buffered: 10 });
+    let huge = Bytes::from(vec![1; 262_140]);
+    let error = pair.a.append(pair.now, 1, huge.clone()).unwrap_err();
+    assert_eq!(error, AppendError::TooLarge { part: huge, limit: 262_144 });
+    assert!(pair.a.finish(pair.now, 1));
+    let error = pair.a.append(pair.now, 1, part.clone()).unwrap_err();
+    assert_eq!(error, AppendError::NoMessage { part });
+    assert!(!pair.a.finish(pair.now, 1));
+}
+
+#[test]
+fn a_message_that_was_begun_may_be_ended_during_a_shutdown() {
+    let mut pair = connected(&Config::default());
+    pair.a.begin(pair.now, message(1, 10, 1)).unwrap();
+    pair.a.shutdown(pair.now);
+    pair.run(Duration::from_secs(1));
+    assert_eq!(pair.a.state(), State::ShutdownPending);
+    pair.a.append(pair.now, 1, Bytes::from_static(b"more")).unwrap();
+    pair.a.finish(pair.now, 1);
+    pair.run(Duration::from_secs(1));
+    assert_eq!(pair.z.read(1).unwrap().payload.len(), 14);
+    assert_eq!(pair.a.state(), State::Closed);
+}
+
+fn channels() -> (Pair<Session>, data_channel::ChannelId, data_channel::ChannelId) {
+    let start = origin();
+    let mut config = data_channel::Config::default();
+    config.association.max_send_message_size = 10 << 20;
+    config.association.read_mode = ReadMode::Parts;
+    let [a, z] = [0, 1].map(|side| Session::new(config.clone(), start, seed(5, side)));
+    let mut pair = Pair::new(start, a, z).with_link(Link::default(), 5);
+    let a = pair.a.open(start, ChannelInit::new("files")).unwrap();
+    pair.a.start(start, Role::Client);
+    pair.z.start(start, Role::Server);
+    pair.run(ms(300));
+    let z = std::iter::from_fn(|| pair.z.poll_event())
+        .find_map(|event| match event {
+            data_channel::Event::ChannelIncoming(id) => Some(id),
+            _ => None,
+        })
+        .unwrap();
+    (pair, a, z)
+}
+
+#[test]
+fn a_channel_carries_messages_in_parts() {
+    let (mut pair, a, z) = channels();
+    assert!(pair.a.can_stream());
+    pair.a.begin(pair.now, a, "").unwrap();
+    for _ in 0..50 {
+        pair.a.append(pair.now, a, Bytes::from(vec![b'x'; 20_000])).unwrap();
+    }
+    pair.a.finish(pair.now, a);
+    pair.a.begin(pair.now, a, vec![]).unwrap();
+    pair.a.finish(pair.now, a);
+    let mut len = 0;
+    pair.run_until(Duration::from_secs(5), |pair| {
+        while let Some(part) = pair.z.read_part(z) {
+            assert!(!part.binary);
+            len += part.data.len();
+            if part.then == Then::End {
+                return true;
+            }
+        }
+        false
+    });
+    assert_eq!(len, 1_000_000);
+    pair.run(ms(500));
+    let empty = pair.z.read_part(z).unwrap();
+    assert_eq!((empty.data.len(), empty.binary, empty.then), (0, true, Then::End));
+    let stats = pair.a.channel_stats(a).unwrap();
+    assert_eq!((stats.messages_sent, stats.bytes_sent), (2, 1_000_000));
+    let stats = pair.z.channel_stats(z).unwrap();
+    assert_eq!((stats.messages_received, stats.bytes_received), (2, 1_000_000));
+}
+
+#[test]
+fn closing_a_channel_abandons_what_is_being_written_on_it() {
+    let (mut pair, a, z) = channels();
+    pair.a.begin(pair.now, a, vec![1; 5_000]).unwrap();
+    pair.run(ms(500));
+    assert_eq!(pair.z.read_part(z).unwrap().then, Then::More);
+    pair.a.close(pair.now, a);
+    pair.run(ms(500));
+    let closed = std::iter::from_fn(|| pair.a.poll_event())
+        .any(|event| event == data_channel::Event::ChannelClosed(a));
+    assert!(closed);
+    let last = pair.z.read_part(z).unwrap();
+    assert_eq!((last.data.len(), last.then), (0, Then::Abandoned));
+    assert_eq!(pair.z.read_part(z), None);
+    // The number is used anew.
+    let again = pair.a.open(pair.now, ChannelInit::new("again")).unwrap();
+    pair.a.send(pair.now, again, "fresh").unwrap();
+    pair.run(ms(500));
+    let id = std::iter::from_fn(|| pair.z.poll_event())
+        .find_map(|event| match event {
+            data_channel::Event::ChannelIncoming(id) => Some(id),
+            _ => None,
+        })
+        .unwrap();
+    assert_eq!(pair.z.read(id).unwrap().as_text(), Some("fresh"));
+}
+
+#[test]
+fn a_part_is_told_once_until_it_is_read() {
+    let mut pair = connected(&streaming());
+    pair.z.set_read_mode(1, ReadMode::Parts);
+    pair.a.begin(pair.now, message(1, 5_000, 1)).unwrap();
+    pair.run(ms(500));
+    assert_eq!(pair.z.poll_event(), Some(Event::Readable(1)));
+    pair.a.append(pair.now, 1, Bytes::from(vec![1; 5_000])).unwrap();
+    pair.run(ms(500));
+    assert_eq!(pair.z.poll_event(), None);
+    while pair.z.read_part(1).is_some() {}
+    pair.a.append(pair.now, 1, Bytes::from(vec![1; 5_000])).unwrap();
+    pair.run(ms(500));
+    assert_eq!(pair.z.poll_event(), Some(Event::Readable(1)));
+}
