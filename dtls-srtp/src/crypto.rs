@@ -194,6 +194,13 @@ pub trait AesCtrHmacSha1: Send + Sync {
     /// authenticates.
     fn seal(&self, counter: &[u8; 16], packet: &mut [u8], clear: usize, suffix: &[u8]) -> [u8; 20];
 
+    /// Only encrypts, or decrypts: adds (XOR) the keystream that starts with counter block
+    /// `counter` to `data`. It is for packets whose encrypted part is not in one piece (RFC 9335
+    /// with CSRCs). The default does too much, and throws a tag away.
+    fn apply(&self, counter: &[u8; 16], data: &mut [u8]) {
+        self.seal(counter, data, 0, &[]);
+    }
+
     /// Compares, in constant time, the HMAC-SHA1 of `packet` followed by `suffix` with `tag`, which
     /// may be its first bytes only (SRTP's tags have 10 or 4), and if it is equal decrypts
     /// `packet[clear..]` in place. After an error the packet is as it was.

@@ -15,10 +15,11 @@
 //!  │ payload, padding       │  │ ticated    │ the rest of the first, │  │ ticated
 //!  │       (encrypted)      │  │            │ other packets (encr.)  │  │
 //!  ├────────────────────────┤ ─┘            ├────────────────────────┤  │
-//!  │ tag                    │               │ E │ SRTCP index        │  │
+//!  │ MKI, tag               │               │ E │ SRTCP index        │  │
 //!  └────────────────────────┘               ├────────────────────────┤ ─┘
-//!                                           │ tag (before E with GCM)│
+//!                                           │ MKI, tag               │
 //!                                           └────────────────────────┘
+//!                        with GCM the tag is directly after what is encrypted
 //! ```
 //!
 //! SRTP does not send the packet's whole index (rollover counter and sequence number, 48 bits):
@@ -45,56 +46,99 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Left out: key derivation rates other than zero, the MKI, the NULL and F8 ciphers, RFC 6904 and
-//! RFC 9335.
+//! # In a SIP gateway
+//!
+//! Keys that signalling has carried ([RFC 4568](https://www.rfc-editor.org/rfc/rfc4568)) are the
+//! 30 or 46 bytes of a master key and its salt, and may have an identifier, so that they can be
+//! changed in the middle of a call:
+//!
+//! ```
+//! use peerless_dtls_srtp::Crypto;
+//! use peerless_dtls_srtp::srtp::{Context, MasterKey, Profile, Settings};
+//!
+//! // a=crypto:1 AES_256_CM_HMAC_SHA1_80 inline:…|2^20|1:4;inline:…|2^20|2:4
+//! let profile = Profile::from_name("AES_256_CM_HMAC_SHA1_80").ok_or("an unknown suite")?;
+//! let (first, second) = ([7; 46], [8; 46]);
+//! let master = |inline: &[u8], mki: u32| {
+//!     let (key, salt) = inline.split_at(profile.key_len());
+//!     MasterKey::new(key, salt).with_mki(&mki.to_be_bytes())
+//! };
+//! let mut settings = Settings::default();
+//! settings.max_rtp_packets = Some(1 << 20);
+//! let crypto = Crypto::default();
+//! let mut towards_phone = Context::with_settings(profile, &master(&first, 1), &crypto, settings)?;
+//! let mut at_phone = Context::new(profile, &master(&first, 1), &crypto)?;
+//! for context in [&mut towards_phone, &mut at_phone] {
+//!     context.add_key(&master(&second, 2), &crypto)?;
+//! }
+//!
+//! let rtp = [0x80, 0, 0, 1, 0, 0, 0, 0, 0xCA, 0xFE, 0xBA, 0xBE, 0xFF, 0xFF];
+//! let mut packet = rtp.to_vec();
+//! towards_phone.protect_rtp(&mut packet, 0)?;
+//! assert_eq!(packet.len(), rtp.len() + 4 + 10, "the identifier and the tag");
+//! assert_eq!(at_phone.unprotect_rtp(&mut packet)?, rtp);
+//!
+//! // Towards the end of the first key's life, or whenever it is time: the next packet says by
+//! // itself which key it is under.
+//! assert_eq!(towards_phone.packets_left().rtp, (1 << 20) - 1);
+//! towards_phone.send_with(&2u32.to_be_bytes());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What headers show
+//!
+//! SRTP leaves headers readable. [`Cryptex`] hides CSRCs and header extensions whole; where a
+//! middlebox must read some of them, [`Settings::encrypted_extensions`] hides chosen elements. With
+//! both, a packet is encrypted by the first if that is possible, never by both
+//! ([RFC 9335 §5](https://www.rfc-editor.org/rfc/rfc9335#section-5)).
+//!
+//! Left out: key derivation rates other than zero, `<From, To>`, and the NULL and F8 ciphers.
 
 mod cipher;
+mod cryptex;
+mod error;
+mod extension;
 mod index;
+mod keyring;
 mod keys;
 mod profile;
 mod replay;
+mod settings;
 mod source;
 
-use rtp::packet::Header;
-use thiserror::Error;
+use rtp::Ssrc;
 
-use self::{cipher::Cipher, source::Sources};
-use crate::crypto::{Crypto, CryptoError, KeyError};
+use self::{
+    cryptex::Layout,
+    keyring::{Key, Keyring},
+    source::Sources,
+};
+use crate::crypto::{Crypto, KeyError};
 
 pub use self::{
+    cryptex::Cryptex,
+    error::{AddKeyError, ProtectError, UnprotectError},
+    extension::ExtensionIds,
     keys::{MasterKey, SessionKeys},
     profile::Profile,
+    settings::Settings,
 };
 
-/// One direction of SRTP and SRTCP under one master key, with the state of every source in it.
+/// One direction of SRTP and SRTCP, with the state of every source in it.
 pub struct Context {
-    profile: Profile,
-    rtp: Cipher,
-    rtcp: Cipher,
+    keys: Keyring,
     sources: Sources,
-    replay_window: usize,
+    settings: Settings,
+    profile: Profile,
 }
 
-/// The bounds of a [`Context`].
+/// How many packets a master key may still protect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Settings {
-    /// How many packets of a source before its newest can still arrive: older ones are refused as
-    /// they could be replays. At least 64 ([RFC 3711
-    /// §3.3.2](https://www.rfc-editor.org/rfc/rfc3711#section-3.3.2)) and rounded up to a power of
-    /// two; each costs a bit per source. The default, 1024, is a fifth of a second of a 50 Mbit/s
-    /// stream.
-    pub replay_window: usize,
-    /// How many sources a context follows. Packets of further ones are refused: forgetting a
-    /// source would let its packets be replayed. The default, 1024, is far above what a session
-    /// of one transport has and keeps the table below 256 KiB.
-    pub max_sources: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { replay_window: 1024, max_sources: 1024 }
-    }
+pub struct PacketsLeft {
+    /// RTP packets.
+    pub rtp: u64,
+    /// RTCP packets.
+    pub rtcp: u64,
 }
 
 impl Context {
@@ -118,14 +162,67 @@ impl Context {
         crypto: &Crypto,
         settings: Settings,
     ) -> Result<Self, KeyError> {
-        let (rtp, rtcp) = keys::derive(profile, key, crypto)?;
+        let key = Key::new(profile, key, &settings.encrypted_extensions, crypto)?;
         Ok(Self {
-            profile,
-            rtp,
-            rtcp,
+            keys: Keyring::new(key),
             sources: Sources::new(settings.max_sources),
-            replay_window: settings.replay_window.max(MIN_REPLAY_WINDOW),
+            settings: settings.bounded(profile),
+            profile,
         })
+    }
+
+    /// Adds a master key that packets can be under from then on: what is received says by its
+    /// identifier which key it is under, what is sent keeps its key until
+    /// [`send_with`](Self::send_with) says otherwise. Rollover counters and replay windows belong
+    /// to the sources and go on.
+    ///
+    /// # Errors
+    ///
+    /// [`AddKeyError`] if the key does not fit, or its identifier is not of the length that the
+    /// context's have, or is one of them.
+    pub fn add_key(&mut self, key: &MasterKey, crypto: &Crypto) -> Result<(), AddKeyError> {
+        let (actual, expected) = (key.mki().len(), self.keys.mki_len());
+        if actual != expected {
+            return Err(AddKeyError::MkiLength { actual, expected });
+        }
+        if self.keys.find(key.mki()).is_some() {
+            return Err(AddKeyError::Known);
+        }
+        let key = Key::new(self.profile, key, &self.settings.encrypted_extensions, crypto)?;
+        self.keys.add(key);
+        Ok(())
+    }
+
+    /// Sends with the master key of this identifier from the next packet on. Returns false, and
+    /// changes nothing, if there is none.
+    pub fn send_with(&mut self, mki: &[u8]) -> bool {
+        self.keys.send_with(mki)
+    }
+
+    /// Forgets the master key of this identifier: packets under it are refused from then on. Returns
+    /// false, and changes nothing, if there is none or if it is the one that is sent with.
+    pub fn remove_key(&mut self, mki: &[u8]) -> bool {
+        self.keys.remove(mki)
+    }
+
+    /// Returns how many packets the master key that is sent with may still protect. When that is
+    /// nearly none, it is time to agree on another.
+    pub fn packets_left(&self) -> PacketsLeft {
+        let Settings { max_rtp_packets, max_rtcp_packets, .. } = self.settings;
+        let key = &self.keys.current;
+        PacketsLeft {
+            rtp: max_rtp_packets.unwrap_or(u64::MAX).saturating_sub(key.rtp_packets),
+            rtcp: max_rtcp_packets.unwrap_or(u64::MAX).saturating_sub(key.rtcp_packets),
+        }
+    }
+
+    /// Returns whether less than a sixteenth is left of what the master key that is sent with may
+    /// protect.
+    pub fn needs_new_key(&self) -> bool {
+        let left = self.packets_left();
+        let is_short = |left: u64, max: Option<u64>| left < max.unwrap_or(u64::MAX).div_ceil(16);
+        is_short(left.rtp, self.settings.max_rtp_packets)
+            || is_short(left.rtcp, self.settings.max_rtcp_packets)
     }
 
     /// Returns the profile.
@@ -133,14 +230,25 @@ impl Context {
         self.profile
     }
 
-    /// Returns by how many bytes [`protect_rtp`](Self::protect_rtp) makes a packet longer.
+    /// Returns whether CSRCs and header extensions are encrypted.
+    pub const fn cryptex(&self) -> Cryptex {
+        self.settings.cryptex
+    }
+
+    /// Changes whether CSRCs and header extensions are encrypted, as a session description says.
+    pub const fn set_cryptex(&mut self, cryptex: Cryptex) {
+        self.settings.cryptex = cryptex;
+    }
+
+    /// Returns by how many bytes [`protect_rtp`](Self::protect_rtp) makes a packet longer. With
+    /// [`Cryptex`] it is four more for a packet that has CSRCs and no header extension.
     pub const fn rtp_overhead(&self) -> usize {
-        self.profile.rtp_tag_len()
+        self.profile.rtp_tag_len() + self.keys.mki_len()
     }
 
     /// Returns by how many bytes [`protect_rtcp`](Self::protect_rtcp) makes a packet longer.
     pub const fn rtcp_overhead(&self) -> usize {
-        self.profile.rtcp_tag_len() + INDEX_LEN
+        self.profile.rtcp_tag_len() + INDEX_LEN + self.keys.mki_len()
     }
 
     /// Returns how many sources the context follows.
@@ -148,11 +256,19 @@ impl Context {
         self.sources.len()
     }
 
+    /// Returns the rollover counter of a source's newest RTP packet, for those who join late;
+    /// `None` before the first.
+    pub fn rollover_counter(&self, ssrc: Ssrc) -> Option<u32> {
+        let slot = self.sources.find(ssrc.0).ok()?;
+        let newest = self.sources.get(slot)?.rtp.newest()?;
+        Some((newest >> 16) as u32)
+    }
+
     /// Sets the rollover counter of a source from which no packet has been seen, as told by
     /// signalling: who joins late cannot know how often the sequence number has wrapped.
     ///
     /// Returns false, and changes nothing, for a source already known or if the table is full.
-    pub fn set_rollover_counter(&mut self, ssrc: rtp::Ssrc, counter: u32) -> bool {
+    pub fn set_rollover_counter(&mut self, ssrc: Ssrc, counter: u32) -> bool {
         let Ok(slot) = self.sources.find(ssrc.0) else { return false };
         if self.sources.get(slot).is_some() {
             return false;
@@ -171,33 +287,61 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// [`ProtectError`]; `buf` is as it was.
+    /// [`ProtectError`]; `buf` is as it was, unless that is [`ProtectError::TooLong`].
     pub fn protect_rtp(&mut self, buf: &mut Vec<u8>, start: usize) -> Result<(), ProtectError> {
-        let packet = buf.get_mut(start..).ok_or(ProtectError::Malformed)?;
-        let header = Header::parse(packet).map_err(|_| ProtectError::Malformed)?;
-        let (ssrc, clear) = (header.ssrc().0, header.len());
-        let sequence_number = header.sequence_number().0;
-
-        let slot = self.sources.find(ssrc).map_err(|_| ProtectError::TooManySources)?;
-        let index =
-            self.sources.estimate(slot, sequence_number).ok_or(ProtectError::KeyExhausted)?;
-        if self.rtp.needs_unique_nonces()
-            && let Some(source) = self.sources.get(slot)
-        {
-            source.rtp.check(index, self.replay_window).map_err(|_| ProtectError::Repeated)?;
+        let packet = buf.get(start..).ok_or(ProtectError::Malformed)?;
+        let layout = Layout::parse(packet).map_err(|_| ProtectError::Malformed)?;
+        let ssrc = layout.ssrc;
+        let mark = self.settings.cryptex.mark(&layout)?;
+        let key = &mut self.keys.current;
+        if Some(key.rtp_packets) >= self.settings.max_rtp_packets {
+            return Err(ProtectError::KeyExhausted);
         }
-        let tag = self.rtp.seal_rtp(ssrc, index, packet, clear)?;
+        let slot = self.sources.find(ssrc).map_err(|_| ProtectError::TooManySources)?;
+        let index = match self.sources.get(slot) {
+            None => u64::from(layout.sequence_number),
+            Some(source) => {
+                let index =
+                    source.estimate(layout.sequence_number).ok_or(ProtectError::KeyExhausted)?;
+                if key.rtp.needs_unique_nonces() {
+                    let new = source.rtp.check(index, self.settings.replay_window);
+                    new.map_err(|_| ProtectError::Repeated)?;
+                }
+                index
+            }
+        };
+
+        let mut portion = layout.payload();
+        if let Some(mark) = mark {
+            mark.write(buf, start, &layout);
+            portion = layout.all_but_the_fixed();
+        }
+        let packet = buf.get_mut(start..).ok_or(ProtectError::Malformed)?;
+        // "If a packet is encrypted with Cryptex, it MUST NOT also use header extension encryption
+        // [RFC6904], and vice versa" (RFC 9335 §5).
+        if mark.is_none()
+            && let (Some(header), Some(profile)) = (&key.header, layout.extension)
+            && let Some(elements) = layout.elements_mut(packet)
+        {
+            let ids = &self.settings.encrypted_extensions;
+            header.apply(ssrc, index, ids, profile, elements);
+        }
+        let tag = key.rtp.seal_rtp(ssrc, index, packet, portion)?;
+        key.rtp_packets += 1;
         let source = self.sources.get_or_insert(slot, ssrc);
-        if self.rtp.needs_unique_nonces() {
-            source.rtp.mark(index, self.replay_window);
+        if key.rtp.needs_unique_nonces() {
+            source.rtp.mark(index, self.settings.replay_window);
         } else {
             source.rtp.advance(index);
         }
-        buf.extend_from_slice(&tag);
+        key.rtp.append(buf, &tag, &[], &key.mki);
         Ok(())
     }
 
     /// Turns an SRTP packet into the RTP packet, decrypted in place.
+    ///
+    /// A packet with CSRCs that came with [`Cryptex`] keeps the empty header extension that the
+    /// sender may have added.
     ///
     /// # Errors
     ///
@@ -206,21 +350,33 @@ impl Context {
         &mut self,
         packet: &'d mut [u8],
     ) -> Result<&'d mut [u8], UnprotectError> {
-        let header = Header::parse(packet).map_err(|_| UnprotectError::Malformed)?;
-        let (ssrc, clear) = (header.ssrc().0, header.len());
-        let sequence_number = header.sequence_number().0;
-        if packet.len() < clear + self.profile.rtp_tag_len() {
-            return Err(UnprotectError::Malformed);
-        }
-
+        let parts = self.keys.current.rtp.split(packet, 0, self.keys.mki_len());
+        let parts = parts.ok_or(UnprotectError::Malformed)?;
+        let layout = Layout::parse(parts.packet).map_err(|_| UnprotectError::Malformed)?;
+        let ssrc = layout.ssrc;
+        let profile = self.settings.cryptex.unmark(&layout)?;
+        let key = self.keys.find(parts.mki).ok_or(UnprotectError::UnknownMasterKey)?;
         let slot = self.sources.find(ssrc).map_err(|_| UnprotectError::TooManySources)?;
-        let index = self.sources.estimate(slot, sequence_number).ok_or(UnprotectError::TooOld)?;
-        if let Some(source) = self.sources.get(slot) {
-            source.rtp.check(index, self.replay_window)?;
+        let index = match self.sources.get(slot) {
+            None => u64::from(layout.sequence_number),
+            Some(source) => source.expect(layout.sequence_number, self.settings.replay_window)?,
+        };
+
+        let portion = match profile {
+            None => layout.payload(),
+            Some(_) => layout.all_but_the_fixed(),
+        };
+        key.rtp.open_rtp(ssrc, index, parts.packet, portion, parts.tag)?;
+        if let Some(profile) = profile {
+            layout.set_profile(parts.packet, profile);
+        } else if let (Some(header), Some(profile)) = (&key.header, layout.extension)
+            && let Some(elements) = layout.elements_mut(parts.packet)
+        {
+            let ids = &self.settings.encrypted_extensions;
+            header.apply(ssrc, index, ids, profile, elements);
         }
-        let plain = self.rtp.open_rtp(ssrc, index, packet, clear)?;
-        self.sources.get_or_insert(slot, ssrc).rtp.mark(index, self.replay_window);
-        Ok(plain)
+        self.sources.get_or_insert(slot, ssrc).rtp.mark(index, self.settings.replay_window);
+        Ok(parts.packet)
     }
 
     /// Turns the compound RTCP packet in `buf[start..]` into an SRTCP packet: encrypted in place,
@@ -228,10 +384,14 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// [`ProtectError`]; `buf` is as it was.
+    /// [`ProtectError`]; `buf` is as it was, unless that is [`ProtectError::TooLong`].
     pub fn protect_rtcp(&mut self, buf: &mut Vec<u8>, start: usize) -> Result<(), ProtectError> {
         let packet = buf.get_mut(start..).ok_or(ProtectError::Malformed)?;
         let ssrc = rtcp_sender(packet).ok_or(ProtectError::Malformed)?;
+        let key = &mut self.keys.current;
+        if Some(key.rtcp_packets) >= self.settings.max_rtcp_packets {
+            return Err(ProtectError::KeyExhausted);
+        }
         let slot = self.sources.find(ssrc).map_err(|_| ProtectError::TooManySources)?;
         // "The SRTCP index MUST be set to zero before the first SRTCP packet is sent, and MUST be
         // incremented by one, modulo 2^31, after each SRTCP packet is sent": wrapping would use a
@@ -241,9 +401,11 @@ impl Context {
         if index > MAX_RTCP_INDEX {
             return Err(ProtectError::KeyExhausted);
         }
-        let trailer = self.rtcp.seal_rtcp(ssrc, index as u32, packet)?;
+        let word = ENCRYPTED | index as u32;
+        let tag = key.rtcp.seal_rtcp(ssrc, word, packet)?;
+        key.rtcp_packets += 1;
         self.sources.get_or_insert(slot, ssrc).rtcp.advance(index);
-        buf.extend_from_slice(&trailer);
+        key.rtcp.append(buf, &tag, &word.to_be_bytes(), &key.mki);
         Ok(())
     }
 
@@ -256,17 +418,21 @@ impl Context {
         &mut self,
         packet: &'d mut [u8],
     ) -> Result<&'d mut [u8], UnprotectError> {
-        let ssrc = rtcp_sender(packet).ok_or(UnprotectError::Malformed)?;
-        let word = self.rtcp.rtcp_index(packet).ok_or(UnprotectError::Malformed)?;
-        let index = u64::from(word & MAX_RTCP_INDEX as u32);
-
+        let parts = self.keys.current.rtcp.split(packet, INDEX_LEN, self.keys.mki_len());
+        let parts = parts.ok_or(UnprotectError::Malformed)?;
+        let ssrc = rtcp_sender(parts.packet).ok_or(UnprotectError::Malformed)?;
+        let word = parts.word.try_into().map_err(|_| UnprotectError::Malformed)?;
+        let word = u32::from_be_bytes(word);
+        let index = u64::from(word & !ENCRYPTED);
+        let key = self.keys.find(parts.mki).ok_or(UnprotectError::UnknownMasterKey)?;
         let slot = self.sources.find(ssrc).map_err(|_| UnprotectError::TooManySources)?;
         if let Some(source) = self.sources.get(slot) {
-            source.rtcp.check(index, RTCP_REPLAY_WINDOW)?;
+            source.rtcp.check(index, self.settings.rtcp_replay_window)?;
         }
-        let plain = self.rtcp.open_rtcp(ssrc, word, packet)?;
-        self.sources.get_or_insert(slot, ssrc).rtcp.mark(index, RTCP_REPLAY_WINDOW);
-        Ok(plain)
+        key.rtcp.open_rtcp(ssrc, word, parts.packet, parts.tag)?;
+        let source = self.sources.get_or_insert(slot, ssrc);
+        source.rtcp.mark(index, self.settings.rtcp_replay_window);
+        Ok(parts.packet)
     }
 }
 
@@ -276,62 +442,6 @@ impl std::fmt::Debug for Context {
             .field("profile", &self.profile)
             .field("sources", &self.sources.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// Why a packet could not be protected.
-#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[non_exhaustive]
-pub enum ProtectError {
-    /// This source has used up its indexes: 2^48 RTP packets, 2^31 RTCP packets. New keys are
-    /// needed ([RFC 3711 §9.2](https://www.rfc-editor.org/rfc/rfc3711#section-9.2)).
-    #[error("this key has protected as many packets of the source as it may")]
-    KeyExhausted,
-    /// Not an RTP or RTCP packet.
-    #[error("the bytes are not an RTP or RTCP packet")]
-    Malformed,
-    /// A packet with this sequence number has been protected already, or may have been.
-    #[error("a packet with this sequence number was already protected")]
-    Repeated,
-    /// The table of sources is full ([`Settings::max_sources`]).
-    #[error("too many sources under one key")]
-    TooManySources,
-    /// The cipher refused: only for packets of gibibytes.
-    #[error("the cipher refused the packet")]
-    TooLong,
-}
-
-impl From<CryptoError> for ProtectError {
-    fn from(_: CryptoError) -> Self {
-        Self::TooLong
-    }
-}
-
-/// Why a packet was refused.
-#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[non_exhaustive]
-pub enum UnprotectError {
-    /// The tag is wrong: forged, damaged, under other keys, or too many packets were lost for the
-    /// rollover counter to be estimated.
-    #[error("the authentication tag does not match")]
-    Authentication,
-    /// Not an SRTP or SRTCP packet, or too short for its tag.
-    #[error("the bytes are not an SRTP or SRTCP packet")]
-    Malformed,
-    /// A packet with this index was accepted before.
-    #[error("the packet was received before")]
-    Replayed,
-    /// The packet is older than the replay window.
-    #[error("the packet is older than the replay window")]
-    TooOld,
-    /// The table of sources is full ([`Settings::max_sources`]).
-    #[error("too many sources under one key")]
-    TooManySources,
-}
-
-impl From<CryptoError> for UnprotectError {
-    fn from(_: CryptoError) -> Self {
-        Self::Authentication
     }
 }
 
@@ -352,12 +462,6 @@ const ENCRYPTED: u32 = 1 << 31;
 
 /// The last SRTCP index under a key: 31 bits.
 const MAX_RTCP_INDEX: u64 = (1 << 31) - 1;
-
-/// "The replay list … window size … MUST be at least 64" (RFC 3711 §3.3.2).
-const MIN_REPLAY_WINDOW: usize = 64;
-
-/// RTCP comes a few times a second; what is 128 packets late says nothing any more.
-const RTCP_REPLAY_WINDOW: usize = 128;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use peerless_dtls_srtp::{
     crypto::Crypto,
-    srtp::{Context, MasterKey, Profile, Settings, UnprotectError},
+    srtp::{Context, Cryptex, MasterKey, Profile, Settings, UnprotectError},
 };
 use rand::{RngExt, SeedableRng, rngs::ChaCha20Rng};
 
@@ -16,9 +16,7 @@ const WINDOW: u64 = 128;
 fn packets_are_accepted_once_and_in_any_order_across_rollovers() {
     for seed in 0..seeds() {
         let mut rng = ChaCha20Rng::from_seed([seed as u8; 32]);
-        for profile in
-            [Profile::AeadAes128Gcm, Profile::AeadAes256Gcm, Profile::Aes128CmHmacSha1_80]
-        {
+        for profile in Profile::ALL {
             call(profile, &mut rng, seed);
         }
     }
@@ -27,6 +25,7 @@ fn packets_are_accepted_once_and_in_any_order_across_rollovers() {
 fn call(profile: Profile, rng: &mut ChaCha20Rng, seed: u64) {
     let mut settings = Settings::default();
     settings.replay_window = WINDOW as usize;
+    settings.encrypted_extensions = [1].into_iter().collect();
     let key = MasterKey::new(&vec![1; profile.key_len()], &vec![2; profile.salt_len()]);
     let crypto = Crypto::default();
     let mut sender = Context::with_settings(profile, &key, &crypto, settings).unwrap();
@@ -42,6 +41,9 @@ fn call(profile: Profile, rng: &mut ChaCha20Rng, seed: u64) {
         let index = next.get_mut(&ssrc).unwrap();
         *index += if rng.random_ratio(1, 20) { rng.random_range(1..0x3000) } else { 1 };
         let mut packet = rtp(ssrc, *index);
+        // Each packet by itself is encrypted so or so, and says it.
+        receiver.set_cryptex(Cryptex::On);
+        sender.set_cryptex(if rng.random() { Cryptex::On } else { Cryptex::Off });
         sender.protect_rtp(&mut packet, 0).unwrap();
         if !rng.random_ratio(1, 10) {
             network.push((ssrc, *index, packet.clone()));
@@ -86,11 +88,21 @@ fn call(profile: Profile, rng: &mut ChaCha20Rng, seed: u64) {
     assert!(rollovers >= 3, "seed {seed}: the test is about rollovers, there were {rollovers}");
 }
 
+/// The index tells what is in the packet: CSRCs and header extensions of either form, or not.
 fn rtp(ssrc: u32, index: u64) -> Vec<u8> {
-    let mut packet = vec![0x80, 96];
+    let (csrcs, extension): (u8, &[u8]) = match index % 5 {
+        0 => (0, &[]),
+        1 => (0, &[0xBE, 0xDE, 0, 1, 0x11, 1, 2, 0]),
+        2 => (3, &[0xBE, 0xDE, 0, 1, 0x10, 1, 0x20, 2]),
+        3 => (15, &[0x10, 0, 0, 2, 1, 3, 1, 2, 3, 2, 1, 9]),
+        _ => (1, &[0x10, 0, 0, 0]),
+    };
+    let mut packet = vec![0x80 | u8::from(!extension.is_empty()) << 4 | csrcs, 96];
     packet.extend_from_slice(&(index as u16).to_be_bytes());
     packet.extend_from_slice(&(index as u32).to_be_bytes());
     packet.extend_from_slice(&ssrc.to_be_bytes());
+    packet.resize(12 + 4 * usize::from(csrcs), 3);
+    packet.extend_from_slice(extension);
     packet.extend_from_slice(&index.to_be_bytes());
     packet
 }

@@ -247,6 +247,21 @@ pub struct Extensions<'a> {
 impl<'a> Extensions<'a> {
     const NONE: Self = Self { profile: 0, elements: &[] };
 
+    /// Reads elements that lie somewhere else than in a packet, announced by `profile`.
+    pub const fn new(profile: u16, elements: &'a [u8]) -> Self {
+        Self { profile, elements }
+    }
+
+    /// The id of the first element that begins at byte `at` or later, and where its data is among
+    /// the elements: for who changes them in place. The next one begins where that ends.
+    pub fn locate(&self, at: usize) -> Option<(u8, Range<usize>)> {
+        let form = Form::from_profile(self.profile);
+        let mut elements = Elements { form, rest: self.elements.get(at..)? };
+        let Element { id, data } = elements.next()?;
+        let end = self.elements.len() - elements.rest.len();
+        Some((id, end - data.len()..end))
+    }
+
     /// The 16 bits that announce the form, and the bytes that follow the length.
     pub const fn raw(&self) -> (u16, &'a [u8]) {
         (self.profile, self.elements)

@@ -79,6 +79,10 @@ where
         self.mac(packet, suffix)
     }
 
+    fn apply(&self, counter: &[u8; 16], data: &mut [u8]) {
+        self.aes.apply(counter, data);
+    }
+
     fn open(
         &self,
         counter: &[u8; 16],

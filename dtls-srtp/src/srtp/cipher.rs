@@ -1,12 +1,11 @@
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::{ENCRYPTED, INDEX_LEN, RTCP_CLEAR_LEN};
+use super::{ENCRYPTED, INDEX_LEN, RTCP_CLEAR_LEN, cryptex::Portion};
 use crate::crypto::{Aead, AesCtrHmacSha1, CryptoError};
 
 /// The session keys of RTP or of RTCP: where they go in a packet, and what they are combined with.
 pub(super) struct Cipher {
     object: Object,
-    /// 14 bytes in counter mode, 12 in GCM, followed by zeros.
     salt: Salt,
 }
 
@@ -15,8 +14,27 @@ enum Object {
     Aead(Box<dyn Aead>),
 }
 
+/// A session salt: 14 bytes in counter mode, 12 in GCM, followed by zeros.
 #[derive(Default, Zeroize, ZeroizeOnDrop)]
 pub(super) struct Salt(pub(super) [u8; 16]);
+
+impl Salt {
+    /// "IV = (k_s * 2^16) XOR (SSRC * 2^64) XOR (i * 2^16)"
+    /// ([RFC 3711 §4.1.1](https://www.rfc-editor.org/rfc/rfc3711#section-4.1.1)).
+    pub(super) const fn counter(&self, ssrc: u32, index: u64) -> [u8; 16] {
+        let block = u128::from_be_bytes(self.0);
+        (block ^ ((ssrc as u128) << 64) ^ ((index as u128) << 16)).to_be_bytes()
+    }
+
+    /// Zeros, SSRC and the 48 bits of the index, XOR the salt
+    /// ([RFC 7714 §8.1, §9.1](https://www.rfc-editor.org/rfc/rfc7714#section-8.1)).
+    fn nonce(&self, ssrc: u32, index: u64) -> [u8; 12] {
+        // 96 bits, and so is the salt, at the start of its 128.
+        let unique = (u128::from(ssrc) << 48) | u128::from(index);
+        let block = (u128::from_be_bytes(self.0) ^ (unique << 32)).to_be_bytes();
+        *block.first_chunk().expect("12 of 16 bytes")
+    }
+}
 
 impl Cipher {
     pub(super) const fn counter_mode(
@@ -37,176 +55,208 @@ impl Cipher {
         matches!(self.object, Object::Aead(_))
     }
 
-    /// Encrypts the payload at `clear` and returns the tag to append.
+    /// Encrypts `portion` and returns the tag.
+    #[inline]
     pub(super) fn seal_rtp(
         &self,
         ssrc: u32,
         index: u64,
         packet: &mut [u8],
-        clear: usize,
-    ) -> Result<Trailer, CryptoError> {
+        portion: Portion,
+    ) -> Result<Tag, CryptoError> {
         match &self.object {
             Object::CounterMode { cipher, tag_len } => {
-                let counter = self.counter(ssrc, index);
+                let counter = self.salt.counter(ssrc, index);
+                let mut clear = portion.start;
+                if portion.is_scattered() {
+                    // What is encrypted is put together, but what is authenticated is the packet
+                    // as it is sent.
+                    portion.gather(packet);
+                    cipher.apply(&counter, packet.get_mut(clear..).ok_or(CryptoError)?);
+                    portion.scatter(packet);
+                    clear = packet.len();
+                }
                 let tag = cipher.seal(&counter, packet, clear, &rollover_counter(index));
-                Ok(Trailer::default().then(&tag, *tag_len))
+                Ok(Tag { bytes: tag, len: *tag_len })
             }
             Object::Aead(aead) => {
-                let (header, payload) = packet.split_at_mut_checked(clear).ok_or(CryptoError)?;
-                let tag = aead.seal(&self.rtp_nonce(ssrc, index), header, payload)?;
-                Ok(Trailer::default().then(&tag, tag.len()))
+                portion.gather(packet);
+                let (header, secret) =
+                    packet.split_at_mut_checked(portion.start).ok_or(CryptoError)?;
+                let tag = aead.seal(&self.salt.nonce(ssrc, index), header, secret);
+                portion.scatter(packet);
+                tag.map(Tag::from)
             }
         }
     }
 
-    /// Checks the tag, decrypts the payload at `clear` and returns the packet without the tag.
-    pub(super) fn open_rtp<'d>(
+    /// Checks the tag and decrypts `portion` of the packet.
+    #[inline]
+    pub(super) fn open_rtp(
         &self,
         ssrc: u32,
         index: u64,
-        packet: &'d mut [u8],
-        clear: usize,
-    ) -> Result<&'d mut [u8], CryptoError> {
+        packet: &mut [u8],
+        portion: Portion,
+        tag: &[u8],
+    ) -> Result<(), CryptoError> {
         match &self.object {
-            Object::CounterMode { cipher, tag_len } => {
-                let (plain, tag) = split_end(packet, *tag_len)?;
-                let counter = self.counter(ssrc, index);
-                cipher.open(&counter, plain, clear, &rollover_counter(index), tag)?;
-                Ok(plain)
+            Object::CounterMode { cipher, .. } => {
+                let counter = self.salt.counter(ssrc, index);
+                let rollover_counter = rollover_counter(index);
+                if portion.is_scattered() {
+                    cipher.open(&counter, packet, packet.len(), &rollover_counter, tag)?;
+                    portion.gather(packet);
+                    cipher.apply(&counter, packet.get_mut(portion.start..).ok_or(CryptoError)?);
+                    portion.scatter(packet);
+                    return Ok(());
+                }
+                cipher.open(&counter, packet, portion.start, &rollover_counter, tag)
             }
             Object::Aead(aead) => {
-                let (plain, tag) = packet.split_last_chunk_mut::<16>().ok_or(CryptoError)?;
-                let (header, payload) = plain.split_at_mut_checked(clear).ok_or(CryptoError)?;
-                aead.open(&self.rtp_nonce(ssrc, index), header, payload, tag)?;
-                Ok(plain)
+                portion.gather(packet);
+                let tag = tag.try_into().map_err(|_| CryptoError)?;
+                let (header, secret) =
+                    packet.split_at_mut_checked(portion.start).ok_or(CryptoError)?;
+                let opened = aead.open(&self.salt.nonce(ssrc, index), header, secret, tag);
+                portion.scatter(packet);
+                opened
             }
         }
     }
 
-    /// Encrypts a compound packet after the sender's SSRC and returns what is to be appended.
+    /// Encrypts a compound packet after the sender's SSRC and returns the tag.
     pub(super) fn seal_rtcp(
         &self,
         ssrc: u32,
-        index: u32,
+        word: u32,
         packet: &mut [u8],
-    ) -> Result<Trailer, CryptoError> {
-        let word = (ENCRYPTED | index).to_be_bytes();
+    ) -> Result<Tag, CryptoError> {
+        let (index, word) = (u64::from(word & !ENCRYPTED), word.to_be_bytes());
         match &self.object {
             Object::CounterMode { cipher, tag_len } => {
-                let counter = self.counter(ssrc, index.into());
+                let counter = self.salt.counter(ssrc, index);
                 // "M = Authenticated Portion", which ends with the index.
                 let tag = cipher.seal(&counter, packet, RTCP_CLEAR_LEN, &word);
-                Ok(Trailer::default().then(&word, word.len()).then(&tag, *tag_len))
+                Ok(Tag { bytes: tag, len: *tag_len })
             }
             Object::Aead(aead) => {
                 let (clear, secret) =
                     packet.split_first_chunk_mut::<RTCP_CLEAR_LEN>().ok_or(CryptoError)?;
-                let tag =
-                    aead.seal(&self.rtcp_nonce(ssrc, index), &rtcp_aad(clear, word), secret)?;
-                Ok(Trailer::default().then(&tag, tag.len()).then(&word, word.len()))
+                let nonce = self.salt.nonce(ssrc, index);
+                aead.seal(&nonce, &rtcp_aad(clear, word), secret).map(Tag::from)
             }
         }
     }
 
-    /// Returns the word with the encryption flag and the index of an SRTCP packet.
-    pub(super) fn rtcp_index(&self, packet: &[u8]) -> Option<u32> {
-        let (after_index, before_index) = match &self.object {
-            Object::CounterMode { tag_len, .. } => (*tag_len, 0),
-            Object::Aead(_) => (0, 16),
-        };
-        let end = packet.len().checked_sub(after_index)?;
-        let (rest, word) = packet.get(..end)?.split_last_chunk::<INDEX_LEN>()?;
-        (rest.len() >= RTCP_CLEAR_LEN + before_index).then(|| u32::from_be_bytes(*word))
-    }
-
-    /// Checks the tag, decrypts if the flag in `word` says so, and returns the compound packet.
-    pub(super) fn open_rtcp<'d>(
+    /// Checks the tag, and decrypts if the flag in the index says so.
+    pub(super) fn open_rtcp(
         &self,
         ssrc: u32,
         word: u32,
-        packet: &'d mut [u8],
-    ) -> Result<&'d mut [u8], CryptoError> {
-        let (index, encrypted) = (word & !ENCRYPTED, word & ENCRYPTED != 0);
+        packet: &mut [u8],
+        tag: &[u8],
+    ) -> Result<(), CryptoError> {
+        let (index, encrypted) = (u64::from(word & !ENCRYPTED), word & ENCRYPTED != 0);
         let word = word.to_be_bytes();
         match &self.object {
-            Object::CounterMode { cipher, tag_len } => {
-                let (packet, tag) = split_end(packet, *tag_len)?;
-                let (plain, _) = split_end(packet, INDEX_LEN)?;
-                let clear = if encrypted { RTCP_CLEAR_LEN } else { plain.len() };
-                cipher.open(&self.counter(ssrc, index.into()), plain, clear, &word, tag)?;
-                Ok(plain)
-            }
-            Object::Aead(aead) if encrypted => {
-                let (sealed, _) = split_end(packet, INDEX_LEN)?;
-                let (plain, tag) = sealed.split_last_chunk_mut::<16>().ok_or(CryptoError)?;
-                let (clear, secret) =
-                    plain.split_first_chunk_mut::<RTCP_CLEAR_LEN>().ok_or(CryptoError)?;
-                aead.open(&self.rtcp_nonce(ssrc, index), &rtcp_aad(clear, word), secret, tag)?;
-                Ok(plain)
+            Object::CounterMode { cipher, .. } => {
+                let clear = if encrypted { RTCP_CLEAR_LEN } else { packet.len() };
+                cipher.open(&self.salt.counter(ssrc, index), packet, clear, &word, tag)
             }
             Object::Aead(aead) => {
-                let (sealed, _) = split_end(packet, INDEX_LEN)?;
-                let (plain, tag) = sealed.split_last_chunk::<16>().ok_or(CryptoError)?;
-                let (plain_len, tag) = (plain.len(), *tag);
-                // All of it is associated data, and the index comes after it there (RFC 7714
-                // §9.3): it takes the place of the tag.
-                let (associated, _) =
-                    packet.split_at_mut_checked(plain_len + INDEX_LEN).ok_or(CryptoError)?;
-                let (_, place) = split_end(associated, INDEX_LEN)?;
-                place.copy_from_slice(&word);
-                aead.open(&self.rtcp_nonce(ssrc, index), associated, &mut [], &tag)?;
-                associated.get_mut(..plain_len).ok_or(CryptoError)
+                let nonce = self.salt.nonce(ssrc, index);
+                let tag = tag.try_into().map_err(|_| CryptoError)?;
+                if !encrypted {
+                    // All of it is associated data, with the index after it (RFC 7714 §9.3). It is
+                    // rare: nobody sends RTCP in the clear by default.
+                    let associated_data = [&*packet, &word].concat();
+                    return aead.open(&nonce, &associated_data, &mut [], tag);
+                }
+                let (clear, secret) =
+                    packet.split_first_chunk_mut::<RTCP_CLEAR_LEN>().ok_or(CryptoError)?;
+                aead.open(&nonce, &rtcp_aad(clear, word), secret, tag)
             }
         }
     }
 
-    /// "IV = (k_s * 2^16) XOR (SSRC * 2^64) XOR (i * 2^16)"
-    /// ([RFC 3711 §4.1.1](https://www.rfc-editor.org/rfc/rfc3711#section-4.1.1)).
-    fn counter(&self, ssrc: u32, index: u64) -> [u8; 16] {
-        let block = u128::from_be_bytes(self.salt.0);
-        (block ^ (u128::from(ssrc) << 64) ^ (u128::from(index) << 16)).to_be_bytes()
+    /// Appends what follows a packet: with counter mode, the tag comes last and the rest before it
+    /// ([RFC 3711 §3.1, §3.4](https://www.rfc-editor.org/rfc/rfc3711#section-3.1)); the tag of an
+    /// AEAD belongs to the ciphertext
+    /// ([RFC 7714 §8.2, §9.2](https://www.rfc-editor.org/rfc/rfc7714#section-8.2)).
+    #[inline]
+    pub(super) fn append(&self, buf: &mut Vec<u8>, tag: &Tag, word: &[u8], mki: &[u8]) {
+        match self.object {
+            Object::CounterMode { .. } => {
+                for part in [word, mki].into_iter().filter(|part| !part.is_empty()) {
+                    buf.extend_from_slice(part);
+                }
+                buf.extend_from_slice(tag);
+            }
+            Object::Aead(_) => {
+                buf.extend_from_slice(tag);
+                for part in [word, mki].into_iter().filter(|part| !part.is_empty()) {
+                    buf.extend_from_slice(part);
+                }
+            }
+        }
     }
 
-    /// Zeros, SSRC, rollover counter and sequence number, XOR the salt
-    /// ([RFC 7714 §8.1](https://www.rfc-editor.org/rfc/rfc7714#section-8.1)).
-    fn rtp_nonce(&self, ssrc: u32, index: u64) -> [u8; 12] {
-        self.nonce((u128::from(ssrc) << 48) | u128::from(index))
-    }
-
-    /// Zeros, SSRC, zeros and the SRTCP index, XOR the salt
-    /// ([RFC 7714 §9.1](https://www.rfc-editor.org/rfc/rfc7714#section-9.1)).
-    fn rtcp_nonce(&self, ssrc: u32, index: u32) -> [u8; 12] {
-        self.nonce((u128::from(ssrc) << 48) | u128::from(index))
-    }
-
-    /// `unique` has 96 bits, and so has the salt, at the start of its 128.
-    fn nonce(&self, unique: u128) -> [u8; 12] {
-        let block = (u128::from_be_bytes(self.salt.0) ^ (unique << 32)).to_be_bytes();
-        *block.first_chunk().expect("12 of 16 bytes")
+    /// Takes apart what [`append`](Self::append) put together.
+    #[inline]
+    pub(super) fn split<'d>(
+        &self,
+        packet: &'d mut [u8],
+        word_len: usize,
+        mki_len: usize,
+    ) -> Option<Parts<'d>> {
+        Some(match self.object {
+            Object::CounterMode { tag_len, .. } => {
+                let (rest, tag) = split_end(packet, tag_len)?;
+                let (rest, mki) = split_end(rest, mki_len)?;
+                let (packet, word) = split_end(rest, word_len)?;
+                Parts { packet, word, mki, tag }
+            }
+            Object::Aead(_) => {
+                let (rest, mki) = split_end(packet, mki_len)?;
+                let (rest, word) = split_end(rest, word_len)?;
+                let (packet, tag) = split_end(rest, AEAD_TAG_LEN)?;
+                Parts { packet, word, mki, tag }
+            }
+        })
     }
 }
 
-/// What follows a packet: the tag, for SRTCP also the index.
-#[derive(Default)]
-pub(super) struct Trailer {
+/// A protected packet, taken apart: the RTP or RTCP packet and what follows it.
+pub(super) struct Parts<'d> {
+    pub(super) packet: &'d mut [u8],
+    /// SRTCP's encryption flag and index.
+    pub(super) word: &'d [u8],
+    pub(super) mki: &'d [u8],
+    pub(super) tag: &'d [u8],
+}
+
+/// An authentication tag, cut to the profile's length.
+pub(super) struct Tag {
     bytes: [u8; 20],
     len: usize,
 }
 
-impl Trailer {
-    /// Appends the first `len` of `bytes`.
-    fn then(mut self, bytes: &[u8], len: usize) -> Self {
-        for (to, from) in self.bytes.iter_mut().skip(self.len).zip(bytes.iter().take(len)) {
-            *to = *from;
+impl From<[u8; AEAD_TAG_LEN]> for Tag {
+    #[inline]
+    fn from(tag: [u8; AEAD_TAG_LEN]) -> Self {
+        let mut bytes = [0; 20];
+        if let Some(first) = bytes.first_chunk_mut() {
+            *first = tag;
         }
-        self.len += len;
-        self
+        Self { bytes, len: AEAD_TAG_LEN }
     }
 }
 
-impl std::ops::Deref for Trailer {
+impl std::ops::Deref for Tag {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or(&self.bytes)
     }
@@ -214,7 +264,7 @@ impl std::ops::Deref for Trailer {
 
 /// "Only the first 8 octets and the ESRTCP word" are associated data
 /// ([RFC 7714 §9.2](https://www.rfc-editor.org/rfc/rfc7714#section-9.2)).
-fn rtcp_aad(clear: &[u8; RTCP_CLEAR_LEN], word: [u8; INDEX_LEN]) -> [u8; 12] {
+const fn rtcp_aad(clear: &[u8; RTCP_CLEAR_LEN], word: [u8; INDEX_LEN]) -> [u8; 12] {
     let [a, b, c, d, e, f, g, h] = *clear;
     let [i, j, k, l] = word;
     [a, b, c, d, e, f, g, h, i, j, k, l]
@@ -225,7 +275,10 @@ const fn rollover_counter(index: u64) -> [u8; 4] {
     ((index >> 16) as u32).to_be_bytes()
 }
 
-fn split_end(packet: &mut [u8], len: usize) -> Result<(&mut [u8], &mut [u8]), CryptoError> {
-    let at = packet.len().checked_sub(len).ok_or(CryptoError)?;
-    packet.split_at_mut_checked(at).ok_or(CryptoError)
+#[inline]
+fn split_end(bytes: &mut [u8], len: usize) -> Option<(&mut [u8], &mut [u8])> {
+    let at = bytes.len().checked_sub(len)?;
+    bytes.split_at_mut_checked(at)
 }
+
+const AEAD_TAG_LEN: usize = 16;

@@ -2,6 +2,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::{
     cipher::{Cipher, Salt},
+    extension::HeaderCipher,
     profile::Profile,
 };
 use crate::crypto::{AeadAlgorithm, AesCtr, Crypto, KeyError};
@@ -12,13 +13,28 @@ use crate::crypto::{AeadAlgorithm, AesCtr, Crypto, KeyError};
 pub struct MasterKey {
     key: Vec<u8>,
     salt: Vec<u8>,
+    mki: Vec<u8>,
 }
 
 impl MasterKey {
     /// Makes a master key. [`Context::new`](super::Context::new) checks the lengths, which are
     /// the profile's: [`Profile::key_len`] and [`Profile::salt_len`].
     pub fn new(key: &[u8], salt: &[u8]) -> Self {
-        Self { key: key.to_vec(), salt: salt.to_vec() }
+        Self { key: key.to_vec(), salt: salt.to_vec(), mki: Vec::new() }
+    }
+
+    /// Gives the key an identifier (MKI), which then follows every packet under it and tells it
+    /// from others ([`Context::add_key`](super::Context::add_key)). Both sides must have agreed on
+    /// it; DTLS never does here, as an MKI that it offers is answered with none.
+    #[must_use]
+    pub fn with_mki(mut self, mki: &[u8]) -> Self {
+        self.mki = mki.to_vec();
+        self
+    }
+
+    /// Returns the identifier, which is empty without one.
+    pub fn mki(&self) -> &[u8] {
+        &self.mki
     }
 }
 
@@ -68,30 +84,13 @@ impl SessionKeys {
     }
 }
 
-/// Derives the session keys of RTP and RTCP
+/// The pseudo-random function under one master key: AES in counter mode, started at the label
 /// ([RFC 3711 §4.3](https://www.rfc-editor.org/rfc/rfc3711#section-4.3),
-/// [RFC 7714 §11](https://www.rfc-editor.org/rfc/rfc7714#section-11)).
-pub(super) fn derive(
+/// [RFC 6188 §3](https://www.rfc-editor.org/rfc/rfc6188#section-3),
+/// [RFC 7714 §11](https://www.rfc-editor.org/rfc/rfc7714#section-11)). Its AES has the length of
+/// the master key.
+pub(super) struct Derivation {
     profile: Profile,
-    key: &MasterKey,
-    crypto: &Crypto,
-) -> Result<(Cipher, Cipher), KeyError> {
-    for (actual, expected) in
-        [(key.key.len(), profile.key_len()), (key.salt.len(), profile.salt_len())]
-    {
-        if actual != expected {
-            return Err(KeyError::Length { actual, expected });
-        }
-    }
-    let derivation = Derivation::new(key, crypto)?;
-    Ok((
-        derivation.cipher(profile, profile.rtp_tag_len(), RTP_LABELS, crypto)?,
-        derivation.cipher(profile, profile.rtcp_tag_len(), RTCP_LABELS, crypto)?,
-    ))
-}
-
-/// The pseudo-random function under one master key: AES in counter mode, started at the label.
-struct Derivation {
     prf: Box<dyn AesCtr>,
     /// The master salt times 2^16: shorter salts are filled with zeros to the right, as libsrtp
     /// does for the 96 bits of GCM.
@@ -99,12 +98,42 @@ struct Derivation {
 }
 
 impl Derivation {
-    fn new(key: &MasterKey, crypto: &Crypto) -> Result<Self, KeyError> {
+    pub(super) fn new(
+        profile: Profile,
+        key: &MasterKey,
+        crypto: &Crypto,
+    ) -> Result<Self, KeyError> {
+        for (actual, expected) in
+            [(key.key.len(), profile.key_len()), (key.salt.len(), profile.salt_len())]
+        {
+            if actual != expected {
+                return Err(KeyError::Length { actual, expected });
+            }
+        }
         let mut counter = Zeroizing::new([0; 16]);
         for (to, from) in counter.iter_mut().zip(&key.salt) {
             *to = *from;
         }
-        Ok(Self { prf: crypto.packets.aes_ctr(&key.key)?, counter })
+        Ok(Self { profile, prf: crypto.packets.aes_ctr(&key.key)?, counter })
+    }
+
+    /// The session keys of RTP.
+    pub(super) fn rtp(&self, crypto: &Crypto) -> Result<Cipher, KeyError> {
+        self.cipher(self.profile.rtp_tag_len(), RTP_LABELS, crypto)
+    }
+
+    /// The session keys of RTCP.
+    pub(super) fn rtcp(&self, crypto: &Crypto) -> Result<Cipher, KeyError> {
+        self.cipher(self.profile.rtcp_tag_len(), RTCP_LABELS, crypto)
+    }
+
+    /// "k_he (SRTP header encryption): <label> = 0x06", "k_hs (SRTP header salting key): <label> =
+    /// 0x07" ([RFC 6904 §3](https://www.rfc-editor.org/rfc/rfc6904#section-3)). With GCM, too, it is
+    /// AES-CM ([RFC 7714 §8.3](https://www.rfc-editor.org/rfc/rfc7714#section-8.3)), with a salt of
+    /// "the same size" as for the payload: 96 bits, filled with zeros, as in libsrtp.
+    pub(super) fn header_cipher(&self, crypto: &Crypto) -> Result<HeaderCipher, KeyError> {
+        let cipher = crypto.packets.aes_ctr(&self.key(HEADER_ENCRYPTION_LABEL))?;
+        Ok(HeaderCipher::new(cipher, self.salt(HEADER_SALT_LABEL)))
     }
 
     /// Fills `out` with the key of `label`, the key derivation rate being zero.
@@ -117,37 +146,35 @@ impl Derivation {
         self.prf.apply(block, out);
     }
 
-    fn cipher(
-        &self,
-        profile: Profile,
-        tag_len: usize,
-        labels: Labels,
-        crypto: &Crypto,
-    ) -> Result<Cipher, KeyError> {
-        let mut key = Zeroizing::new(vec![0; profile.key_len()]);
-        self.derive(labels.encryption, &mut key);
-        match profile {
+    fn key(&self, label: u8) -> Zeroizing<Vec<u8>> {
+        let mut key = Zeroizing::new(vec![0; self.profile.key_len()]);
+        self.derive(label, &mut key);
+        key
+    }
+
+    fn salt(&self, label: u8) -> Salt {
+        let mut salt = Salt::default();
+        self.derive(label, salt.0.get_mut(..self.profile.salt_len()).unwrap_or_default());
+        salt
+    }
+
+    fn cipher(&self, tag_len: usize, labels: Labels, crypto: &Crypto) -> Result<Cipher, KeyError> {
+        let key = self.key(labels.encryption);
+        let salt = self.salt(labels.salt);
+        let algorithm = match self.profile {
+            Profile::AeadAes128Gcm => AeadAlgorithm::Aes128Gcm,
+            Profile::AeadAes256Gcm => AeadAlgorithm::Aes256Gcm,
             Profile::Aes128CmHmacSha1_80
             | Profile::Aes128CmHmacSha1_32
             | Profile::Aes256CmHmacSha1_80
             | Profile::Aes256CmHmacSha1_32 => {
                 let mut authentication = Zeroizing::new([0; 20]);
                 self.derive(labels.authentication, &mut *authentication);
-                let mut salt = Salt::default();
-                self.derive(labels.salt, &mut salt.0[..14]);
                 let object = crypto.packets.aes_ctr_hmac_sha1(&key, &*authentication)?;
-                Ok(Cipher::counter_mode(object, salt, tag_len))
+                return Ok(Cipher::counter_mode(object, salt, tag_len));
             }
-            Profile::AeadAes128Gcm | Profile::AeadAes256Gcm => {
-                let algorithm = match profile {
-                    Profile::AeadAes256Gcm => AeadAlgorithm::Aes256Gcm,
-                    _ => AeadAlgorithm::Aes128Gcm,
-                };
-                let mut salt = Salt::default();
-                self.derive(labels.salt, &mut salt.0[..12]);
-                Ok(Cipher::aead(crypto.packets.aead(algorithm, &key)?, salt))
-            }
-        }
+        };
+        Ok(Cipher::aead(crypto.packets.aead(algorithm, &key)?, salt))
     }
 }
 
@@ -160,6 +187,8 @@ struct Labels {
 
 const RTP_LABELS: Labels = Labels { encryption: 0, authentication: 1, salt: 2 };
 const RTCP_LABELS: Labels = Labels { encryption: 3, authentication: 4, salt: 5 };
+const HEADER_ENCRYPTION_LABEL: u8 = 6;
+const HEADER_SALT_LABEL: u8 = 7;
 
 #[cfg(test)]
 mod tests;

@@ -94,6 +94,18 @@ impl Profile {
         }
     }
 
+    /// Returns how many RTP packets one master key may protect: 2^48, and with AES-256-CM, whose
+    /// standard says less, 2^31 ([RFC 6188 §4](https://www.rfc-editor.org/rfc/rfc6188#section-4)).
+    pub const fn max_rtp_packets(self) -> u64 {
+        match self {
+            Self::Aes256CmHmacSha1_80 | Self::Aes256CmHmacSha1_32 => 1 << 31,
+            _ => 1 << 48,
+        }
+    }
+
+    /// How many RTCP packets one master key may protect, whatever the profile.
+    pub const MAX_RTCP_PACKETS: u64 = 1 << 31;
+
     /// Returns the length in bytes of the keying material that both directions take
     /// ([RFC 5764 §4.2](https://www.rfc-editor.org/rfc/rfc5764#section-4.2)).
     pub const fn keying_material_len(self) -> usize {

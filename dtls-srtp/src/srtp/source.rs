@@ -1,4 +1,4 @@
-use super::{index, replay::ReplayWindow};
+use super::{UnprotectError, index, replay::ReplayWindow};
 
 /// What is remembered of one SSRC.
 #[derive(Debug, Default)]
@@ -41,6 +41,7 @@ impl Sources {
         self.sorted.len()
     }
 
+    #[inline]
     pub(super) fn find(&self, ssrc: u32) -> Result<Slot, Full> {
         if self.sorted.get(self.last).is_some_and(|source| source.ssrc == ssrc) {
             return Ok(Slot::Known(self.last));
@@ -52,6 +53,7 @@ impl Sources {
         }
     }
 
+    #[inline]
     pub(super) fn get(&self, slot: Slot) -> Option<&Source> {
         match slot {
             Slot::Known(at) => self.sorted.get(at),
@@ -60,11 +62,12 @@ impl Sources {
     }
 
     /// Returns the source in `slot`, making it if the slot is free: only for authenticated packets.
+    #[inline]
     pub(super) fn get_or_insert(&mut self, slot: Slot, ssrc: u32) -> &mut Source {
         let at = match slot {
             Slot::Known(at) => at,
             Slot::Free(at) => {
-                self.sorted.insert(at, Source { ssrc, ..Source::default() });
+                self.insert(at, ssrc);
                 at
             }
         };
@@ -72,11 +75,33 @@ impl Sources {
         self.sorted.get_mut(at).expect("a slot is used before the table changes")
     }
 
-    /// Returns the index of the RTP packet of the source in `slot` with this sequence number.
-    pub(super) fn estimate(&self, slot: Slot, sequence_number: u16) -> Option<u64> {
-        let source = self.get(slot);
-        let newest = source.and_then(|source| source.rtp.newest());
-        let first = source.map_or(0, |source| source.first_counter);
-        index::estimate(newest, first, sequence_number)
+    #[cold]
+    fn insert(&mut self, at: usize, ssrc: u32) {
+        if self.sorted.is_empty() {
+            // A call has audio and video, or a source alone: a growing vector would begin with
+            // room for four.
+            self.sorted.reserve_exact(2);
+        }
+        self.sorted.insert(at, Source { ssrc, ..Source::default() });
+    }
+}
+
+impl Source {
+    /// Returns the index of the RTP packet with this sequence number; `None` past the last.
+    #[inline]
+    pub(super) fn estimate(&self, sequence_number: u16) -> Option<u64> {
+        index::estimate(self.rtp.newest(), self.first_counter, sequence_number)
+    }
+
+    /// The same, if a packet with it may still come.
+    #[inline]
+    pub(super) fn expect(
+        &self,
+        sequence_number: u16,
+        window: usize,
+    ) -> Result<u64, UnprotectError> {
+        let index = self.estimate(sequence_number).ok_or(UnprotectError::TooOld)?;
+        self.rtp.check(index, window)?;
+        Ok(index)
     }
 }

@@ -125,3 +125,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn elements_are_located_for_who_changes_them_in_place() {
+    let located = |profile, elements: &[u8]| {
+        let (mut all, mut at) = (Vec::new(), 0);
+        while let Some((id, range)) = Extensions::new(profile, elements).locate(at) {
+            at = range.end;
+            all.push((id, range));
+        }
+        all
+    };
+    let one_byte = [0x10, 7, 0, 0x21, 8, 9, 0, 0, 0xF0, 1, 0x30, 1];
+    assert_eq!(located(0xBEDE, &one_byte), [(1, 1..2), (2, 4..6)]);
+    assert_eq!(located(0x1003, &[5, 0, 0, 6, 2, 1, 2, 9, 200]), [(5, 2..2), (6, 5..7)]);
+    assert_eq!(located(0xC0DE, &one_byte), [], "encrypted by cryptex");
+}

@@ -13,7 +13,11 @@ fn derives_the_keys_of_rfc_3711_rfc_6188_and_rfc_6904() {
             continue;
         }
         let master = MasterKey::new(&key, &hex(&vector["master_salt"]));
-        let derivation = Derivation::new(&master, &Crypto::default()).unwrap();
+        let profile = match key.len() {
+            16 => Profile::Aes128CmHmacSha1_80,
+            _ => Profile::Aes256CmHmacSha1_80,
+        };
+        let derivation = Derivation::new(profile, &master, &Crypto::default()).unwrap();
         for (label, expected) in vector["derived"].as_object().unwrap() {
             let expected = hex(expected);
             let mut derived = vec![0xFF; expected.len()];
@@ -46,7 +50,7 @@ fn cuts_keying_material_in_the_order_of_rfc_5764() {
 fn keys_of_another_profile_are_refused() {
     let key = MasterKey::new(&[0; 16], &[0; 14]);
     assert_eq!(
-        derive(Profile::AeadAes128Gcm, &key, &Crypto::default()).err(),
+        Derivation::new(Profile::AeadAes128Gcm, &key, &Crypto::default()).err(),
         Some(KeyError::Length { actual: 14, expected: 12 })
     );
 }

@@ -1,0 +1,61 @@
+use super::{Cryptex, ExtensionIds, Profile};
+
+/// The bounds and the options of a [`Context`](super::Context).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// How many packets of a source before its newest can still arrive: older ones are refused as
+    /// they could be replays. At least 64 ([RFC 3711
+    /// §3.3.2](https://www.rfc-editor.org/rfc/rfc3711#section-3.3.2)) and rounded up to a power of
+    /// two; each costs a bit per source. The default, 1024, is a fifth of a second of a 50 Mbit/s
+    /// stream.
+    pub replay_window: usize,
+    /// The same for RTCP. The default, 128, is more than comes in half a minute.
+    pub rtcp_replay_window: usize,
+    /// How many sources a context follows. Packets of further ones are refused: forgetting a
+    /// source would let its packets be replayed. The default, 1024, is far above what a session
+    /// of one transport has and keeps the table below 256 KiB.
+    pub max_sources: usize,
+    /// How many RTP packets a master key protects at most, those of all sources together. The
+    /// default is the profile's limit ([`Profile::max_rtp_packets`]), which cannot be exceeded.
+    pub max_rtp_packets: Option<u64>,
+    /// The same for RTCP packets; the limit is 2^31.
+    pub max_rtcp_packets: Option<u64>,
+    /// Whether CSRCs and header extensions are encrypted.
+    pub cryptex: Cryptex,
+    /// Which header extension elements are encrypted one by one, in packets that cryptex does not
+    /// encrypt whole ([RFC 6904](https://www.rfc-editor.org/rfc/rfc6904)). The default is none;
+    /// what holds when the context is made holds as long as it lives.
+    pub encrypted_extensions: ExtensionIds,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            replay_window: 1024,
+            rtcp_replay_window: 128,
+            max_sources: 1024,
+            max_rtp_packets: None,
+            max_rtcp_packets: None,
+            cryptex: Cryptex::Off,
+            encrypted_extensions: ExtensionIds::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Returns the settings within what the standards allow.
+    pub(super) fn bounded(self, profile: Profile) -> Self {
+        let at_most = |set: Option<u64>, limit: u64| set.map_or(limit, |set| set.min(limit));
+        Self {
+            replay_window: self.replay_window.max(MIN_REPLAY_WINDOW),
+            rtcp_replay_window: self.rtcp_replay_window.max(MIN_REPLAY_WINDOW),
+            max_rtp_packets: Some(at_most(self.max_rtp_packets, profile.max_rtp_packets())),
+            max_rtcp_packets: Some(at_most(self.max_rtcp_packets, Profile::MAX_RTCP_PACKETS)),
+            ..self
+        }
+    }
+}
+
+/// "The replay list … window size … MUST be at least 64" (RFC 3711 §3.3.2).
+const MIN_REPLAY_WINDOW: usize = 64;
