@@ -73,6 +73,7 @@ mod flight;
 mod handshake;
 mod incoming;
 mod inspect;
+mod key_log;
 mod message;
 mod negotiation;
 mod outgoing;
@@ -101,6 +102,7 @@ use rand::{Rng, SeedableRng};
 pub use self::alert::AlertDescription;
 pub use self::config::{ClientAuthentication, Config, DEFAULT_MTU};
 pub use self::error::{CloseReason, ConfigError, ExportError, HandshakeError, SealError};
+pub use self::key_log::KeyLog;
 pub use self::message::post_handshake::KeyUpdate;
 pub use self::receive::Records;
 pub use self::send::{MAX_PLAINTEXT_LEN, RecordStart};
@@ -287,6 +289,7 @@ impl Connection {
             flight: Flight::default(),
             transcript: Transcript::default(),
             acks: Acks::default(),
+            client_random: [0; 32],
             sealed: Early::default(),
         });
         let mut connection = Self {
@@ -515,6 +518,7 @@ impl Connection {
             incoming: &mut self.incoming,
             peer: &mut self.peer,
             facts: &mut self.facts,
+            client_random: &mut handshake.client_random,
             session: &mut self.session,
         }
     }

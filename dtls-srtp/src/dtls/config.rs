@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustls::sign::Signer;
 use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
 
+use super::key_log::KeyLog;
 use super::signature::{is_of_1_3, supported_schemes};
 use super::suite::{Authentication, Suite, Suite13};
 use super::{ConfigError, Version};
@@ -80,6 +81,7 @@ pub(crate) struct Settings {
     pub(crate) max_retransmissions: u32,
     pub(crate) max_handshake_bytes: usize,
     pub(crate) max_early_bytes: usize,
+    pub(crate) key_log: Option<Arc<dyn KeyLog>>,
 }
 
 impl Config {
@@ -118,6 +120,7 @@ impl Config {
             max_retransmissions: 20,
             max_handshake_bytes: 32 * 1024,
             max_early_bytes: 16 * 1024,
+            key_log: None,
         };
         if !shared.find_versions() {
             return Err(ConfigError::UnsupportedKey);
@@ -266,6 +269,14 @@ impl Config {
     #[must_use]
     pub fn with_max_early_bytes(mut self, bytes: usize) -> Self {
         self.settings().max_early_bytes = bytes;
+        self
+    }
+
+    /// Tells `log` the secrets of each connection, so that Wireshark and its like can read what
+    /// was recorded of it. Whoever reads the log can too. Default: none.
+    #[must_use]
+    pub fn with_key_log(mut self, log: Arc<dyn KeyLog>) -> Self {
+        self.settings().key_log = Some(log);
         self
     }
 

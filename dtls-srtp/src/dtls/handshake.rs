@@ -17,7 +17,7 @@ use super::peer::Peer;
 use super::reassembly::Inbox;
 use super::session::Session;
 use super::transcript::Transcript;
-use super::{HandshakeError, negotiation, v12, v13};
+use super::{HandshakeError, key_log, negotiation, v12, v13};
 
 /// What a handshake needs until it is finished.
 pub(crate) struct Handshake {
@@ -26,6 +26,8 @@ pub(crate) struct Handshake {
     pub(crate) flight: Flight,
     pub(crate) transcript: Transcript,
     pub(crate) acks: Acks,
+    /// Names the connection in a key log.
+    pub(crate) client_random: [u8; 32],
     /// Protected records, with their headers, that came before their keys.
     pub(crate) sealed: Early,
 }
@@ -83,6 +85,7 @@ pub(crate) struct Step<'s> {
     pub(crate) incoming: &'s mut Incoming,
     pub(crate) peer: &'s mut Peer,
     pub(crate) facts: &'s mut Facts,
+    pub(crate) client_random: &'s mut [u8; 32],
     /// Where the step that agrees on keys puts them.
     pub(crate) session: &'s mut Option<Session>,
 }
@@ -108,6 +111,13 @@ impl Step<'_> {
         body: impl FnOnce(&mut Vec<u8>),
     ) {
         self.flight.message(self.transcript, epoch, kind, body);
+    }
+
+    /// Tells a secret to the key log, if there is one.
+    pub(crate) fn log_secret(&self, label: &str, secret: &[u8]) {
+        if let Some(log) = &self.settings.key_log {
+            key_log::log(&**log, label, self.client_random, secret);
+        }
     }
 
     /// The hash of the transcript so far.

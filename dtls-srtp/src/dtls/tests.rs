@@ -9,3 +9,4 @@ mod handshake;
 mod handshake13;
 mod loss;
 mod pair;
+mod secrets;

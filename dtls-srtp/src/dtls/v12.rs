@@ -40,6 +40,7 @@ use super::{HandshakeError, Role};
 
 /// Takes the agreed keys into use.
 fn install(session: Box<Session>, role: Role, step: &mut Step<'_>) -> Result<(), HandshakeError> {
+    step.log_secret("CLIENT_RANDOM", session.master_secret());
     let (sealer, opener) = session.keys(role, &step.settings.crypto)?;
     step.outgoing.set_keys_1_2(sealer);
     step.incoming.set_keys_1_2(opener);

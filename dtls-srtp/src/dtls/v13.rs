@@ -36,7 +36,7 @@ pub(crate) mod session;
 use rustls::SignatureScheme;
 use rustls::sign::Signer;
 
-use self::key_schedule::TrafficSecret;
+use self::key_schedule::{ApplicationSecrets, HandshakeSecrets, TrafficSecret};
 use super::epoch::Epoch;
 use super::handshake::Step;
 use super::message::authentication::Signed;
@@ -51,6 +51,17 @@ use super::{HandshakeError, Role};
 pub(crate) struct RecordNumber {
     pub(crate) epoch: u64,
     pub(crate) sequence_number: u64,
+}
+
+fn log_handshake_secrets(secrets: &HandshakeSecrets, step: &Step<'_>) {
+    step.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", secrets.client.bytes());
+    step.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", secrets.server.bytes());
+}
+
+fn log_application_secrets(secrets: &ApplicationSecrets, step: &Step<'_>) {
+    step.log_secret("CLIENT_TRAFFIC_SECRET_0", secrets.client.bytes());
+    step.log_secret("SERVER_TRAFFIC_SECRET_0", secrets.server.bytes());
+    step.log_secret("EXPORTER_SECRET", secrets.exporter.bytes());
 }
 
 /// Proves that we have the key of our certificate.

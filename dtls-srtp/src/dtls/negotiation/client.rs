@@ -25,6 +25,7 @@ pub(crate) struct WaitServerHello {
 
 /// Sends the first ClientHello.
 pub(crate) fn start(random: [u8; 32], step: &mut Step<'_>) -> Result<State, HandshakeError> {
+    *step.client_random = random;
     let mut state =
         WaitServerHello { random, cookies: 0, key_exchanges: Vec::new(), retried: None };
     if step.settings.speaks(Version::Dtls13) {

@@ -39,6 +39,7 @@ impl WaitClientHello {
             return Err(HandshakeError::UnexpectedMessage);
         }
         let hello = ClientHello::parse(message.body)?;
+        *step.client_random = *hello.random;
         if step.settings.speaks(Version::Dtls13) && hello.offers_dtls_1_3() {
             return self.handle_1_3(&hello, message, step);
         }

@@ -62,6 +62,11 @@ impl Session {
         Self { negotiated, group: NamedGroup::X25519, master_secret }
     }
 
+    /// The secret itself, which nobody but a key log may see.
+    pub(crate) fn master_secret(&self) -> &[u8] {
+        &*self.master_secret
+    }
+
     /// The keys of our records and of the peer's.
     pub(crate) fn keys(
         &self,

@@ -56,6 +56,7 @@ pub(crate) fn start(
     }
     let shared = complete(key_exchanges, share)?;
     let secrets = HandshakeSecrets::new(suite, shared.secret_bytes(), step.hash()?.as_ref());
+    super::log_handshake_secrets(&secrets, step);
     let crypto = &step.settings.crypto;
     let epoch = Epoch::HANDSHAKE.0;
     step.outgoing.set_handshake_keys(secrets.client.sealer(crypto, epoch)?);
@@ -184,6 +185,7 @@ impl WaitFinished {
         secrets.server.check_finished(step.hash()?.as_ref(), message.body)?;
         step.transcript.add(message.bytes);
         let application = secrets.application(step.hash()?.as_ref());
+        super::log_application_secrets(&application, step);
 
         // An ACK answers it.
         step.start_flight(Answer::Expected);

@@ -71,6 +71,7 @@ pub(crate) fn start(
     step.send(HandshakeType::ServerHello, |buf| share.write(buf, random));
     let shared = exchanged.secret.secret_bytes();
     let secrets = HandshakeSecrets::new(suite, shared, step.hash()?.as_ref());
+    super::log_handshake_secrets(&secrets, step);
     let crypto = &settings.crypto;
     let epoch = Epoch::HANDSHAKE.0;
     step.outgoing.set_handshake_keys(secrets.server.sealer(crypto, epoch)?);
@@ -93,6 +94,7 @@ pub(crate) fn start(
     super::send_finished(&secrets.server, step)?;
 
     let application = secrets.application(step.hash()?.as_ref());
+    super::log_application_secrets(&application, step);
     let epoch = Epoch::APPLICATION.0;
     step.outgoing.set_application_keys(application.server.sealer(crypto, epoch)?);
     let negotiated = Negotiated { suite, group: group.name(), srtp_profile };
