@@ -62,6 +62,7 @@
 //!
 //! Left out: session resumption, renegotiation (refused), compression, static key exchange, CBC.
 
+mod acceptor;
 mod acks;
 mod alert;
 mod codec;
@@ -99,6 +100,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
 
+pub use self::acceptor::{Acceptor, AcceptorStats};
 pub use self::alert::AlertDescription;
 pub use self::config::{ClientAuthentication, Config, DEFAULT_MTU};
 pub use self::error::{CloseReason, ConfigError, ExportError, HandshakeError, SealError};

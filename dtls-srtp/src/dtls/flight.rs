@@ -105,6 +105,11 @@ impl Flight {
         *self = Self { next_message_seq: self.next_message_seq, answer, ..Self::default() };
     }
 
+    /// Says that our first message has the number `message_seq`.
+    pub(crate) fn start_at(&mut self, message_seq: u16) {
+        self.next_message_seq = message_seq;
+    }
+
     /// Adds a message, to the transcript too.
     pub(crate) fn message(
         &mut self,

@@ -94,6 +94,11 @@ impl Outgoing {
         Self { version: DTLS_1_2, ..Self::client() }
     }
 
+    /// Says that our first record has this sequence number.
+    pub(crate) fn start_at(&mut self, sequence_number: u64) {
+        self.next_plaintext = sequence_number;
+    }
+
     pub(crate) fn version_is_known(&mut self) {
         self.version = DTLS_1_2;
     }

@@ -55,12 +55,17 @@ struct Incoming {
 
 impl Inbox {
     pub(crate) fn new(role: Role, max_bytes: usize) -> Self {
+        Self::starting_at(0, role, max_bytes)
+    }
+
+    /// One whose first message has the number `seq`.
+    pub(crate) fn starting_at(seq: u16, role: Role, max_bytes: usize) -> Self {
         Self {
             role,
             version: None,
             protected: false,
-            next_seq: 0,
-            flight_start: 0,
+            next_seq: seq,
+            flight_start: seq,
             messages: Vec::new(),
             max_bytes,
         }
@@ -199,6 +204,12 @@ impl Inbox {
     /// How many bytes are kept.
     pub(crate) fn bytes(&self) -> usize {
         self.messages.iter().map(|message| message.bytes.len()).sum()
+    }
+
+    /// Whether all of the next message is here.
+    pub(crate) fn has_next(&self) -> bool {
+        let first = self.messages.first();
+        first.is_some_and(|first| first.seq == self.next_seq && first.is_complete())
     }
 
     /// Takes out the next message, if all of it is here.

@@ -203,7 +203,7 @@ impl Connection {
     }
 
     /// Takes the fragments of a record, and goes as far as they allow.
-    fn handle_handshake(&mut self, number: RecordNumber, body: &[u8]) {
+    pub(super) fn handle_handshake(&mut self, number: RecordNumber, body: &[u8]) {
         let epoch = Epoch(number.epoch);
         let mut reader = Reader(body);
         // "Implementations MUST NOT acknowledge records containing handshake messages or fragments

@@ -8,5 +8,5 @@ mod contract;
 mod handshake;
 mod handshake13;
 mod loss;
-mod pair;
+pub(crate) mod pair;
 mod secrets;

@@ -17,19 +17,34 @@ use crate::dtls::{HandshakeError, Version, v12, v13};
 /// ClientHello, the second one if cookies or another key share are asked for.
 pub(crate) struct WaitClientHello {
     random: [u8; 32],
-    /// What a client has to send back if cookies are asked for.
-    cookie: Option<[u8; 32]>,
+    cookie: Cookie,
     /// What our HelloRetryRequest said.
     retried: Option<(Suite13, Group)>,
 }
 
+/// Whether a client has to prove its address.
+#[derive(Clone, Copy)]
+enum Cookie {
+    NotAsked,
+    /// It has to send this back.
+    Asked([u8; 32]),
+    /// It has sent back what an acceptor asked for.
+    Proved,
+}
+
 /// Waits for a client; `cookie` is what it has to send back if cookies are asked for.
 pub(crate) fn start(random: [u8; 32], cookie: [u8; 32], settings: &Settings) -> State {
-    let cookie = settings.cookies.then_some(cookie);
+    let cookie = if settings.cookies { Cookie::Asked(cookie) } else { Cookie::NotAsked };
     State::ServerHello(WaitClientHello { random, cookie, retried: None })
 }
 
 impl WaitClientHello {
+    /// Says that the next ClientHello has a good cookie, and what a HelloRetryRequest said before
+    /// it.
+    pub(crate) fn address_is_proved(&mut self, retried: Option<(Suite13, Group)>) {
+        (self.cookie, self.retried) = (Cookie::Proved, retried);
+    }
+
     pub(crate) fn handle(
         self,
         message: Message<'_>,
@@ -58,7 +73,7 @@ impl WaitClientHello {
         message: Message<'_>,
         step: &mut Step<'_>,
     ) -> Result<State, HandshakeError> {
-        if let Some(cookie) = self.cookie
+        if let Cookie::Asked(cookie) = self.cookie
             && !bool::from(hello.cookie.ct_eq(&cookie))
         {
             step.start_flight(Answer::Last);
@@ -87,18 +102,14 @@ impl WaitClientHello {
     ) -> Result<State, HandshakeError> {
         step.inbox.set_version(Version::Dtls13);
         let offer = hello.offer_1_3()?;
-        let suites = &step.settings.suites_1_3;
-        let suite = *suites
-            .iter()
-            .find(|suite| hello.cipher_suites.contains(suite.code()))
-            .ok_or(HandshakeError::NoCommonCipherSuite)?;
+        let suite = choose_suite(hello, step.settings)?;
         match self.retried {
             None => {
                 step.transcript.add(message.bytes);
                 step.transcript.start_1_3(suite.hash());
                 let group = choose_group(offer, step.settings)?;
                 let share = offer.key_shares.of(group.name().into());
-                if self.cookie.is_none()
+                if !matches!(self.cookie, Cookie::Asked(_))
                     && let Some(share) = share
                 {
                     return v13::server::start(&self.random, suite, group, share, hello, step);
@@ -111,10 +122,9 @@ impl WaitClientHello {
             Some((retried, group)) => {
                 // "If a server receives a ClientHello with an invalid cookie, it MUST terminate
                 // the handshake with an illegal_parameter alert" (RFC 9147 §5.1).
-                let cookie = self.cookie.as_ref().map(|cookie| &cookie[..]);
-                let is_returned = match (cookie, offer.cookie) {
-                    (None, None) => true,
-                    (Some(sent), Some(returned)) => sent.ct_eq(returned).into(),
+                let is_returned = match (&self.cookie, offer.cookie) {
+                    (Cookie::NotAsked, None) | (Cookie::Proved, Some(_)) => true,
+                    (Cookie::Asked(sent), Some(returned)) => sent.ct_eq(returned).into(),
                     _ => false,
                 };
                 let share = offer.key_shares.of(group.name().into());
@@ -133,15 +143,31 @@ impl WaitClientHello {
         step.transcript.replace_by_message_hash(suite.hash());
         step.facts.retries = 1;
         step.start_flight(Answer::Last);
-        let cookie = self.cookie.as_ref().map(|cookie| &cookie[..]);
+        let cookie = match &self.cookie {
+            Cookie::Asked(cookie) => Some(&cookie[..]),
+            Cookie::NotAsked | Cookie::Proved => None,
+        };
         let retry = Retry { cipher_suite: suite.code(), group, cookie };
         step.send(HandshakeType::ServerHello, |buf| retry.write(buf));
     }
 }
 
+/// The first suite of ours that the client has.
+pub(crate) fn choose_suite(
+    hello: &ClientHello<'_>,
+    settings: &Settings,
+) -> Result<Suite13, HandshakeError> {
+    let suites = &settings.suites_1_3;
+    let suite = suites.iter().find(|suite| hello.cipher_suites.contains(suite.code()));
+    suite.copied().ok_or(HandshakeError::NoCommonCipherSuite)
+}
+
 /// The first group of ours that the client has a key share for. One that it only names costs a
 /// round trip, which is worth it for the one that quantum computers do not break.
-fn choose_group(offer: Offer13<'_>, settings: &Settings) -> Result<Group, HandshakeError> {
+pub(crate) fn choose_group(
+    offer: Offer13<'_>,
+    settings: &Settings,
+) -> Result<Group, HandshakeError> {
     let has = |group: &Group| offer.groups.contains(group.name().into());
     let shares = |group: &Group| offer.key_shares.of(group.name().into()).is_some();
     let groups = || settings.groups_of(ProtocolVersion::TLSv1_3).filter(has);

@@ -13,25 +13,25 @@ use crate::crypto::Crypto;
 use crate::fingerprint::HashAlgorithm;
 
 /// One way through the network, unless a test says otherwise.
-pub(super) const DELAY: Duration = Duration::from_millis(50);
+pub(crate) const DELAY: Duration = Duration::from_millis(50);
 
 #[expect(clippy::disallowed_methods, reason = "any instant will do, but there is no other source")]
-pub(super) fn any_instant() -> Instant {
+pub(crate) fn any_instant() -> Instant {
     Instant::now()
 }
 
 #[expect(clippy::disallowed_methods, reason = "how many seeds to try is the tester's choice")]
-pub(super) fn seeds() -> u64 {
+pub(crate) fn seeds() -> u64 {
     std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(20)
 }
 
-pub(super) fn certificate() -> Certificate {
+pub(crate) fn certificate() -> Certificate {
     let parameters = CertificateParameters::new(SystemTime::UNIX_EPOCH);
     Certificate::generate(&Crypto::default(), parameters).unwrap()
 }
 
 /// The certificate in `tests/certificates` of this kind.
-pub(super) fn recorded_certificate(name: &str) -> Certificate {
+pub(crate) fn recorded_certificate(name: &str) -> Certificate {
     let (der, key): (&[u8], &[u8]) = match name {
         "p256-v1" => (
             include_bytes!("../../../tests/certificates/p256-v1.der"),
@@ -54,55 +54,55 @@ pub(super) fn recorded_certificate(name: &str) -> Certificate {
     Certificate::from_der(&Crypto::default(), vec![der.to_vec()], key).unwrap()
 }
 
-pub(super) fn fingerprint(certificate: &Certificate) -> Vec<Fingerprint> {
+pub(crate) fn fingerprint(certificate: &Certificate) -> Vec<Fingerprint> {
     vec![certificate.fingerprint(HashAlgorithm::Sha256)]
 }
 
 /// Settings for a client and a server of DTLS 1.2 that know each other's fingerprints.
-pub(super) fn configs() -> (Config, Config) {
+pub(crate) fn configs() -> (Config, Config) {
     acquainted(unacquainted())
 }
 
 /// The same for DTLS 1.3.
-pub(super) fn configs_1_3() -> (Config, Config) {
+pub(crate) fn configs_1_3() -> (Config, Config) {
     acquainted(unacquainted_1_3())
 }
 
 /// Tells both sides the other's fingerprint.
-pub(super) fn acquainted((client, server): (Config, Config)) -> (Config, Config) {
+pub(crate) fn acquainted((client, server): (Config, Config)) -> (Config, Config) {
     let for_client = fingerprint(server.certificate());
     let for_server = fingerprint(client.certificate());
     (client.with_remote_fingerprints(for_client), server.with_remote_fingerprints(for_server))
 }
 
 /// Settings without fingerprints, of DTLS 1.2.
-pub(super) fn unacquainted() -> (Config, Config) {
+pub(crate) fn unacquainted() -> (Config, Config) {
     let config = || versions(Version::Dtls12, Version::Dtls12);
     (config(), config())
 }
 
 /// The same for DTLS 1.3.
-pub(super) fn unacquainted_1_3() -> (Config, Config) {
+pub(crate) fn unacquainted_1_3() -> (Config, Config) {
     let config = || versions(Version::Dtls13, Version::Dtls13);
     (config(), config())
 }
 
 /// Settings of these versions.
-pub(super) fn versions(min: Version, max: Version) -> Config {
+pub(crate) fn versions(min: Version, max: Version) -> Config {
     let config = Config::new(certificate(), Crypto::default()).unwrap();
     config.with_versions(min, max).unwrap()
 }
 
 /// What the network does with a datagram: the delays after which it arrives, as often.
-pub(super) type Fate = Vec<Duration>;
+pub(crate) type Fate = Vec<Duration>;
 
 /// A perfect network.
-pub(super) fn perfect(_from: Role, _datagram: &[u8]) -> Fate {
+pub(crate) fn perfect(_from: Role, _datagram: &[u8]) -> Fate {
     vec![DELAY]
 }
 
 /// A network that loses, duplicates, and delays by 5 to 100 ms.
-pub(super) fn lossy(seed: u64, loss: f64) -> impl FnMut(Role, &[u8]) -> Fate {
+pub(crate) fn lossy(seed: u64, loss: f64) -> impl FnMut(Role, &[u8]) -> Fate {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     move |_, _| {
         let copies = if rng.random_bool(0.1) { 2 } else { 1 };
@@ -117,27 +117,27 @@ pub(super) fn lossy(seed: u64, loss: f64) -> impl FnMut(Role, &[u8]) -> Fate {
     }
 }
 
-pub(super) struct Pair {
-    pub(super) client: Connection,
-    pub(super) server: Connection,
-    pub(super) start: Instant,
-    pub(super) now: Instant,
+pub(crate) struct Pair {
+    pub(crate) client: Connection,
+    pub(crate) server: Connection,
+    pub(crate) start: Instant,
+    pub(crate) now: Instant,
     /// What was sent, like `1. client: ClientHello`.
-    pub(super) chart: Vec<String>,
+    pub(crate) chart: Vec<String>,
     /// The application data that each side was given.
-    pub(super) client_read: Vec<Vec<u8>>,
-    pub(super) server_read: Vec<Vec<u8>>,
+    pub(crate) client_read: Vec<Vec<u8>>,
+    pub(crate) server_read: Vec<Vec<u8>>,
     /// When each side was connected.
-    pub(super) client_connected: Option<Duration>,
-    pub(super) server_connected: Option<Duration>,
+    pub(crate) client_connected: Option<Duration>,
+    pub(crate) server_connected: Option<Duration>,
     /// When the client could send.
-    pub(super) client_may_send: Option<Duration>,
-    pub(super) largest_datagram: usize,
+    pub(crate) client_may_send: Option<Duration>,
+    pub(crate) largest_datagram: usize,
     flying: Vec<(Instant, Role, Vec<u8>)>,
 }
 
 impl Pair {
-    pub(super) fn new((client, server): (Config, Config)) -> Self {
+    pub(crate) fn new((client, server): (Config, Config)) -> Self {
         let now = any_instant();
         Self {
             client: Connection::client(client, now, [1; 32]),
@@ -156,7 +156,7 @@ impl Pair {
     }
 
     /// A pair that is connected.
-    pub(super) fn connected() -> Self {
+    pub(crate) fn connected() -> Self {
         let mut pair = Self::new(configs());
         pair.run(perfect);
         assert!(pair.is_connected());
@@ -166,17 +166,17 @@ impl Pair {
         pair
     }
 
-    pub(super) fn is_connected(&self) -> bool {
+    pub(crate) fn is_connected(&self) -> bool {
         self.client.is_connected() && self.server.is_connected()
     }
 
     /// Runs until nothing more will happen.
-    pub(super) fn run(&mut self, mut network: impl FnMut(Role, &[u8]) -> Fate) {
+    pub(crate) fn run(&mut self, mut network: impl FnMut(Role, &[u8]) -> Fate) {
         while self.step(&mut network) {}
     }
 
     /// Lets time go to what happens next. `false` if there is nothing.
-    pub(super) fn step(&mut self, network: &mut impl FnMut(Role, &[u8]) -> Fate) -> bool {
+    pub(crate) fn step(&mut self, network: &mut impl FnMut(Role, &[u8]) -> Fate) -> bool {
         self.transmit(network);
         let Some(next) = self.next() else { return false };
         assert!(next > self.now, "time stands still");
@@ -189,7 +189,7 @@ impl Pair {
     }
 
     /// When something will happen next.
-    pub(super) fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         let timeouts = [self.client.poll_timeout(), self.server.poll_timeout()];
         let arrivals = self.flying.iter().map(|flying| Some(flying.0));
         timeouts.into_iter().chain(arrivals).flatten().min()
@@ -211,7 +211,7 @@ impl Pair {
     }
 
     /// Gives a datagram to the network.
-    pub(super) fn send(
+    pub(crate) fn send(
         &mut self,
         from: Role,
         datagram: &[u8],
@@ -264,7 +264,7 @@ impl Pair {
         }
     }
 
-    pub(super) fn side(&mut self, role: Role) -> &mut Connection {
+    pub(crate) fn side(&mut self, role: Role) -> &mut Connection {
         match role {
             Role::Client => &mut self.client,
             Role::Server => &mut self.server,
@@ -272,7 +272,7 @@ impl Pair {
     }
 
     /// Sends application data both ways over a perfect network and sees it arrive.
-    pub(super) fn assert_data_flows(&mut self) {
+    pub(crate) fn assert_data_flows(&mut self) {
         self.client_read.clear();
         self.server_read.clear();
         for role in [Role::Client, Role::Server] {
@@ -286,7 +286,7 @@ impl Pair {
 }
 
 /// A datagram with one record of application data.
-pub(super) fn sealed(connection: &mut Connection, plaintext: &[u8]) -> Vec<u8> {
+pub(crate) fn sealed(connection: &mut Connection, plaintext: &[u8]) -> Vec<u8> {
     let mut buf = Vec::new();
     let record = connection.begin(&mut buf).expect("it may send");
     buf.extend_from_slice(plaintext);
@@ -296,7 +296,7 @@ pub(super) fn sealed(connection: &mut Connection, plaintext: &[u8]) -> Vec<u8> {
 }
 
 /// The messages of a datagram; protected records are in brackets.
-pub(super) fn describe(datagram: &[u8]) -> String {
+pub(crate) fn describe(datagram: &[u8]) -> String {
     let mut datagram = datagram.to_vec();
     let mut rest = datagram.as_mut_slice();
     let mut names = Vec::new();

@@ -1,0 +1,409 @@
+//! The door of a stand-alone server: clients prove their addresses before anything is kept of them.
+
+mod cookie;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem;
+use std::time::Instant;
+
+use rand::rngs::ChaCha20Rng;
+use rand::{Rng, SeedableRng};
+
+use self::cookie::{Cookies, RetryCookie};
+use super::alert::Alert;
+use super::codec::Reader;
+use super::config::Settings;
+use super::epoch::Epoch;
+use super::handshake::State;
+use super::message::hello::{ClientHello, write_hello_verify_request};
+use super::message::server_hello::Retry;
+use super::message::{self, Fragment, FragmentHeader, HandshakeType, Message};
+use super::negotiation::server::{choose_group, choose_suite};
+use super::reassembly::{Inbox, Inserted};
+use super::record::{ContentType, DTLS_1_2, Header};
+use super::suite::Suite13;
+use super::transcript::Transcript;
+use super::v13::RecordNumber;
+use super::v13::record::{Record, split};
+use super::{Config, Connection, HandshakeError, Phase, Role, Version};
+use crate::crypto::Group;
+
+/// How many ClientHellos are put together at a time, of all addresses.
+const MAX_INCOMPLETE: usize = 64;
+
+/// The longest ClientHello that is put together: more than twice that of a browser with a
+/// post-quantum key share, and 64 of them are 256 KiB.
+const MAX_HELLO: usize = 4096;
+
+/// What stands at an open port: it takes datagrams from addresses that nobody has proved, and
+/// makes a [`Connection`] for each client that has.
+///
+/// A ClientHello is answered with a cookie, which the client has to send back: by
+/// HelloVerifyRequest in DTLS 1.2 ([RFC 6347 §4.2.1](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.1)),
+/// by HelloRetryRequest in DTLS 1.3 ([RFC 9147 §5.1](https://www.rfc-editor.org/rfc/rfc9147#section-5.1)).
+/// Nothing is kept in between, as all that matters is in the cookie: whoever invents addresses
+/// costs some hashing and no memory. An answer is never longer than what it answers, so that
+/// nobody can aim us at a victim. Only ClientHellos in several datagrams have to be kept until
+/// they are whole: 64 at most, the oldest going first.
+///
+/// With ICE there is no need for it: the checks have proved the address, and
+/// [`Connection::server`] takes the first ClientHello.
+///
+/// An address is whatever bytes the caller tells its peers apart by, such as those of a
+/// [`SocketAddr`](std::net::SocketAddr). There is no timer here and nothing to poll. Datagrams of
+/// addresses that have a connection already go to that connection.
+///
+/// ```
+/// use std::time::{Instant, SystemTime};
+///
+/// use peerless_dtls_srtp::certificate::{Certificate, CertificateParameters};
+/// use peerless_dtls_srtp::crypto::Crypto;
+/// use peerless_dtls_srtp::dtls::{Acceptor, Config, Connection};
+///
+/// let now = Instant::now();
+/// let crypto = Crypto::default();
+/// let certificate = Certificate::generate(&crypto, CertificateParameters::new(SystemTime::now()))?;
+/// let config = Config::new(certificate, crypto)?.with_any_remote_certificate();
+/// let mut acceptor = Acceptor::new(config.clone(), now, [1; 32]);
+/// let mut client = Connection::client(config, now, [2; 32]);
+///
+/// let mut accepted = None;
+/// let (mut datagram, mut answer) = (Vec::new(), Vec::new());
+/// while accepted.is_none() {
+///     client.poll_transmit(now, &mut datagram).ok_or("the client waits")?;
+///     accepted = acceptor.handle_datagram(now, b"192.0.2.1:4433", &mut datagram, &mut answer);
+///     client.handle_datagram(now, &mut answer);
+///     datagram.clear();
+///     answer.clear();
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Acceptor {
+    config: Config,
+    cookies: Cookies,
+    rng: ChaCha20Rng,
+    now: Instant,
+    /// Oldest first.
+    incomplete: VecDeque<Incomplete>,
+    stats: AcceptorStats,
+}
+
+/// What an [`Acceptor`] has counted.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct AcceptorStats {
+    /// ClientHellos that were answered with a cookie.
+    pub cookies_sent: u64,
+    /// ClientHellos that were refused, with an alert.
+    pub refused: u64,
+    /// Clients that have become a connection.
+    pub accepted: u64,
+    /// ClientHellos that were forgotten before they were whole.
+    pub forgotten: u64,
+    /// Records and fragments that belong to no ClientHello, and ClientHellos that are shorter than
+    /// their answer would be.
+    pub dropped: u64,
+}
+
+/// A ClientHello of which something is missing.
+struct Incomplete {
+    address: Box<[u8]>,
+    message_seq: u16,
+    inbox: Inbox,
+    /// How many bytes came for it, so that no more go back.
+    received: usize,
+}
+
+/// A ClientHello that is whole.
+struct Hello<'a> {
+    address: &'a [u8],
+    message: Message<'a>,
+    message_seq: u16,
+    /// Of the record that it came with, or its last part.
+    sequence_number: u64,
+    received: usize,
+}
+
+impl Acceptor {
+    /// Makes an acceptor, whose connections all have these settings. About `seed` see
+    /// [`Connection::client`].
+    pub fn new(config: Config, now: Instant, seed: [u8; 32]) -> Self {
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        let mut secret = [0; 32];
+        rng.fill_bytes(&mut secret);
+        Self {
+            cookies: Cookies::new(&config.shared, now, secret),
+            config,
+            rng,
+            now,
+            incomplete: VecDeque::new(),
+            stats: AcceptorStats::default(),
+        }
+    }
+
+    /// Takes a datagram from an address that has no connection. What is to be sent back to it, if
+    /// anything, is appended to `answer` as one datagram. Gives back a connection as soon as the
+    /// client has proved its address; it has its flight to send.
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        address: &[u8],
+        datagram: &mut [u8],
+        answer: &mut Vec<u8>,
+    ) -> Option<Connection> {
+        self.now = self.now.max(now);
+        let received = datagram.len();
+        // What a datagram brings is counted once, however many fragments it has.
+        let mut credit = received;
+        let mut rest = datagram;
+        while !rest.is_empty() {
+            let Some(record) = split(&mut rest, 0) else {
+                self.stats.dropped += 1;
+                return None;
+            };
+            let (header, body) = match record {
+                Record::Plaintext(header, body)
+                    if header.epoch == 0 && header.content_type == ContentType::Handshake =>
+                {
+                    (header, &*body)
+                }
+                _ => {
+                    self.stats.dropped += 1;
+                    continue;
+                }
+            };
+            let mut reader = Reader(body);
+            while !reader.is_empty() {
+                let bytes = reader.0;
+                let Ok(fragment) = Fragment::read(&mut reader) else {
+                    self.stats.dropped += 1;
+                    break;
+                };
+                if fragment.header.kind != HandshakeType::ClientHello
+                    || fragment.header.length as usize > MAX_HELLO
+                {
+                    self.stats.dropped += 1;
+                    continue;
+                }
+                let FragmentHeader { length, fragment_length, message_seq, .. } = fragment.header;
+                let sequence_number = header.sequence_number;
+                if length == fragment_length {
+                    let bytes = bytes.get(..FragmentHeader::LEN + fragment.body.len());
+                    let message = Message {
+                        kind: HandshakeType::ClientHello,
+                        epoch: Epoch::PLAINTEXT,
+                        bytes: bytes.unwrap_or_default(),
+                        body: fragment.body,
+                    };
+                    let hello = Hello { address, message, message_seq, sequence_number, received };
+                    return self.handle_hello(&hello, answer);
+                }
+                if let Some(incomplete) = self.put(address, fragment, &mut credit) {
+                    let Incomplete { mut inbox, received, .. } = incomplete;
+                    let complete = inbox.take()?;
+                    let message = complete.message();
+                    let hello = Hello { address, message, message_seq, sequence_number, received };
+                    return self.handle_hello(&hello, answer);
+                }
+            }
+        }
+        None
+    }
+
+    /// Returns what was counted.
+    pub fn stats(&self) -> AcceptorStats {
+        self.stats
+    }
+
+    /// Puts a fragment where it belongs, and takes out what it completes.
+    fn put(
+        &mut self,
+        address: &[u8],
+        fragment: Fragment<'_>,
+        credit: &mut usize,
+    ) -> Option<Incomplete> {
+        let message_seq = fragment.header.message_seq;
+        let known = self.incomplete.iter().position(|incomplete| {
+            incomplete.message_seq == message_seq && *incomplete.address == *address
+        });
+        let at = known.unwrap_or_else(|| {
+            if self.incomplete.len() == MAX_INCOMPLETE {
+                self.incomplete.pop_front();
+                self.stats.forgotten += 1;
+            }
+            self.incomplete.push_back(Incomplete {
+                address: address.into(),
+                message_seq,
+                inbox: Inbox::starting_at(message_seq, Role::Server, 2 * MAX_HELLO),
+                received: 0,
+            });
+            self.incomplete.len() - 1
+        });
+        let incomplete = self.incomplete.get_mut(at)?;
+        if incomplete.inbox.insert(Epoch::PLAINTEXT, fragment) != Inserted::Kept {
+            self.stats.dropped += 1;
+            return None;
+        }
+        incomplete.received += mem::take(credit);
+        if incomplete.inbox.has_next() { self.incomplete.remove(at) } else { None }
+    }
+
+    fn handle_hello(&mut self, hello: &Hello<'_>, answer: &mut Vec<u8>) -> Option<Connection> {
+        let start = answer.len();
+        match self.try_hello(hello, answer) {
+            Ok(None) => self.stats.cookies_sent += 1,
+            Ok(Some(retried)) => return Some(self.connect(hello, retried)),
+            Err(error) => {
+                answer.truncate(start);
+                let alert = Alert::fatal(error.alert());
+                write_record(answer, ContentType::Alert, hello, |buf| {
+                    buf.extend_from_slice(&alert.bytes());
+                });
+                self.stats.refused += 1;
+            }
+        }
+        // A server must not be an amplifier.
+        if answer.len() - start > hello.received {
+            answer.truncate(start);
+            self.stats.dropped += 1;
+        }
+        None
+    }
+
+    /// Asks a client to prove its address, or sees that it has.
+    fn try_hello(
+        &mut self,
+        hello: &Hello<'_>,
+        answer: &mut Vec<u8>,
+    ) -> Result<Option<Proved>, HandshakeError> {
+        let parsed = ClientHello::parse(hello.message.body)?;
+        let settings = &*self.config.shared;
+        if settings.speaks(Version::Dtls13) && parsed.offers_dtls_1_3() {
+            let offer = parsed.offer_1_3()?;
+            let Some(cookie) = offer.cookie else {
+                let suite = choose_suite(&parsed, settings)?;
+                let group = choose_group(offer, settings)?;
+                let mut transcript = Transcript::default();
+                transcript.add(hello.message.bytes);
+                transcript.start_1_3(suite.hash());
+                let hash = transcript.hash().ok_or(HandshakeError::Internal)?;
+                let cookie = RetryCookie {
+                    suite,
+                    group,
+                    named: offer.key_shares.of(group.name().into()).is_none(),
+                    hello_hash: hash.as_ref(),
+                };
+                let cookie =
+                    self.cookies.for_retry(self.now, hello.address, parsed.random, &cookie);
+                let retry = Retry {
+                    cipher_suite: suite.code(),
+                    group: cookie.named_group,
+                    cookie: Some(&cookie.bytes),
+                };
+                write_message(answer, HandshakeType::ServerHello, hello, |buf| retry.write(buf));
+                return Ok(None);
+            };
+            // "If a server receives a ClientHello with an invalid cookie, it MUST terminate the
+            // handshake with an illegal_parameter alert."
+            let (now, random) = (self.now, parsed.random);
+            let proved = self.cookies.check_retry(now, hello.address, random, cookie, settings);
+            let RetryCookie { suite, group, named, hello_hash } =
+                proved.ok_or(HandshakeError::IllegalParameter)?;
+            let mut transcript = Transcript::after_retry(suite.hash(), hello_hash);
+            let group_code = named.then(|| group.name().into());
+            let retry =
+                Retry { cipher_suite: suite.code(), group: group_code, cookie: Some(cookie) };
+            let mut bytes = Vec::new();
+            message::write(&mut bytes, HandshakeType::ServerHello, 0, |buf| retry.write(buf));
+            transcript.add(&bytes);
+            return Ok(Some(Proved { transcript, retried: Some((suite, group)) }));
+        }
+        if settings.speaks(Version::Dtls12) && parsed.offers_dtls_1_2() {
+            let (now, random) = (self.now, parsed.random);
+            if self.cookies.check_verify(now, hello.address, random, parsed.cookie) {
+                return Ok(Some(Proved { transcript: Transcript::default(), retried: None }));
+            }
+            let cookie = self.cookies.for_verify(now, hello.address, random);
+            write_message(answer, HandshakeType::HelloVerifyRequest, hello, |buf| {
+                write_hello_verify_request(buf, &cookie);
+            });
+            return Ok(None);
+        }
+        Err(HandshakeError::NoCommonVersion)
+    }
+
+    /// Makes a connection that has got as far as the client has.
+    fn connect(&mut self, hello: &Hello<'_>, proved: Proved) -> Connection {
+        self.stats.accepted += 1;
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        let mut connection = Connection::server(self.config.clone(), self.now, seed);
+        let sequence_number = hello.sequence_number;
+        if let Phase::Handshaking(handshake) = &mut connection.phase {
+            if let State::ServerHello(state) = &mut handshake.state {
+                state.address_is_proved(proved.retried);
+            }
+            handshake.transcript = proved.transcript;
+            // As many messages as came from the client went to it.
+            let max_bytes = connection.settings.max_handshake_bytes;
+            handshake.inbox = Inbox::starting_at(hello.message_seq, Role::Server, max_bytes);
+            handshake.flight.start_at(hello.message_seq);
+        }
+        // "the server MUST use the record sequence number in the ClientHello as the record
+        // sequence number in the initial ServerHello" (RFC 6347 §4.2.1).
+        connection.outgoing.start_at(sequence_number);
+        connection.facts.retries = 1;
+        let number = RecordNumber { epoch: 0, sequence_number };
+        connection.handle_handshake(number, hello.message.bytes);
+        connection
+    }
+}
+
+/// What a good cookie tells.
+struct Proved {
+    transcript: Transcript,
+    retried: Option<(Suite13, Group)>,
+}
+
+/// Appends a record with a message, which stands for itself.
+fn write_message(
+    buf: &mut Vec<u8>,
+    kind: HandshakeType,
+    hello: &Hello<'_>,
+    body: impl FnOnce(&mut Vec<u8>),
+) {
+    write_record(buf, ContentType::Handshake, hello, |buf| {
+        // Each ClientHello has one answer, so that its number serves for the answer too.
+        message::write(buf, kind, hello.message_seq, body);
+    });
+}
+
+/// Appends a record that answers `hello`: "the server MUST use the record sequence number in the
+/// ClientHello as the record sequence number in the HelloVerifyRequest"
+/// ([RFC 6347 §4.2.1](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.1)).
+fn write_record(
+    buf: &mut Vec<u8>,
+    content_type: ContentType,
+    hello: &Hello<'_>,
+    contents: impl FnOnce(&mut Vec<u8>),
+) {
+    let start = buf.len();
+    let sequence_number = hello.sequence_number;
+    Header { content_type, version: DTLS_1_2, epoch: 0, sequence_number }.write(buf, 0);
+    contents(buf);
+    let length = buf.len() - start - Header::LEN;
+    Header::set_length(buf, start, u16::try_from(length).unwrap_or_default());
+}
+
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptor")
+            .field("incomplete", &self.incomplete.len())
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
