@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use peerless_dtls_srtp::crypto::Crypto;
-use peerless_dtls_srtp::dtls::{CloseReason, Config, Connection};
+use peerless_dtls_srtp::dtls::{CloseReason, Config, Connection, KeyUpdate};
 
 use crate::flags::Flags;
 use crate::link::{Incoming, Link};
@@ -69,7 +69,14 @@ impl Exchange {
             return self.shut_down(flags);
         }
         let read_size = flags.read_size.unwrap_or(READ_SIZE);
-        while let Some(mut bytes) = self.read()? {
+        loop {
+            if flags.key_update_before_read {
+                self.update_keys()?;
+            }
+            let Some(mut bytes) = self.read()? else { break };
+            if flags.key_update {
+                self.update_keys()?;
+            }
             bytes.truncate(read_size);
             bytes.iter_mut().for_each(|byte| *byte ^= 0xff);
             self.write(&bytes)?;
@@ -120,6 +127,13 @@ impl Exchange {
         self.connection.seal(&mut record, start)?;
         self.link.send(&record);
         Ok(())
+    }
+
+    fn update_keys(&mut self) -> Result<(), Failure> {
+        match self.connection.update_keys(self.now, KeyUpdate::NotRequested) {
+            true => Ok(()),
+            false => Err(Failure::failed("the keys cannot be updated")),
+        }
     }
 
     fn shut_down(&mut self, flags: &Flags) -> Result<(), Failure> {

@@ -30,6 +30,7 @@ pub(crate) fn config(flags: &Flags) -> Result<Config, Failure> {
     let mut config = Config::new(certificate.clone(), crypto)
         .map_err(Failure::unsupported)?
         .with_optional_extended_master_secret()
+        .with_session_tickets()
         .with_client_authentication(client_authentication(flags))
         .with_initial_timeout(flags.initial_timeout.unwrap_or(INITIAL_TIMEOUT))
         .with_max_timeout(MAX_TIMEOUT)
@@ -103,17 +104,20 @@ fn srtp_profiles(flags: &Flags) -> Result<Vec<Profile>, Failure> {
         .collect()
 }
 
-/// Whether what is left of the versions is what we have. The runner knows DTLS 1.0 too, which we
-/// do not.
+/// Of the versions that the runner allows, those that we have: it knows DTLS 1.0 too.
 fn versions(flags: &Flags, config: Config) -> Result<Config, Failure> {
     let min = flags.min_version.unwrap_or(DTLS_1_2);
     let max = flags.max_version.unwrap_or(DTLS_1_3);
-    // Versions of DTLS count down.
-    let allowed = |version: u16| version <= min && version >= max;
-    if !allowed(DTLS_1_2) || flags.no_dtls_1_2 {
-        return Err(Failure::unsupported("DTLS 1.3"));
-    }
-    Ok(config)
+    let ours = [(Version::Dtls12, flags.no_dtls_1_2), (Version::Dtls13, flags.no_dtls_1_3)];
+    let mut allowed = ours.into_iter().filter(|(version, excluded)| {
+        // Versions of DTLS count down.
+        !excluded && (max..=min).contains(&version_code(*version))
+    });
+    let Some((oldest, _)) = allowed.next() else {
+        return Err(Failure::unsupported("DTLS 1.0, or no version at all"));
+    };
+    let newest = allowed.last().map_or(oldest, |(version, _)| version);
+    config.with_versions(oldest, newest).map_err(Failure::unsupported)
 }
 
 const DTLS_1_2: u16 = 0xfefd;

@@ -74,6 +74,7 @@ pub(crate) struct Settings {
     pub(crate) client_authentication: ClientAuthentication,
     pub(crate) anonymous_client: bool,
     pub(crate) cookies: bool,
+    pub(crate) session_tickets: bool,
     pub(crate) extended_master_secret_required: bool,
     pub(crate) mtu: usize,
     pub(crate) initial_timeout: Option<Duration>,
@@ -113,6 +114,7 @@ impl Config {
             client_authentication: ClientAuthentication::default(),
             anonymous_client: false,
             cookies: false,
+            session_tickets: false,
             extended_master_secret_required: true,
             mtu: DEFAULT_MTU,
             initial_timeout: None,
@@ -204,6 +206,15 @@ impl Config {
     #[must_use]
     pub fn with_cookies(mut self) -> Self {
         self.settings().cookies = true;
+        self
+    }
+
+    /// Lets a client tell servers of DTLS 1.3 that they may send it session tickets
+    /// ([RFC 8446 §4.2.9](https://www.rfc-editor.org/rfc/rfc8446#section-4.2.9)), for those that
+    /// insist. They are acknowledged and forgotten: no session is resumed.
+    #[must_use]
+    pub fn with_session_tickets(mut self) -> Self {
+        self.settings().session_tickets = true;
         self
     }
 

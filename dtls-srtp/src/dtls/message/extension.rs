@@ -11,6 +11,7 @@ pub(super) const EXTENDED_MASTER_SECRET: u16 = 23;
 pub(super) const PRE_SHARED_KEY: u16 = 41;
 pub(super) const SUPPORTED_VERSIONS: u16 = 43;
 pub(super) const COOKIE: u16 = 44;
+pub(super) const PSK_KEY_EXCHANGE_MODES: u16 = 45;
 pub(super) const KEY_SHARE: u16 = 51;
 /// [RFC 9146 §3](https://www.rfc-editor.org/rfc/rfc9146#section-3).
 pub(super) const CONNECTION_ID: u16 = 54;

@@ -204,6 +204,8 @@ pub(crate) struct ClientOffer<'a, S, G, A, P> {
     pub(crate) key_shares: &'a [(u16, &'a [u8])],
     /// Of a HelloRetryRequest.
     pub(crate) retry_cookie: Option<&'a [u8]>,
+    /// Whether the server may send tickets.
+    pub(crate) session_tickets: bool,
     pub(crate) cipher_suites: S,
     pub(crate) groups: G,
     pub(crate) signature_algorithms: A,
@@ -251,6 +253,11 @@ where
             if let Some(id) = self.connection_id {
                 write_extension(buf, extension::CONNECTION_ID, |buf| {
                     buf.vector::<1>(|buf| buf.bytes(id));
+                });
+            }
+            if offers(Version::Dtls13) && self.session_tickets {
+                write_extension(buf, extension::PSK_KEY_EXCHANGE_MODES, |buf| {
+                    buf.bytes(&[1, 1]); // psk_dhe_ke
                 });
             }
             if let Some(cookie) = self.retry_cookie {

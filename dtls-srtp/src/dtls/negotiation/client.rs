@@ -72,6 +72,7 @@ impl WaitServerHello {
             connection_id: None,
             key_shares: &key_shares,
             retry_cookie,
+            session_tickets: settings.session_tickets,
             cipher_suites: settings.suite_codes(),
             groups: settings.offered_groups().map(|group| group.name().into()),
             signature_algorithms: settings.schemes.iter().map(|scheme| u16::from(*scheme)),
