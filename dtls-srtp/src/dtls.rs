@@ -102,7 +102,7 @@ use rand::{Rng, SeedableRng};
 
 pub use self::acceptor::{Acceptor, AcceptorStats};
 pub use self::alert::AlertDescription;
-pub use self::config::{ClientAuthentication, Config, DEFAULT_MTU};
+pub use self::config::{ClientAuthentication, Config, DEFAULT_MTU, LossReaction};
 pub use self::error::{CloseReason, ConfigError, ExportError, HandshakeError, SealError};
 pub use self::key_log::KeyLog;
 pub use self::message::post_handshake::KeyUpdate;
@@ -437,8 +437,9 @@ impl Connection {
         self.see(now);
         self.initial_timeout = Some(timeout);
         let timing = self.timing();
-        if let Some((flight, _)) = self.phase.sending() {
+        if let Some((flight, acks)) = self.phase.sending() {
             flight.set_timing(timing);
+            acks.set_delay(timing.initial / 4);
         }
     }
 
@@ -487,6 +488,7 @@ impl Connection {
             initial: initial.min(settings.max_timeout),
             max: settings.max_timeout,
             max_retransmissions: settings.max_retransmissions,
+            reaction: settings.loss_reaction,
         }
     }
 

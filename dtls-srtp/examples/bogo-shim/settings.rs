@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use peerless_dtls_srtp::certificate::{Certificate, CertificateParameters};
 use peerless_dtls_srtp::crypto::Crypto;
-use peerless_dtls_srtp::dtls::{ClientAuthentication, Config, Version};
+use peerless_dtls_srtp::dtls::{ClientAuthentication, Config, LossReaction, Version};
 use peerless_dtls_srtp::fingerprint::{Fingerprint, HashAlgorithm};
 use peerless_dtls_srtp::srtp::Profile;
 use rustls::NamedGroup;
@@ -35,6 +35,7 @@ pub(crate) fn config(flags: &Flags) -> Result<Config, Failure> {
         .with_initial_timeout(flags.initial_timeout.unwrap_or(INITIAL_TIMEOUT))
         .with_max_timeout(MAX_TIMEOUT)
         .with_max_retransmissions(MAX_RETRANSMISSIONS)
+        .with_loss_reaction(LossReaction::Timer)
         .with_max_handshake_bytes(MAX_HANDSHAKE_BYTES)
         .with_srtp_profiles(&srtp_profiles(flags)?);
     if flags.certificate_file.is_none() {

@@ -1,7 +1,7 @@
 //! Which of the peer's records it has to be told that we have
 //! ([RFC 9147 §7.1](https://www.rfc-editor.org/rfc/rfc9147#section-7.1)).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::outgoing::Outgoing;
 use super::record::ContentType;
@@ -13,12 +13,14 @@ pub(crate) struct Acks {
     /// In increasing order.
     numbers: Vec<RecordNumber>,
     due: Option<Instant>,
+    /// When the wait began that `due` is the end of.
+    since: Option<Instant>,
 }
 
 impl Acks {
     /// A flight has hardly more records. If it has, the oldest, which were acknowledged before,
     /// are left out.
-    const MAX: usize = 48;
+    const MAX: usize = 32;
 
     /// Notes a record whose messages were processed or kept.
     pub(crate) fn receive(&mut self, number: RecordNumber) {
@@ -33,6 +35,20 @@ impl Acks {
     /// Sends an ACK at `at`, or before that if one is due then.
     pub(crate) fn send_by(&mut self, at: Instant) {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+
+    /// Sends an ACK after `delay`, unless one is due anyway.
+    pub(crate) fn send_after(&mut self, now: Instant, delay: Duration) {
+        if self.due.is_none() {
+            (self.since, self.due) = (Some(now), Some(now + delay));
+        }
+    }
+
+    /// Changes the delay of an ACK that waits.
+    pub(crate) fn set_delay(&mut self, delay: Duration) {
+        if let Some(since) = self.since {
+            self.due = Some(since + delay);
+        }
     }
 
     /// Forgets the records: a flight of ours answers them.
@@ -61,7 +77,7 @@ impl Acks {
         if self.due.is_none_or(|due| now < due) {
             return false;
         }
-        self.due = None;
+        (self.due, self.since) = (None, None);
         // "Implementations SHOULD simply use the highest current sending epoch."
         let epoch = outgoing.newest_epoch();
         let fixed = outgoing.overhead(epoch) + 2;

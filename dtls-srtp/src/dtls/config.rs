@@ -55,6 +55,21 @@ pub enum ClientAuthentication {
     NotRequested,
 }
 
+/// What is done about a loss that shows before a timer expires: a gap in what comes, an ACK that
+/// leaves something out, a flight that the peer repeats.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum LossReaction {
+    /// What came is acknowledged and what is missing is sent again at once, as
+    /// [RFC 9147 §7](https://www.rfc-editor.org/rfc/rfc9147#section-7) recommends, and what the
+    /// peer repeats within half of the first timer is taken for a duplicate.
+    #[default]
+    Immediate,
+    /// Retransmissions wait for their timer, and ACKs for a quarter of it, as those of BoringSSL
+    /// do; only the last flight of DTLS 1.2, which has no timer, is repeated when the peer asks.
+    Timer,
+}
+
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) certificate: Certificate,
@@ -80,6 +95,7 @@ pub(crate) struct Settings {
     pub(crate) initial_timeout: Option<Duration>,
     pub(crate) max_timeout: Duration,
     pub(crate) max_retransmissions: u32,
+    pub(crate) loss_reaction: LossReaction,
     pub(crate) max_handshake_bytes: usize,
     pub(crate) max_early_bytes: usize,
     pub(crate) key_log: Option<Arc<dyn KeyLog>>,
@@ -120,6 +136,7 @@ impl Config {
             initial_timeout: None,
             max_timeout: Duration::from_secs(3),
             max_retransmissions: 20,
+            loss_reaction: LossReaction::default(),
             max_handshake_bytes: 32 * 1024,
             max_early_bytes: 16 * 1024,
             key_log: None,
@@ -263,6 +280,14 @@ impl Config {
     #[must_use]
     pub fn with_max_retransmissions(mut self, retransmissions: u32) -> Self {
         self.settings().max_retransmissions = retransmissions;
+        self
+    }
+
+    /// What is done about a loss that shows before a timer expires. Default:
+    /// [`LossReaction::Immediate`].
+    #[must_use]
+    pub fn with_loss_reaction(mut self, reaction: LossReaction) -> Self {
+        self.settings().loss_reaction = reaction;
         self
     }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::config::LossReaction;
 use super::epoch::Epoch;
 use super::message::{self, FragmentHeader, HandshakeType};
 use super::outgoing::Outgoing;
@@ -176,9 +177,12 @@ impl Flight {
 
     /// Notes that the answer has begun to come: "the receipt of any record responding to a given
     /// flight MUST be taken as an implicit acknowledgement for the entire flight"
-    /// ([RFC 9147 §7.2](https://www.rfc-editor.org/rfc/rfc9147#section-7.2)). The timer stays: it
-    /// is now for the rest of the answer.
-    pub(crate) fn was_answered(&mut self) {
+    /// ([RFC 9147 §7.2](https://www.rfc-editor.org/rfc/rfc9147#section-7.2)). The timer stays
+    /// if what is missing of the answer is to be asked for by it.
+    pub(crate) fn was_answered(&mut self, reaction: LossReaction) {
+        if reaction == LossReaction::Timer {
+            self.deadline = None;
+        }
         self.acknowledged = true;
         self.pieces.clear();
         self.carried.clear();
@@ -187,8 +191,7 @@ impl Flight {
 
     /// Says that nothing of it will be sent again, and nothing answers it any more.
     pub(crate) fn finish(&mut self) {
-        self.was_answered();
-        self.deadline = None;
+        self.was_answered(LossReaction::Timer);
         self.bytes = Vec::new();
         self.parts = Vec::new();
         self.pieces = Vec::new();
@@ -235,9 +238,9 @@ impl Flight {
             }
             let room = mtu.saturating_sub(buf.len() - start);
             let empty = buf.len() == start;
-            let Some(len) = self.write_piece(index, room, empty, buf, outgoing) else { break };
-            self.was_written(now, index, len);
-            index += 1;
+            let next = self.write_record(now, index, room, empty, buf, outgoing);
+            let Some(next) = next else { break };
+            index = next;
         }
         if index < self.pieces.len() {
             self.sending = Some(index);
@@ -253,67 +256,115 @@ impl Flight {
         }
     }
 
-    /// Writes as much of a piece as there is room for, and returns how much. `None` if that is
-    /// too little to begin with.
-    fn write_piece(
+    /// Writes a record with the piece at `index` and what follows it, and returns which piece is
+    /// the next. `None` if there is too little room to begin with.
+    fn write_record(
         &mut self,
+        now: Instant,
         index: usize,
         room: usize,
         empty: bool,
         buf: &mut Vec<u8>,
         outgoing: &mut Outgoing,
     ) -> Option<usize> {
-        let Piece { part, range, .. } = self.pieces.get(index)?.clone();
-        let (number, len) = match self.parts.get(part)? {
-            Part::ChangeCipherSpec => {
-                if room < Header::LEN + 1 && !empty {
-                    return None;
-                }
-                let content_type = ContentType::ChangeCipherSpec;
-                outgoing.write(Epoch::PLAINTEXT, content_type, buf, |buf| buf.push(1));
-                return Some(1);
+        let first = self.pieces.get(index)?;
+        let Part::Message { epoch, .. } = *self.parts.get(first.part)? else {
+            if room < Header::LEN + 1 && !empty {
+                return None;
             }
-            Part::Message { epoch, range: message } => {
-                let message = self.bytes.get(message.clone()).unwrap_or_default();
-                let (header, body) = message.split_at(FragmentHeader::LEN.min(message.len()));
-                let left = body.get(range.clone()).unwrap_or_default();
-                let overhead = outgoing.overhead(*epoch) + FragmentHeader::LEN;
-                if room < overhead + left.len().min(MIN_FRAGMENT) && !empty {
-                    return None;
-                }
-                let space = room.saturating_sub(overhead);
-                let len = left.len().min(space.max(MIN_FRAGMENT));
-                let fragment = left.get(..len).unwrap_or_default();
-                let number = outgoing.write(*epoch, ContentType::Handshake, buf, |buf| {
-                    write_fragment(buf, header, range.start, fragment);
-                });
-                (number, len)
-            }
+            let content_type = ContentType::ChangeCipherSpec;
+            outgoing.write(Epoch::PLAINTEXT, content_type, buf, |buf| buf.push(1));
+            self.was_written(now, index, 1);
+            self.records += 1;
+            return Some(index + 1);
         };
-        if let Some(number) = number {
-            if self.carried.len() >= MAX_CARRIED {
-                self.carried.pop_front();
-            }
-            let range = range.start..range.start + len;
-            self.carried.push_back(Carried { number, order: self.records, part, range });
+        let mut space = room.saturating_sub(outgoing.overhead(epoch));
+        if empty {
+            space = space.max(FragmentHeader::LEN + MIN_FRAGMENT);
         }
-        Some(len)
+        let plan = self.plan(index, epoch, space);
+        let &(last, _) = plan.last()?;
+        let number = outgoing.write(epoch, ContentType::Handshake, buf, |buf| {
+            for (at, len) in &plan {
+                self.write_fragment(*at, *len, buf);
+            }
+        });
+        // Only the last of them can be cut, so that the others stay where they are.
+        for (at, len) in plan {
+            if let Some(number) = number {
+                self.remember(number, at, len);
+            }
+            self.was_written(now, at, len);
+        }
+        self.records += 1;
+        Some(last + 1)
+    }
+
+    /// Which pieces go into a record with `space` for fragments, and how many bytes of each.
+    ///
+    /// A record without protection has one message: it costs no tag, and not everybody reads on in
+    /// it. One with protection is filled.
+    fn plan(&self, index: usize, epoch: Epoch, mut space: usize) -> Vec<(usize, usize)> {
+        let min = if epoch == Epoch::PLAINTEXT { MIN_FRAGMENT } else { 1 };
+        let mut plan = Vec::new();
+        for (at, piece) in self.pieces.iter().enumerate().skip(index).filter(|(_, p)| p.due) {
+            let left = piece.range.len();
+            let fits = space >= FragmentHeader::LEN + left.min(min);
+            let belongs = matches!(
+                self.parts.get(piece.part),
+                Some(Part::Message { epoch: other, .. }) if *other == epoch
+            );
+            if !fits || !belongs {
+                break;
+            }
+            let len = left.min(space - FragmentHeader::LEN);
+            space -= FragmentHeader::LEN + len;
+            plan.push((at, len));
+            if epoch == Epoch::PLAINTEXT {
+                break;
+            }
+        }
+        plan
+    }
+
+    /// Appends the first `len` bytes of a piece behind the header that makes them a fragment.
+    fn write_fragment(&self, index: usize, len: usize, buf: &mut Vec<u8>) {
+        /// Type, length and message_seq are those of the whole message.
+        const COMMON: usize = 6;
+        let Some(piece) = self.pieces.get(index) else { return };
+        let Some(Part::Message { range, .. }) = self.parts.get(piece.part) else { return };
+        let message = self.bytes.get(range.clone()).unwrap_or_default();
+        let (header, body) = message.split_at(FragmentHeader::LEN.min(message.len()));
+        let [_, o0, o1, o2] = (piece.range.start as u32).to_be_bytes();
+        let [_, l0, l1, l2] = (len as u32).to_be_bytes();
+        let fragment = body.get(piece.range.start..piece.range.start + len);
+        buf.extend_from_slice(header.get(..COMMON).unwrap_or_default());
+        buf.extend_from_slice(&[o0, o1, o2, l0, l1, l2]);
+        buf.extend_from_slice(fragment.unwrap_or_default());
+    }
+
+    /// Remembers that a record carries the first `len` bytes of a piece.
+    fn remember(&mut self, number: RecordNumber, index: usize, len: usize) {
+        let Some(piece) = self.pieces.get(index) else { return };
+        if self.carried.len() >= MAX_CARRIED {
+            self.carried.pop_front();
+        }
+        let range = piece.range.start..piece.range.start + len;
+        let carried = Carried { number, order: self.records, part: piece.part, range };
+        self.carried.push_back(carried);
     }
 
     /// Notes that the first `len` bytes of a piece are sent: what is left becomes the next piece.
     fn was_written(&mut self, now: Instant, index: usize, len: usize) {
         let Some(piece) = self.pieces.get_mut(index) else { return };
         let rest = piece.range.start + len..piece.range.end;
-        if !rest.is_empty() {
-            piece.range.end = rest.start;
-            let rest = Piece { part: piece.part, range: rest, due: true, sent: piece.sent };
+        let rest = Piece { part: piece.part, range: rest, due: true, sent: piece.sent };
+        piece.range.end = rest.range.start;
+        piece.due = false;
+        piece.sent = Some((now, self.records));
+        if !rest.range.is_empty() {
             self.pieces.insert(index + 1, rest);
         }
-        if let Some(piece) = self.pieces.get_mut(index) {
-            piece.due = false;
-            piece.sent = Some((now, self.records));
-        }
-        self.records += 1;
     }
 
     /// Sends the flight again if its timer has expired; the timer doubles each time.
@@ -357,11 +408,12 @@ impl Flight {
     /// Sends the flight again because the peer repeats its own, unless that was on its way before
     /// ours arrived: half of the first timer is three quarters of a round trip.
     pub(crate) fn repeat(&mut self, now: Instant, timing: Timing) -> bool {
-        let recently = self.sent.is_none_or(|sent| now < sent + timing.initial / 2);
-        if self.is_sending() || recently {
-            return false;
-        }
-        self.send_again(|_| true)
+        let repeats = match timing.reaction {
+            LossReaction::Immediate => self.sent.is_some_and(|at| now >= at + timing.initial / 2),
+            // Nothing else makes the last one go again.
+            LossReaction::Timer => self.answer == Answer::Last && self.sent.is_some(),
+        };
+        repeats && !self.is_sending() && self.send_again(|_| true)
     }
 
     /// Takes an ACK ([RFC 9147 §7.2](https://www.rfc-editor.org/rfc/rfc9147#section-7.2)): what it
@@ -376,14 +428,13 @@ impl Flight {
     ) -> Acknowledged {
         let mut newest = None;
         for number in numbers {
-            let Some(at) = self.carried.iter().position(|carried| carried.number == number) else {
-                continue;
-            };
-            let Some(Carried { order, part, range, .. }) = self.carried.remove(at) else {
-                continue;
-            };
-            newest = newest.max(Some(order));
-            self.remove(part, &range);
+            while let Some(at) = self.carried.iter().position(|carried| carried.number == number) {
+                let Some(Carried { order, part, range, .. }) = self.carried.remove(at) else {
+                    break;
+                };
+                newest = newest.max(Some(order));
+                self.remove(part, &range);
+            }
         }
         if self.pieces.is_empty() {
             if self.acknowledged || self.parts.is_empty() {
@@ -391,6 +442,9 @@ impl Flight {
             }
             self.finish();
             return Acknowledged::All;
+        }
+        if timing.reaction == LossReaction::Timer {
+            return Acknowledged::Waiting;
         }
         let old = now.checked_sub(timing.initial / 2);
         let again = self.send_again(|(at, order)| {
@@ -451,15 +505,5 @@ pub(crate) struct Timing {
     pub(crate) initial: Duration,
     pub(crate) max: Duration,
     pub(crate) max_retransmissions: u32,
-}
-
-/// Appends a part of a message behind the header that makes it a fragment.
-fn write_fragment(buf: &mut Vec<u8>, header: &[u8], offset: usize, fragment: &[u8]) {
-    /// Type, length and message_seq are those of the whole message.
-    const COMMON: usize = 6;
-    let [_, o0, o1, o2] = (offset as u32).to_be_bytes();
-    let [_, l0, l1, l2] = (fragment.len() as u32).to_be_bytes();
-    buf.extend_from_slice(header.get(..COMMON).unwrap_or_default());
-    buf.extend_from_slice(&[o0, o1, o2, l0, l1, l2]);
-    buf.extend_from_slice(fragment);
+    pub(crate) reaction: LossReaction,
 }

@@ -259,7 +259,7 @@ impl Incoming {
             return Inserted::Dropped;
         }
         if body.is_empty() {
-            return if len == 0 { Inserted::Kept } else { Inserted::Dropped };
+            return if len == 0 { Inserted::Kept } else { Inserted::Known };
         }
         let start = header.offset as usize;
         let place = FragmentHeader::LEN + start..FragmentHeader::LEN + start + body.len();

@@ -17,8 +17,8 @@ use super::v13::post_handshake::{Keys, PostHandshake};
 use super::v13::record::Record;
 use super::v13::{self, RecordNumber, ack};
 use super::{
-    CloseReason, Closed, Connection, HandshakeError, KeyUpdate, LastFlight, Phase, Rest, Role,
-    Version,
+    CloseReason, Closed, Connection, HandshakeError, KeyUpdate, LastFlight, LossReaction, Phase,
+    Rest, Role, Version,
 };
 
 /// The application data of a datagram, record by record, decrypted in place.
@@ -111,6 +111,9 @@ impl Connection {
     /// may be lost. Who can say what is missing, says it soon, and who waits for the first answer
     /// asks again sooner.
     fn suspect_loss(&mut self) {
+        if self.settings.loss_reaction == LossReaction::Timer {
+            return;
+        }
         let soon = self.now + self.timing().initial / 4;
         let Phase::Handshaking(handshake) = &mut self.phase else { return };
         if handshake.inbox.version() == Some(Version::Dtls13) {
@@ -240,6 +243,7 @@ impl Connection {
                 }
             }
         }
+        let timing = self.timing();
         match &mut self.phase {
             Phase::Handshaking(handshake) => {
                 if kept {
@@ -247,12 +251,15 @@ impl Connection {
                 }
                 // Protected, it can only be an answer to our flight.
                 if new && handshake.inbox.version() == Some(Version::Dtls13) && number.epoch > 0 {
-                    handshake.flight.was_answered();
+                    handshake.flight.was_answered(self.settings.loss_reaction);
                 }
             }
             Phase::Established { rest: Rest::PostHandshake(post), .. } if kept => {
                 post.acks.receive(number);
-                post.acks.send_by(self.now);
+                match self.settings.loss_reaction {
+                    LossReaction::Immediate => post.acks.send_by(self.now),
+                    LossReaction::Timer => post.acks.send_after(self.now, timing.initial / 4),
+                }
             }
             _ => (),
         }
@@ -264,15 +271,16 @@ impl Connection {
     /// ([RFC 9147 §7.1](https://www.rfc-editor.org/rfc/rfc9147#section-7.1)): at once if there is
     /// a gap, else if the rest does not follow.
     fn acknowledge_part(&mut self, new: bool) {
-        let soon = self.now + self.timing().initial / 4;
+        let delay = self.timing().initial / 4;
         let Phase::Handshaking(handshake) = &mut self.phase else { return };
         if handshake.inbox.version() != Some(Version::Dtls13) || handshake.acks.is_empty() {
             return;
         }
-        if new && handshake.inbox.has_gap() {
+        let at_once = self.settings.loss_reaction == LossReaction::Immediate;
+        if new && at_once && handshake.inbox.has_gap() {
             handshake.acks.send_by(self.now);
         } else if new {
-            handshake.acks.send_by(soon);
+            handshake.acks.send_after(self.now, delay);
         }
     }
 
@@ -282,7 +290,10 @@ impl Connection {
         let Phase::Established { rest, .. } = &self.phase else { return };
         let header = fragment.header;
         let repeated = matches!(rest, Rest::LastFlight(last) if header.message_seq < last.peer_seq);
-        if repeated {
+        // Without a pause between two of them, one message has to stand for the whole flight.
+        let asks = self.settings.loss_reaction == LossReaction::Immediate
+            || header.kind == HandshakeType::Finished && header.offset == 0;
+        if repeated && asks {
             self.repeat_flight();
         } else if epoch == Epoch::PROTECTED
             && matches!(header.kind, HandshakeType::HelloRequest | HandshakeType::ClientHello)

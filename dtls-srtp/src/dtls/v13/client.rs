@@ -62,7 +62,7 @@ pub(crate) fn start(
     step.outgoing.set_handshake_keys(secrets.client.sealer(crypto, epoch)?);
     step.incoming.set_handshake_keys(secrets.server.opener(crypto, epoch)?);
     step.inbox.expect_protection();
-    step.flight.was_answered();
+    step.flight.was_answered(step.settings.loss_reaction);
     let negotiated = Negotiated { suite, group: share.group.into(), srtp_profile: None };
     let state = WaitEncryptedExtensions { negotiated, secrets };
     Ok(AnyState::Client13(State::EncryptedExtensions(state)))
