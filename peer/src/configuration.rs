@@ -27,6 +27,11 @@ pub struct Configuration {
     pub codecs: Vec<CodecCapability>,
     /// The RTP header extensions to offer.
     pub header_extensions: Vec<HeaderExtensionCapability>,
+    /// Whether RTP header extensions and CSRCs are encrypted. The default is to offer it and to do
+    /// it with who understands it, as the W3C has it: it hides who speaks when from the network,
+    /// costs nothing, and who does not know the attribute ignores it
+    /// ([RFC 8866 §5.13](https://www.rfc-editor.org/rfc/rfc8866#section-5.13)).
+    pub rtp_header_encryption_policy: RtpHeaderEncryptionPolicy,
     /// The largest data-channel message accepted, in bytes; told to the other side. The default is
     /// 256 KiB, as in browsers.
     pub max_message_size: usize,
@@ -63,6 +68,7 @@ impl Default for Configuration {
             crypto: Crypto::default(),
             codecs: CodecCapability::defaults(),
             header_extensions: HeaderExtensionCapability::defaults(),
+            rtp_header_encryption_policy: RtpHeaderEncryptionPolicy::default(),
             max_message_size: 256 * 1024,
             max_buffered_amount: 16 * 1024 * 1024,
             path_mtu: 1200,
@@ -89,4 +95,20 @@ pub enum BundlePolicy {
     /// One transport for everything; sections that the other side does not bundle are refused.
     #[default]
     MaxBundle,
+}
+
+/// Whether RTP header extensions and CSRCs are encrypted (cryptex,
+/// [RFC 9335](https://www.rfc-editor.org/rfc/rfc9335)): the W3C's
+/// [`RTCRtpHeaderEncryptionPolicy`](https://w3c.github.io/webrtc-extensions/#rtp-header-extension-encryption),
+/// and a way to turn it off.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum RtpHeaderEncryptionPolicy {
+    /// It is not offered, and no offer of it is accepted: for middleboxes that read them.
+    Disable,
+    /// It is offered, and used if the other side says that it understands it.
+    #[default]
+    Negotiate,
+    /// A description of the other side that does not say so is refused, and so is every packet that
+    /// shows them.
+    Require,
 }

@@ -48,6 +48,7 @@ mod apply_local;
 mod apply_remote;
 mod candidates;
 mod codecs;
+mod cryptex;
 mod negotiation_needed;
 mod offer;
 mod plan;
@@ -68,12 +69,13 @@ use rand::{Rng, SeedableRng};
 use self::codecs::{ExtensionIds, PayloadTypes};
 use self::section::{Created, Slot, SlotMedia};
 use self::transceivers::TransceiverState;
-use crate::configuration::{BundlePolicy, Configuration};
+use crate::configuration::{BundlePolicy, Configuration, RtpHeaderEncryptionPolicy};
 use crate::error::Error;
 use crate::media::codec::{CodecCapability, HeaderExtensionCapability};
 use crate::media::transceiver::TransceiverId;
 use crate::signalling::{SdpType, SessionDescription, SignalingState};
 
+pub(crate) use self::cryptex::CryptexPlan;
 pub(crate) use self::plan::{
     DataPlan, DtlsRole, Plan, RemoteTransport, SectionPlan, TransportPlan,
 };
@@ -154,6 +156,7 @@ struct Settings {
     bundle_policy: BundlePolicy,
     codecs: Vec<CodecCapability>,
     header_extensions: Vec<HeaderExtensionCapability>,
+    rtp_header_encryption_policy: RtpHeaderEncryptionPolicy,
     max_message_size: u64,
     max_transceivers: usize,
     sped: bool,
@@ -227,6 +230,7 @@ impl Jsep {
             bundle_policy: configuration.bundle_policy,
             codecs: configuration.codecs.clone(),
             header_extensions: configuration.header_extensions.clone(),
+            rtp_header_encryption_policy: configuration.rtp_header_encryption_policy,
             max_message_size: configuration.max_message_size as u64,
             max_transceivers: configuration.max_transceivers,
             sped: configuration.sped,

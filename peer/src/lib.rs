@@ -94,6 +94,8 @@
 //! | a track's media | [`Sender::send_frame`](media::Sender::send_frame), [`Receiver::read_frame`](media::Receiver::read_frame), or whole packets |
 //! | `createDataChannel(label, init)` | [`create_data_channel`](PeerConnection::create_data_channel) |
 //! | `channel.send(data)`, `onmessage` | [`DataChannel::send`], [`DataChannel::read`] after [`Event::Readable`] |
+//! | `configuration.rtpHeaderEncryptionPolicy` | [`Configuration::rtp_header_encryption_policy`] |
+//! | `transceiver.rtpHeaderEncryptionNegotiated` | [`TransportStats::cryptex`](stats::TransportStats::cryptex) |
 //! | `getStats()` | [`stats`](PeerConnection::stats) |
 //! | `close()` | [`close`](PeerConnection::close) |
 //! | `onicecandidate`, `ontrack`, … | [`Event`] |
@@ -124,7 +126,7 @@ pub mod sim;
 pub mod stats;
 mod transport;
 
-pub use configuration::{BundlePolicy, Configuration};
+pub use configuration::{BundlePolicy, Configuration, RtpHeaderEncryptionPolicy};
 pub use connection::{FailureReason, PeerConnection};
 pub use data_channel::{
     DataChannel, DataChannelId, DataChannelInit, DataChannelState, Message, SendError,

@@ -57,6 +57,8 @@ pub struct TransportStats {
     pub dtls_cipher: Option<String>,
     /// `srtpCipher`: the SRTP profile.
     pub srtp_profile: Option<srtp::Profile>,
+    /// Whether the RTP header extensions and CSRCs that are sent are encrypted (cryptex, RFC 9335).
+    pub cryptex: bool,
 }
 
 /// `RTCIceCandidatePairStats`, with the kinds of both candidates.

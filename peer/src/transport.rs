@@ -8,7 +8,7 @@ use std::time::Instant;
 use dtls_srtp::{dtls, srtp};
 use stun::FiveTuple;
 
-use crate::jsep::{DtlsRole, TransportId};
+use crate::jsep::{CryptexPlan, DtlsRole, TransportId};
 
 pub(crate) mod early;
 pub(crate) mod security;
@@ -35,6 +35,8 @@ pub(crate) struct Transport {
     pub(crate) remote_fingerprints: Vec<dtls_srtp::Fingerprint>,
     /// Made when DTLS has given the keys.
     pub(crate) srtp: Option<Box<SrtpContexts>>,
+    /// Whether SRTP encrypts header extensions, as the descriptions have it.
+    pub(crate) cryptex: CryptexPlan,
     /// Made when the first m-section with RTP refers to this transport.
     pub(crate) rtp: Option<Box<rtp::Session>>,
     pub(crate) early: early::Early,
@@ -51,6 +53,13 @@ pub(crate) struct SrtpContexts {
     pub(crate) profile: srtp::Profile,
     pub(crate) outbound: srtp::Context,
     pub(crate) inbound: srtp::Context,
+}
+
+impl SrtpContexts {
+    pub(crate) const fn set_cryptex(&mut self, plan: CryptexPlan) {
+        self.outbound.set_cryptex(plan.outbound);
+        self.inbound.set_cryptex(plan.inbound);
+    }
 }
 
 /// Where the DTLS association stands: the W3C's `RTCDtlsTransportState`.
@@ -83,6 +92,7 @@ impl Transport {
             sped: None,
             remote_fingerprints: Vec::new(),
             srtp: None,
+            cryptex: CryptexPlan::default(),
             rtp: None,
             early: early::Early::default(),
             gathering: false,

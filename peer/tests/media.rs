@@ -181,3 +181,34 @@ fn media_that_overtakes_the_handshake_is_not_lost() {
         pair.events[A].iter().any(|event| matches!(event, Event::Readable(_)))
     }));
 }
+
+#[test]
+fn header_extensions_are_encrypted_once_both_sides_say_that_they_understand() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    let video =
+        pair.peers[A].add_transceiver(now, MediaKind::Video, TransceiverInit::send_only()).unwrap();
+    pair.negotiate(A);
+    assert!(pair.run_until(Duration::from_secs(5), connected));
+    let theirs = track(&pair, B);
+    let profiles = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let seen = std::rc::Rc::clone(&profiles);
+    pair.fate = Box::new(move |from, contents| {
+        // RTP with a header extension and no CSRC.
+        if from == A && contents[0] == 0x90 && !(192..=223).contains(&contents[1]) {
+            seen.borrow_mut().push([contents[12], contents[13]]);
+        }
+        Fate::Deliver
+    });
+    let frame = Frame::new(vp8(1, true, 3000), 3000);
+    let now = pair.now;
+    pair.peers[A].sender(video).unwrap().send_frame(now, frame.clone()).unwrap();
+    pair.run_for(Duration::from_millis(200));
+    let now = pair.now;
+    assert_eq!(pair.peers[B].receiver(theirs).unwrap().read_frame(now).unwrap().data, frame.data);
+    let profiles = profiles.borrow();
+    assert!(!profiles.is_empty() && profiles.iter().all(|own| *own == [0xC0, 0xDE]));
+    for peer in &mut pair.peers {
+        assert!(peer.stats(now).transports[0].cryptex);
+    }
+}

@@ -54,6 +54,10 @@ impl PeerConnection {
         if transport.dtls_role.is_none() {
             transport.dtls_role = wanted.dtls_role;
         }
+        transport.cryptex = wanted.cryptex;
+        if let Some(srtp) = &mut transport.srtp {
+            srtp.set_cryptex(wanted.cryptex);
+        }
         if let Some(remote) = wanted.remote.as_ref().filter(|_| !holds) {
             if transport.remote_ufrag.as_deref() != Some(&remote.ufrag) {
                 transport.remote_ufrag = Some(remote.ufrag.clone());

@@ -220,7 +220,8 @@ impl PeerConnection {
             let outbound = srtp::Context::new(keys.profile, &keys.local, crypto);
             let inbound = srtp::Context::new(keys.profile, &keys.remote, crypto);
             if let (Ok(outbound), Ok(inbound)) = (outbound, inbound) {
-                let contexts = SrtpContexts { profile: keys.profile, outbound, inbound };
+                let mut contexts = SrtpContexts { profile: keys.profile, outbound, inbound };
+                contexts.set_cryptex(transport.cryptex);
                 transport.srtp = Some(Box::new(contexts));
             }
         }

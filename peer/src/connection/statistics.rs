@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use dtls_srtp::srtp::Cryptex;
+
 use super::PeerConnection;
 use crate::data_channel::DataChannelId;
 use crate::stats::{
@@ -43,6 +45,10 @@ impl PeerConnection {
                     .zip(suite)
                     .map(|(version, suite)| format!("{version} {suite:?}")),
                 srtp_profile: transport.srtp.as_ref().map(|srtp| srtp.profile),
+                cryptex: transport
+                    .srtp
+                    .as_ref()
+                    .is_some_and(|srtp| srtp.outbound.cryptex() != Cryptex::Off),
             }
         });
         stats.collect()

@@ -6,12 +6,13 @@ use rtp::extension::ExtensionMap;
 use sdp::{Attribute, Direction, Group, MediaDescription, Origin, SctpMap, Setup, Words};
 
 use super::codecs::{Order, common, extensions};
+use super::cryptex::says_cryptex;
 use super::plan::DtlsRole;
 use super::section::{
     CreatedSection, LocalEnds, RtpSection, Slot, SlotMedia, begin, is_rejected, push_word, rejected,
 };
 use super::{Jsep, LocalTransports, TransportId};
-use crate::configuration::BundlePolicy;
+use crate::configuration::{BundlePolicy, RtpHeaderEncryptionPolicy};
 use crate::error::Error;
 use crate::media::codec::CodecCapability;
 use crate::signalling::{SdpType, SessionDescription, SignalingState};
@@ -158,6 +159,9 @@ impl Jsep {
                     cname: &self.cname,
                     rtcp_mux_only: false,
                     reduced_size: media.has_rtcp_rsize() || lead.has_rtcp_rsize(),
+                    cryptex: self.settings.rtp_header_encryption_policy
+                        != RtpHeaderEncryptionPolicy::Disable
+                        && says_cryptex(offer, &self.slots, slot.transport),
                 };
                 let mut answer = section.begin();
                 ends.write(&mut answer, slot.transport, setup, Some(options));

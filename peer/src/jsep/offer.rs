@@ -9,7 +9,7 @@ use super::section::{
     Created, CreatedSection, LocalEnds, RtpSection, Slot, SlotMedia, begin, push_word, rejected,
 };
 use super::{IceRestart, Jsep, LocalTransports, TransportId};
-use crate::configuration::BundlePolicy;
+use crate::configuration::{BundlePolicy, RtpHeaderEncryptionPolicy};
 use crate::error::Error;
 use crate::media::MediaKind;
 use crate::media::transceiver::TransceiverId;
@@ -208,6 +208,8 @@ impl Jsep {
                         cname: &self.cname,
                         rtcp_mux_only: agreed.is_none(),
                         reduced_size: agreed.is_none_or(|agreed| agreed.reduced_size),
+                        cryptex: self.settings.rtp_header_encryption_policy
+                            != RtpHeaderEncryptionPolicy::Disable,
                     };
                     let mut media = section.begin();
                     ends.write(&mut media, slot.transport, SETUP, None);

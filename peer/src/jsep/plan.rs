@@ -3,6 +3,7 @@
 use rtp::section;
 use rtp::{ClockRate, PayloadType, Ssrc};
 
+use super::cryptex::CryptexPlan;
 use super::section::{Slot, SlotMedia};
 use super::transceivers::TransceiverState;
 use super::verify::fingerprints;
@@ -36,6 +37,8 @@ pub(crate) struct TransportPlan {
     pub(crate) controlling: Option<bool>,
     /// The DTLS role, once an answer says it.
     pub(crate) dtls_role: Option<DtlsRole>,
+    /// Whether header extensions are encrypted.
+    pub(crate) cryptex: CryptexPlan,
     /// The ICE user fragment of our newest description: it says which credentials are in force.
     pub(crate) local_ufrag: Option<String>,
     /// The other end, once it is described.
@@ -104,6 +107,7 @@ impl Jsep {
             id,
             controlling: self.controlling.map(|controlling| controlling || self.remote_lite),
             dtls_role: self.transport(id).and_then(|transport| transport.dtls_role),
+            cryptex: self.cryptex_plan(id),
             local_ufrag: self.local_ufrag(id),
             remote: self.remote_transport(id, restarted.contains(&id)),
         });
@@ -127,7 +131,7 @@ impl Jsep {
     }
 
     /// The remote descriptions, the newest first, each with the sections as it has them.
-    fn remotes(&self) -> impl Iterator<Item = (&Described, &[Slot])> {
+    pub(super) fn remotes(&self) -> impl Iterator<Item = (&Described, &[Slot])> {
         let pending = self.pending_remote.as_ref().map(|pending| (pending, &*self.slots));
         pending
             .into_iter()

@@ -134,6 +134,7 @@ pub(super) struct RtpSection<'s> {
     pub(super) cname: &'s str,
     pub(super) rtcp_mux_only: bool,
     pub(super) reduced_size: bool,
+    pub(super) cryptex: bool,
 }
 
 impl RtpSection<'_> {
@@ -175,6 +176,9 @@ impl RtpSection<'_> {
         }
         if self.reduced_size {
             media.push(Attribute::RtcpRsize);
+        }
+        if self.cryptex {
+            media.push(Attribute::Cryptex);
         }
         for codec in self.codecs {
             write_codec(media, codec);

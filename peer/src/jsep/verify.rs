@@ -5,6 +5,7 @@ use sdp::{MediaDescription, SessionDescription, Setup};
 
 use super::section::{Slot, is_data, is_rejected, rtp_kind};
 use super::{Jsep, Side, TransportId};
+use crate::configuration::RtpHeaderEncryptionPolicy;
 use crate::error::Error;
 use crate::signalling::SdpType;
 
@@ -133,6 +134,15 @@ impl Jsep {
                 verify.check_transport(index, media)?;
             }
             verify.check_simulcast(index, media)?;
+            let says_cryptex = description.has_cryptex() || media.has_cryptex();
+            if self.settings.rtp_header_encryption_policy == RtpHeaderEncryptionPolicy::Require
+                && rtp_kind(&media.media_line()).is_some()
+                && !says_cryptex
+            {
+                let reason = "the m-section has no a=cryptex, which rtp_header_encryption_policy \
+                              requires (RFC 9335 §4)";
+                return Err(verify.fault(Some(index), reason));
+            }
         }
         match kind {
             SdpType::Offer => self.verify_succession(&verify),
