@@ -73,6 +73,8 @@ pub struct Config {
     pub max_init_retransmits: u32,
     /// Valid.Cookie.Life. 60 s.
     pub cookie_lifetime: Duration,
+    /// Which algorithm tells how much the path can take. [`CongestionControl::Bbr`].
+    pub congestion_control: CongestionControl,
     /// The initial congestion window in packets. 10, as TCP has since RFC 6928; RFC 9260's own
     /// allows three.
     pub initial_window: u32,
@@ -123,6 +125,21 @@ impl Config {
     }
 }
 
+/// Congestion control algorithms.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum CongestionControl {
+    /// The one of [RFC 9260 §7](https://www.rfc-editor.org/rfc/rfc9260#section-7): half the window
+    /// at each loss. On a path that loses packets by chance it stays slow.
+    NewReno,
+    /// CUBIC ([RFC 9438](https://www.rfc-editor.org/rfc/rfc9438)), what most TCPs have.
+    Cubic,
+    /// A model of the path, in the manner of BBR version 3: the rate at which it delivers and the
+    /// time that it takes. Fast where packets are lost by chance, and short queues everywhere.
+    #[default]
+    Bbr,
+}
+
 /// A packet size that the protocol can work with.
 pub(crate) fn clamp_mtu(mtu: usize) -> usize {
     mtu.clamp(MIN_MTU, MAX_MTU) & !3
@@ -149,6 +166,7 @@ impl Default for Config {
             max_retransmits: 10,
             max_init_retransmits: 8,
             cookie_lifetime: Duration::from_secs(60),
+            congestion_control: CongestionControl::default(),
             initial_window: 10,
             partial_reliability: true,
             stream_reset: true,

@@ -105,7 +105,7 @@ pub use association::state::State;
 pub use association::stats::Stats;
 pub use association::streaming::AppendError;
 pub use association::{Association, SendError};
-pub use config::Config;
+pub use config::{Config, CongestionControl};
 pub use event::{CloseReason, Event};
 pub use message::{Message, Order, Outgoing, Part, ReadMode, Reliability, Then};
 pub use send::scheduler::Scheduler;

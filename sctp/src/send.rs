@@ -3,6 +3,7 @@
 pub(crate) mod congestion;
 pub(crate) mod outstanding;
 pub(crate) mod pacer;
+pub(crate) mod packets;
 pub(crate) mod queue;
 pub(crate) mod rto;
 pub(crate) mod scheduler;
@@ -14,30 +15,40 @@ use crate::config::Config;
 use crate::packet;
 use crate::tsn::Tsn;
 use bytes::Bytes;
-use congestion::{Acknowledged, Congestion};
+use congestion::{Controller, Sample, controller};
 use outstanding::forward::Unfinished;
-use outstanding::{NeverSent, Outstanding};
+use outstanding::{NeverSent, Outstanding, Progress};
 use pacer::Pacer;
 use queue::{Queued, Queues};
 use rto::Rto;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Everything about data in the direction away from us.
 #[derive(Debug)]
 pub(crate) struct Sender {
     pub(crate) queues: Queues,
     outstanding: Outstanding,
-    pub(crate) congestion: Congestion,
+    congestion: Box<dyn Controller>,
     pub(crate) rto: Rto,
     pacer: Pacer,
     mtu: usize,
-    initial_window: u32,
     /// The a_rwnd that the peer last told, less what was outstanding then and was sent since.
     peer_window: usize,
     /// T3-rtx.
     retransmission: Option<Instant>,
+    /// When a chunk counts as lost, unless it arrives (RFC 8985 §6.3).
+    reordering: Option<Instant>,
+    /// When the tail of what was sent is probed (RFC 8985 §7), unless it was since the last SACK.
+    probe: Option<Instant>,
+    /// A packet of new data may be sent whatever the window says: a probe.
+    probing: bool,
+    /// The probe was sent and nothing acknowledged since.
+    probed: bool,
     /// Fast recovery (§7.2.4) lasts until this is acknowledged.
     recovering_until: Option<Tsn>,
+    /// Bytes found lost and bytes that were so needlessly since recovery began.
+    lost: usize,
+    needless: usize,
     /// A packet of lost chunks may be sent whatever the window says (§7.2.4 step 3).
     fast_retransmit: bool,
     /// A FORWARD TSN is to be sent.
@@ -57,6 +68,7 @@ pub(crate) struct Counters {
     pub(crate) chunks: u64,
     pub(crate) retransmitted: u64,
     pub(crate) timeouts: u64,
+    pub(crate) probes: u64,
     pub(crate) fast_recoveries: u64,
     pub(crate) expired: u64,
 }
@@ -75,15 +87,20 @@ impl Sender {
         let mtu = config.effective_mtu();
         Self {
             queues: Queues::new(config.scheduler),
-            outstanding: Outstanding::new(initial_tsn, segment(mtu)),
-            congestion: Congestion::new(segment(mtu), config.initial_window),
+            outstanding: Outstanding::new(initial_tsn),
+            congestion: controller(config, segment(mtu), initial_tsn.0),
             rto: Rto::new(config),
             pacer: Pacer::default(),
             mtu,
-            initial_window: config.initial_window,
             peer_window: 0,
             retransmission: None,
+            reordering: None,
+            probe: None,
+            probing: false,
+            probed: false,
             recovering_until: None,
+            lost: 0,
+            needless: 0,
             fast_retransmit: false,
             forward: false,
             last_sent: None,
@@ -113,7 +130,7 @@ impl Sender {
     pub(crate) fn set_mtu(&mut self, mtu: usize) {
         self.mtu = mtu;
         self.congestion.set_segment(segment(mtu));
-        self.outstanding.set_segment(segment(mtu));
+        self.update_pacer();
     }
 
     /// The peer's window as its INIT or INIT ACK tells it.
@@ -140,10 +157,10 @@ impl Sender {
     }
 
     /// Gives up the message that is being written on a stream.
-    pub(crate) fn abandon_open(&mut self, now: Instant, stream: u16) {
+    pub(crate) fn abandon_open(&mut self, stream: u16) {
         if let Some((order, message)) = self.queues.abandon_open(stream) {
             let message = Unfinished { form: self.form(), stream, order, message };
-            self.outstanding.abandon_unfinished(now, message);
+            self.outstanding.abandon_unfinished(message);
             self.forward |= self.outstanding.must_forward() && self.partial_reliability;
         }
         self.counters.expired += 1;
@@ -159,9 +176,22 @@ impl Sender {
     }
 
     fn update_pacer(&mut self) {
-        let gain = self.congestion.pacing_gain_quarters();
-        let rtt = self.rto.smoothed();
-        self.pacer.update(self.congestion.window(), rtt, gain, segment(self.mtu));
+        self.pacer.set_rate(self.congestion.pace(self.rto.known()), segment(self.mtu));
+    }
+
+    /// cwnd.
+    pub(crate) fn window(&self) -> usize {
+        self.congestion.window()
+    }
+
+    /// ssthresh.
+    pub(crate) fn threshold(&self) -> Option<usize> {
+        self.congestion.threshold()
+    }
+
+    /// How many bytes a second leave at most; `None` for no limit.
+    pub(crate) fn pace(&self) -> Option<u64> {
+        self.congestion.pace(self.rto.known())
     }
 
     /// Takes a message from the application.
@@ -198,9 +228,10 @@ impl Sender {
         self.outstanding.next_tsn()
     }
 
-    /// When T3-rtx expires.
-    pub(crate) const fn timeout(&self) -> Option<Instant> {
-        self.retransmission
+    /// When the next of the timers expires.
+    #[inline]
+    pub(crate) fn timeout(&self) -> Option<Instant> {
+        [self.retransmission, self.reordering, self.probe].into_iter().flatten().min()
     }
 
     /// Whether the window lets another chunk out: in slow start and beyond (§6.1 B), a chunk may
@@ -231,10 +262,15 @@ impl Sender {
         let wanted = if self.outstanding.has_marked() {
             self.fast_retransmit || self.window_is_open()
         } else {
-            !self.queues.is_empty() && self.window_is_open() && self.peer_has_room()
+            !self.queues.is_empty()
+                && (self.probing || self.window_is_open())
+                && self.peer_has_room()
         };
         if !wanted {
             return None;
+        }
+        if self.fast_retransmit || self.probing {
+            return Some(now);
         }
         Some(self.pacer.release().map_or(now, |release| release.max(now)))
     }
@@ -254,25 +290,56 @@ impl Sender {
         if self.outstanding.is_empty() {
             self.wake(now);
         }
+        self.outstanding.packets.close();
         if self.outstanding.has_marked() && (self.fast_retransmit || self.pacer.is_open(now)) {
             self.write_again(now, buf, end);
         }
         if self.forward {
             self.write_forward(buf, end);
         }
-        if !self.outstanding.has_marked() && self.pacer.is_open(now) {
+        if !self.outstanding.has_marked() && (self.probing || self.pacer.is_open(now)) {
             self.write_new(now, buf, end, mode);
         }
         if buf.len() == start {
             return false;
         }
+        self.note_limits();
         self.pacer.on_sent(now, buf.len() - start);
         self.last_sent = Some(now);
         if self.retransmission.is_none() {
             // R1 of §6.3.2.
             self.retransmission = Some(now + self.rto.current());
         }
+        self.arm_probe(now);
         true
+    }
+
+    /// When it is not the path that holds data back, delivery rates say little about it.
+    #[inline]
+    fn note_limits(&mut self) {
+        let idle = self.queues.is_empty() || !self.peer_has_room();
+        if (idle && !self.outstanding.has_marked() && self.window_is_open())
+            || self.pacer.is_limited()
+        {
+            self.outstanding.packets.limited(self.outstanding.in_flight());
+        }
+    }
+
+    /// Something was sent or acknowledged: the probe is so much later. RFC 8985 §7.2.
+    #[inline]
+    fn arm_probe(&mut self, now: Instant) {
+        self.probe = None;
+        if self.probed || self.recovering_until.is_some() || self.outstanding.in_flight() == 0 {
+            return;
+        }
+        let Some(rtt) = self.rto.smoothed() else { return };
+        let mut wait = (rtt * 2).max(MIN_PROBE);
+        // A single packet may wait for the receiver's timer.
+        if self.outstanding.in_flight() <= segment(self.mtu) {
+            wait += self.rto.allowance();
+        }
+        let at = now + wait;
+        self.probe = self.retransmission.is_none_or(|t3| at < t3).then_some(at);
     }
 
     /// Data is sent after a time without any: the window shrinks with the time (§7.2.1).
@@ -283,7 +350,7 @@ impl Sender {
         if idle >= rto {
             let timeouts = idle.as_nanos() / rto.as_nanos().max(1);
             let timeouts = u32::try_from(timeouts).unwrap_or(u32::MAX);
-            self.congestion.on_idle(timeouts, self.initial_window);
+            self.congestion.on_idle(timeouts);
             self.update_pacer();
         }
     }
@@ -313,7 +380,7 @@ impl Sender {
     }
 
     fn write_new(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize, mode: Mode) {
-        while self.window_is_open() && self.peer_has_room() {
+        while (self.probing || self.window_is_open()) && self.peer_has_room() {
             let Some(left) = self.queues.front_len(now, &mut self.counters.expired) else { break };
             let Some(room) = end.checked_sub(buf.len() + self.form().header_len()) else { break };
             // Padding must fit too.
@@ -331,6 +398,7 @@ impl Sender {
             self.outstanding.send(now, fragment, extra, buf);
             self.peer_window = self.peer_window.saturating_sub(len);
             self.counters.chunks += 1;
+            self.probing = false;
         }
     }
 
@@ -352,7 +420,7 @@ impl Sender {
             return Ok(false);
         }
         let in_flight_before = self.outstanding.in_flight();
-        let progress = self.outstanding.acknowledge(now, sack, self.recovering_until)?;
+        let progress = self.outstanding.acknowledge(now, sack)?;
         // A timeout that was backed off stays so until there is a new measurement (§6.3.3): it may
         // have been backed off because round trips have become longer.
         if let Some(rtt) = progress.rtt {
@@ -363,24 +431,64 @@ impl Sender {
         self.queues.set_begun_limit(a_rwnd);
         self.peer_window = a_rwnd.saturating_sub(self.outstanding.payload());
 
+        if progress.spurious > 0 || sack.duplicate_count() > 0 {
+            self.note_needless(progress.spurious, sack.duplicate_count());
+        }
+        if progress.bytes > 0 {
+            self.probed = false;
+        }
+        self.take_progress(now, progress, in_flight_before);
+        self.update_timer(now, progress.advanced);
+        self.arm_probe(now);
+        self.forward |= self.outstanding.must_forward() && self.partial_reliability;
+        Ok(progress.bytes > 0 || progress.advanced)
+    }
+
+    /// Something was counted as lost, and perhaps sent again, that had arrived.
+    fn note_needless(&mut self, bytes: usize, duplicates: usize) {
+        if bytes == 0 && self.counters.retransmitted == 0 {
+            return;
+        }
+        self.outstanding.was_needless();
+        self.needless += bytes + duplicates * segment(self.mtu);
+        if self.lost > 0 && self.needless >= self.lost {
+            self.lost = 0;
+            self.congestion.on_spurious();
+        }
+    }
+
+    /// What was acknowledged, and what that leaves lost, tells the congestion control.
+    fn take_progress(&mut self, now: Instant, progress: Progress, in_flight_before: usize) {
+        let (rtt, min_rtt) = self.rto.latest_and_least();
+        let rate = progress.newest.and_then(|newest| {
+            self.outstanding.packets.acknowledged(now, progress.bytes, newest, min_rtt)
+        });
+        let losses = self.outstanding.detect(now, rtt, min_rtt);
+        self.reordering = losses.next;
+        let cumulative = self.outstanding.cumulative();
         if self.recovering_until.is_some_and(|until| cumulative.is_at_or_after(until)) {
             self.recovering_until = None;
         }
-        if progress.lost {
+        let sample = Sample {
+            now,
+            acknowledged: progress.bytes,
+            lost: losses.bytes,
+            lost_in_flight: losses.in_flight,
+            in_flight_before,
+            in_flight: self.outstanding.in_flight(),
+            rtt: progress.rtt,
+            rate,
+            delivered: self.outstanding.packets.delivered(),
+            recovering: self.recovering_until.is_some(),
+        };
+        if losses.bytes > 0 {
             self.begin_recovery();
-        } else if progress.bytes > 0 && self.recovering_until.is_none() {
-            self.congestion.on_acknowledged(Acknowledged {
-                bytes: progress.bytes,
-                in_flight_before,
-                cumulative,
-                next_tsn: self.outstanding.next_tsn(),
-                rtt: progress.rtt,
-            });
+            self.lost += losses.bytes;
         }
-        self.update_pacer();
-        self.update_timer(now, progress.advanced);
-        self.forward |= self.outstanding.must_forward() && self.partial_reliability;
-        Ok(progress.bytes > 0 || progress.advanced)
+        if progress.bytes > 0 || losses.bytes > 0 {
+            self.congestion.on_sample(&sample);
+            self.update_pacer();
+        }
     }
 
     /// Takes the cumulative TSN of a SHUTDOWN, which acknowledges too.
@@ -401,7 +509,8 @@ impl Sender {
             return;
         }
         self.counters.fast_recoveries += 1;
-        self.congestion.on_loss();
+        self.lost = 0;
+        self.needless = 0;
         self.recovering_until = Some(self.outstanding.next_tsn().previous());
         self.fast_retransmit = true;
     }
@@ -410,26 +519,60 @@ impl Sender {
     pub(crate) fn update_timer(&mut self, now: Instant, advanced: bool) {
         if self.outstanding.is_empty() {
             // R2 of §6.3.2.
-            self.retransmission = None;
-            self.fast_retransmit = false;
+            self.stop_timers();
         } else if advanced {
             // R3.
             self.retransmission = Some(now + self.rto.current());
         }
     }
 
-    /// Fires T3-rtx when it is due; gives whether it was. RFC 9260 §6.3.3.
+    fn stop_timers(&mut self) {
+        self.retransmission = None;
+        self.reordering = None;
+        self.probe = None;
+        self.probing = false;
+        self.fast_retransmit = false;
+    }
+
+    /// Fires the timers that are due; gives whether T3-rtx was. RFC 9260 §6.3.3.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> bool {
+        if self.reordering.is_some_and(|at| at <= now) {
+            self.reordering = None;
+            let in_flight = self.outstanding.in_flight();
+            self.take_progress(now, Progress::default(), in_flight);
+            self.arm_probe(now);
+        }
+        if self.probe.is_some_and(|at| at <= now) {
+            self.probe = None;
+            self.send_probe(now);
+        }
         if self.retransmission.is_none_or(|at| at > now) {
             return false;
         }
-        self.retransmission = None;
+        self.stop_timers();
         if self.outstanding.is_empty() {
             return false;
         }
         self.counters.timeouts += 1;
         self.expire(now);
         true
+    }
+
+    /// The last SACK is long ago: what was sent last may be lost, and nothing behind it tells so. New
+    /// data, or the last chunk again, makes the receiver answer (RFC 8985 §7.3).
+    fn send_probe(&mut self, now: Instant) {
+        if self.outstanding.has_marked() {
+            return;
+        }
+        self.probed = true;
+        if !self.queues.is_empty() && self.peer_has_room() {
+            self.probing = true;
+        } else if self.outstanding.mark_last(now) {
+            self.fast_retransmit = true;
+        } else {
+            return;
+        }
+        self.counters.probes += 1;
     }
 
     /// Counts all that is in flight as lost.
@@ -440,6 +583,7 @@ impl Sender {
         }
         self.rto.back_off();
         self.recovering_until = None;
+        self.probed = false;
         self.outstanding.mark_all();
         self.update_pacer();
         self.forward |= self.outstanding.must_forward() && self.partial_reliability;
@@ -459,13 +603,14 @@ impl Sender {
     /// Takes back what was sent with a COOKIE ECHO that the peer refused: it has seen none of it.
     pub(crate) fn forget_outstanding(&mut self) {
         self.outstanding.mark_all();
-        self.retransmission = None;
+        self.stop_timers();
     }
 
     /// The path is another one: what was learnt of the old one does not hold.
     pub(crate) fn path_changed(&mut self, config: &Config, now: Instant) {
         self.rto.reset_back_off();
-        self.congestion = Congestion::new(segment(self.mtu), config.initial_window);
+        let seed = self.outstanding.next_tsn().0;
+        self.congestion = controller(config, segment(self.mtu), seed);
         if !self.outstanding.is_empty() {
             self.retransmission = Some(now);
         }
@@ -475,11 +620,10 @@ impl Sender {
     /// Stops the timer and forgets all data.
     pub(crate) fn clear(&mut self) {
         let next = self.outstanding.next_tsn();
-        self.outstanding = Outstanding::new(next, segment(self.mtu));
+        self.outstanding = Outstanding::new(next);
         self.queues.clear();
-        self.retransmission = None;
+        self.stop_timers();
         self.forward = false;
-        self.fast_retransmit = false;
     }
 
     /// Gives memory of busier times back.
@@ -494,5 +638,7 @@ const fn segment(mtu: usize) -> usize {
     mtu - packet::HEADER_LEN
 }
 
+/// RFC 8985 §7.2 has two round trips; on the shortest paths the machine's own pace is longer.
+const MIN_PROBE: Duration = Duration::from_millis(10);
 /// A message is not cut into smaller pieces than this, in bytes, to fill a packet.
 const MIN_FRAGMENT: usize = 256;

@@ -40,6 +40,8 @@ pub struct Stats {
     pub chunks_refused: u64,
     /// How often T3-rtx expired.
     pub timeouts: u64,
+    /// How often the tail of what was sent was probed.
+    pub probes: u64,
     /// How often fast recovery began.
     pub fast_recoveries: u64,
     /// Messages given up: their lifetime or number of retransmissions was used up.
@@ -54,6 +56,8 @@ pub struct Stats {
     pub retransmission_timeout: Duration,
     /// cwnd, in bytes.
     pub congestion_window: usize,
+    /// How many bytes of DATA chunks a second leave at most, once that is known.
+    pub pacing_rate: Option<u64>,
     /// ssthresh in bytes, once there is one.
     pub slow_start_threshold: Option<usize>,
     /// Bytes in flight.
@@ -90,14 +94,16 @@ impl Association {
             chunks_duplicate: self.recv.duplicate_count(),
             chunks_refused: self.recv.counters.refused,
             timeouts: self.send.counters.timeouts,
+            probes: self.send.counters.probes,
             fast_recoveries: self.send.counters.fast_recoveries,
             messages_abandoned: self.send.counters.expired,
             smoothed_round_trip_time: self.send.rto.smoothed(),
             latest_round_trip_time: self.send.rto.latest(),
             min_round_trip_time: self.send.rto.min_seen(),
             retransmission_timeout: self.send.rto.current(),
-            congestion_window: self.send.congestion.window(),
-            slow_start_threshold: self.send.congestion.threshold(),
+            congestion_window: self.send.window(),
+            pacing_rate: self.send.pace(),
+            slow_start_threshold: self.send.threshold(),
             bytes_in_flight: self.send.in_flight(),
             peer_receive_window: self.send.peer_window(),
             receive_window: self.config.effective_receive_window(),

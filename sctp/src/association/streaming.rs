@@ -119,9 +119,9 @@ impl Association {
     /// Gives up the message that is being written on `stream`: what has not left is not sent, and
     /// the peer's reader is told that what it has got is not all.
     pub fn abandon(&mut self, now: Instant, stream: u16) {
-        let now = self.advance(now);
+        self.advance(now);
         if self.written(stream).is_some() {
-            self.send.abandon_open(now, stream);
+            self.send.abandon_open(stream);
         }
     }
 

@@ -1,14 +1,17 @@
 //! What was sent and not yet acknowledged.
 
 pub(crate) mod forward;
+mod loss;
 
 use crate::chunk::data::{self, Data, Form};
 use crate::chunk::sack::Sack;
 use crate::message::Order;
+use crate::send::packets::Packets;
 use crate::send::queue::Fragment;
 use crate::tsn::Tsn;
 use bytes::Bytes;
 use forward::Unfinished;
+use loss::Detection;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -29,8 +32,9 @@ pub(crate) enum State {
 #[derive(Debug)]
 pub(crate) struct Sent {
     pub(crate) payload: Bytes,
-    pub(crate) sent_at: Instant,
     pub(crate) expires: Option<Instant>,
+    /// The number of the packet that it last left with.
+    packet: u64,
     pub(crate) ppid_or_fsn: u32,
     pub(crate) max_retransmits: Option<u16>,
     /// The stream sequence number, or the message identifier.
@@ -39,8 +43,6 @@ pub(crate) struct Sent {
     pub(crate) transmissions: u16,
     pub(crate) form: Form,
     pub(crate) flags: u8,
-    /// Miss indications of §7.2.4.
-    misses: u8,
     state: State,
 }
 
@@ -66,10 +68,12 @@ pub(crate) struct Progress {
     pub(crate) bytes: usize,
     /// The cumulative TSN moved.
     pub(crate) advanced: bool,
+    /// The newest packet that is acknowledged.
+    pub(crate) newest: Option<u64>,
     /// A round-trip time, from the newest chunk acknowledged that was sent only once.
     pub(crate) rtt: Option<Duration>,
-    /// Chunks were found lost.
-    pub(crate) lost: bool,
+    /// Bytes that had been counted as lost, and arrived.
+    pub(crate) spurious: usize,
 }
 
 /// A SACK that acknowledges what was never sent.
@@ -80,42 +84,42 @@ pub(crate) struct NeverSent;
 #[derive(Debug)]
 pub(crate) struct Outstanding {
     chunks: VecDeque<Sent>,
+    pub(crate) packets: Packets,
+    detection: Detection,
     /// Everything up to this number is acknowledged.
     cumulative: Tsn,
+    /// Runs beyond that are acknowledged, first and last inclusive, and the memory for the next
+    /// ones.
+    runs: Vec<(Tsn, Tsn)>,
+    next_runs: Vec<(Tsn, Tsn)>,
     /// Bytes of DATA chunks in state `InFlight`: the flight size.
     in_flight: usize,
     /// User bytes neither acknowledged nor abandoned, for the peer's window and our buffer.
     payload: usize,
-    /// How many chunks are in state `Marked`, and where to look for the first of them.
+    /// How many chunks are in state `Marked`, and their numbers in the order in which they were
+    /// found; some of these may have been acknowledged since.
     marked: usize,
-    first_marked: usize,
-    /// How many chunks are in state `Acknowledged`.
-    beyond: usize,
+    lost: VecDeque<Tsn>,
     /// How many chunks are in state `Abandoned`.
     abandoned: usize,
-    /// The largest DATA chunk.
-    segment: usize,
 }
 
 impl Outstanding {
     /// Nothing was sent; the first chunk will be `initial`.
-    pub(crate) const fn new(initial: Tsn, segment: usize) -> Self {
+    pub(crate) fn new(initial: Tsn) -> Self {
         Self {
             chunks: VecDeque::new(),
+            packets: Packets::default(),
+            detection: Detection::default(),
             cumulative: initial.previous(),
+            runs: Vec::new(),
+            next_runs: Vec::new(),
             in_flight: 0,
             payload: 0,
             marked: 0,
-            first_marked: 0,
-            beyond: 0,
+            lost: VecDeque::new(),
             abandoned: 0,
-            segment,
         }
-    }
-
-    /// The largest DATA chunk is another one now.
-    pub(crate) const fn set_segment(&mut self, segment: usize) {
-        self.segment = segment;
     }
 
     /// The number that the next chunk gets.
@@ -151,6 +155,11 @@ impl Outstanding {
         self.cumulative.plus(u32::try_from(index).unwrap_or(u32::MAX)).next()
     }
 
+    /// The index of a number beyond the cumulative one.
+    fn index_of(&self, tsn: Tsn) -> Option<usize> {
+        tsn.is_after(self.cumulative).then(|| tsn.distance_from(self.cumulative) as usize - 1)
+    }
+
     /// Appends the DATA chunk of a new fragment to `buf` and remembers it.
     #[inline]
     pub(crate) fn send(&mut self, now: Instant, fragment: Fragment, extra: u8, buf: &mut Vec<u8>) {
@@ -167,12 +176,11 @@ impl Outstanding {
             payload: &fragment.payload,
         };
         chunk.write(buf);
-        self.in_flight += fragment.form.wire_len(fragment.payload.len());
-        self.payload += fragment.payload.len();
-        self.chunks.push_back(Sent {
+        let packet = self.packets.current(now, self.in_flight);
+        let sent = Sent {
             payload: fragment.payload,
-            sent_at: now,
             expires: fragment.expires,
+            packet,
             ppid_or_fsn: fragment.ppid_or_fsn,
             max_retransmits: fragment.max_retransmits,
             message: fragment.message,
@@ -180,9 +188,13 @@ impl Outstanding {
             transmissions: 1,
             form: fragment.form,
             flags,
-            misses: 0,
             state: State::InFlight,
-        });
+        };
+        let len = sent.wire_len();
+        self.packets.grow(len);
+        self.in_flight += len;
+        self.payload += sent.payload.len();
+        self.chunks.push_back(sent);
     }
 
     /// The length on the wire of the first chunk that is to be sent again, after giving up those
@@ -193,29 +205,28 @@ impl Outstanding {
         now: Instant,
         mut abandon: impl FnMut(Option<Unfinished>),
     ) -> Option<(usize, usize)> {
-        while self.marked > 0 {
-            let Some(chunk) = self.chunks.get(self.first_marked) else {
-                debug_assert!(false, "a marked chunk is found");
-                self.marked = 0;
-                return None;
-            };
-            if chunk.state != State::Marked {
-                self.first_marked += 1;
+        while let Some(&tsn) = self.lost.front() {
+            let index = self.index_of(tsn).unwrap_or(usize::MAX);
+            let Some(chunk) = self.chunks.get(index).filter(|chunk| chunk.state == State::Marked)
+            else {
+                self.lost.pop_front();
                 continue;
-            }
+            };
             if chunk.must_be_given_up(now) {
-                let unfinished = self.abandon_message(self.first_marked);
+                let unfinished = self.abandon_message(index);
                 abandon(unfinished);
                 continue;
             }
-            return Some((self.first_marked, chunk.wire_len()));
+            return Some((index, chunk.wire_len()));
         }
+        debug_assert_eq!(self.marked, 0, "a marked chunk is found");
         None
     }
 
     /// Appends the marked chunk at `index` to `buf`, again.
     pub(crate) fn send_again(&mut self, now: Instant, index: usize, buf: &mut Vec<u8>) {
         let tsn = self.tsn_at(index);
+        let packet = self.packets.current(now, self.in_flight);
         let Some(chunk) = self.chunks.get_mut(index) else { return };
         debug_assert_eq!(chunk.state, State::Marked);
         let data = Data {
@@ -230,24 +241,52 @@ impl Outstanding {
         };
         data.write(buf);
         chunk.state = State::InFlight;
-        chunk.sent_at = now;
-        chunk.misses = 0;
+        chunk.packet = packet;
         chunk.transmissions = chunk.transmissions.saturating_add(1);
-        self.in_flight += chunk.wire_len();
+        let len = chunk.wire_len();
+        self.packets.grow(len);
+        self.in_flight += len;
         self.marked -= 1;
-        self.first_marked = index + 1;
+        self.detection.sent_again(packet, tsn);
+    }
+
+    /// Counts the chunk at `index`, which is in flight, as lost.
+    fn mark(&mut self, index: usize) {
+        let tsn = self.tsn_at(index);
+        let Some(chunk) = self.chunks.get_mut(index) else { return };
+        chunk.state = State::Marked;
+        self.in_flight -= chunk.wire_len();
+        self.marked += 1;
+        self.lost.push_back(tsn);
     }
 
     /// Marks everything in flight as lost: T3-rtx expired.
     pub(crate) fn mark_all(&mut self) {
-        for chunk in &mut self.chunks {
-            if chunk.state == State::InFlight {
+        self.lost.clear();
+        self.marked = 0;
+        for (index, chunk) in self.chunks.iter_mut().enumerate() {
+            if matches!(chunk.state, State::InFlight | State::Marked) {
                 chunk.state = State::Marked;
                 self.marked += 1;
+                self.lost.push_back(
+                    self.cumulative.plus(u32::try_from(index).unwrap_or(u32::MAX)).next(),
+                );
             }
         }
         self.in_flight = 0;
-        self.first_marked = 0;
+        self.detection.forget_all(self.chunks.len());
+    }
+
+    /// Marks the last chunk in flight, to be sent again as a probe (RFC 8985 §7.3); gives whether
+    /// there is one that may be.
+    pub(crate) fn mark_last(&mut self, now: Instant) -> bool {
+        let last = self.chunks.iter().rposition(|chunk| chunk.state == State::InFlight);
+        let Some(last) = last else { return false };
+        if self.chunks.get(last).is_none_or(|chunk| chunk.must_be_given_up(now)) {
+            return false;
+        }
+        self.mark(last);
+        true
     }
 
     /// Takes a SACK. RFC 9260 §6.2.1.
@@ -255,15 +294,16 @@ impl Outstanding {
         &mut self,
         now: Instant,
         sack: &Sack<'_>,
-        recovering_until: Option<Tsn>,
     ) -> Result<Progress, NeverSent> {
-        let mut progress = Progress::default();
-        let mut newest_sent = None;
-        self.advance_to(now, sack.cumulative_tsn_ack, &mut progress, &mut newest_sent)?;
+        let mut tally = Tally::default();
+        self.advance_to(sack.cumulative_tsn_ack, &mut tally)?;
         if sack.has_gaps() {
-            self.take_gaps(now, sack, recovering_until, &mut progress, &mut newest_sent)?;
+            self.take_gaps(sack, &mut tally)?;
+        } else if !self.runs.is_empty() {
+            // The receiver has dropped all that it had beyond.
+            self.renege_all();
         }
-        Ok(progress)
+        Ok(self.conclude(now, tally))
     }
 
     /// Takes the cumulative TSN of a SHUTDOWN.
@@ -272,158 +312,175 @@ impl Outstanding {
         now: Instant,
         cumulative: Tsn,
     ) -> Result<Progress, NeverSent> {
-        let mut progress = Progress::default();
-        self.advance_to(now, cumulative, &mut progress, &mut None)?;
-        Ok(progress)
+        let mut tally = Tally::default();
+        self.advance_to(cumulative, &mut tally)?;
+        Ok(self.conclude(now, tally))
+    }
+
+    /// What the chunks that a SACK acknowledged say together.
+    fn conclude(&mut self, now: Instant, tally: Tally) -> Progress {
+        // Karn's algorithm (§6.3.1 C5): not from what was sent twice.
+        let rtt = tally
+            .newest_single
+            .and_then(|packet| self.packets.get(packet))
+            .map(|packet| now.saturating_duration_since(packet.sent_at));
+        self.detection.acknowledged(&tally);
+        Progress {
+            bytes: tally.bytes,
+            advanced: tally.advanced,
+            newest: tally.newest,
+            rtt,
+            spurious: tally.spurious,
+        }
     }
 
     /// Drops what the cumulative TSN covers.
-    fn advance_to(
-        &mut self,
-        now: Instant,
-        cumulative: Tsn,
-        progress: &mut Progress,
-        newest_sent: &mut Option<Instant>,
-    ) -> Result<(), NeverSent> {
+    fn advance_to(&mut self, cumulative: Tsn, tally: &mut Tally) -> Result<(), NeverSent> {
         let count = cumulative.distance_from(self.cumulative) as usize;
         if count > self.chunks.len() {
             return Err(NeverSent);
         }
-        let mut single = None;
+        if count == 0 {
+            return Ok(());
+        }
         for _ in 0..count {
             let Some(chunk) = self.chunks.pop_front() else { break };
-            let wire_len = chunk.wire_len();
             match chunk.state {
-                State::InFlight => self.in_flight -= wire_len,
+                State::InFlight => self.in_flight -= chunk.wire_len(),
                 State::Marked => self.marked -= 1,
-                State::Acknowledged => {
-                    self.beyond -= 1;
-                    continue;
-                }
+                State::Acknowledged => continue,
                 State::Abandoned => {
                     self.abandoned -= 1;
                     continue;
                 }
             }
             self.payload -= chunk.payload.len();
-            progress.bytes += wire_len;
-            if chunk.transmissions == 1 {
-                single = Some(chunk.sent_at);
-            }
-            *newest_sent = (*newest_sent).max(Some(chunk.sent_at));
+            tally.count(&chunk);
         }
-        // Karn's algorithm (§6.3.1 C5): not from what was sent twice.
-        if let Some(sent_at) = single {
-            progress.rtt = Some(now.saturating_duration_since(sent_at));
-        }
-        progress.advanced = count > 0;
+        tally.advanced = true;
         self.cumulative = cumulative;
-        self.first_marked = self.first_marked.saturating_sub(count);
+        self.detection.advanced(count);
+        if !self.runs.is_empty() {
+            self.runs.retain_mut(|(first, last)| {
+                if !last.is_after(cumulative) {
+                    return false;
+                }
+                if !first.is_after(cumulative) {
+                    *first = cumulative.next();
+                }
+                true
+            });
+        }
         Ok(())
     }
 
-    /// Walks the chunks up to the end of the last gap block.
-    fn take_gaps(
-        &mut self,
-        now: Instant,
-        sack: &Sack<'_>,
-        recovering_until: Option<Tsn>,
-        progress: &mut Progress,
-        newest_sent: &mut Option<Instant>,
-    ) -> Result<(), NeverSent> {
-        let mut new: Option<Acknowledged> = None;
+    /// Compares the gap blocks with the runs that were known: only what differs is looked at, so
+    /// that a SACK costs no more for all that lies between.
+    fn take_gaps(&mut self, sack: &Sack<'_>, tally: &mut Tally) -> Result<(), NeverSent> {
+        let mut known = std::mem::take(&mut self.runs);
+        let mut next = std::mem::take(&mut self.next_runs);
+        next.clear();
+        let mut old = known.iter().copied().peekable();
+        // Everything up to this offset was compared.
         let mut at = 0;
+        let mut result = Ok(());
         for (first, last) in sack.gap_ack_blocks() {
-            let (first, last) = (usize::from(first), usize::from(last));
+            let (first, last) = (u32::from(first), u32::from(last));
             // Blocks in disorder are not what §3.3.4 describes; the rest of them is not looked at.
             if first <= at || last < first {
                 break;
             }
-            if last > self.chunks.len() {
-                return Err(NeverSent);
+            if last as usize > self.chunks.len() {
+                result = Err(NeverSent);
+                break;
             }
-            for chunk in self.chunks.range_mut(at..first - 1) {
-                // The receiver has dropped what it had (§6.2.1 D.iii: it "reneged").
-                if chunk.state == State::Acknowledged {
-                    chunk.state = State::InFlight;
-                    chunk.misses = 0;
-                    self.beyond -= 1;
-                    self.in_flight += chunk.wire_len();
-                    self.payload += chunk.payload.len();
+            let mut from = first;
+            while let Some(&(old_first, old_last)) = old.peek() {
+                let old_first = old_first.distance_from(self.cumulative);
+                let old_last = old_last.distance_from(self.cumulative);
+                if old_first > last {
+                    break;
                 }
+                // Known before and not told again: the receiver has dropped what it had.
+                let dropped = old_first.max(at + 1)..=old_last.min(first - 1);
+                self.renege(dropped);
+                if old_last >= first {
+                    self.take_run(from, old_first.saturating_sub(1), tally);
+                    from = from.max(old_last + 1);
+                }
+                if old_last > last {
+                    break;
+                }
+                old.next();
             }
-            for (index, chunk) in self.chunks.range_mut(first - 1..last).enumerate() {
-                match chunk.state {
-                    State::InFlight => self.in_flight -= chunk.wire_len(),
-                    State::Marked => self.marked -= 1,
-                    State::Acknowledged | State::Abandoned => continue,
-                }
-                chunk.state = State::Acknowledged;
-                self.beyond += 1;
-                self.payload -= chunk.payload.len();
-                progress.bytes += chunk.wire_len();
-                if chunk.transmissions == 1 {
-                    progress.rtt = Some(now.saturating_duration_since(chunk.sent_at));
-                }
-                *newest_sent = (*newest_sent).max(Some(chunk.sent_at));
-                let index = first - 1 + index;
-                let new = new.get_or_insert(Acknowledged { first: index, last: index, bytes: 0 });
-                new.last = index;
-                new.bytes += chunk.wire_len();
-            }
+            self.take_run(from, last, tally);
+            next.push((self.cumulative.plus(first), self.cumulative.plus(last)));
             at = last;
         }
-        // §7.2.4: while recovering, a cumulative advance counts against everything missing.
-        let recovering = recovering_until.is_some_and(|tsn| !self.cumulative.is_at_or_after(tsn));
-        let mut misses = Misses { up_to: 0, before: 0, many: 1, newest_sent: *newest_sent };
-        if let Some(new) = new {
-            misses.up_to = new.last;
-            misses.before = new.first;
-            misses.many = u8::try_from(new.bytes / self.segment).unwrap_or(u8::MAX).max(1);
+        // What lies beyond the last block may only have found no room in the SACK.
+        for (first, last) in old {
+            let from = first.distance_from(self.cumulative).max(at + 1);
+            if from <= last.distance_from(self.cumulative) {
+                next.push((self.cumulative.plus(from), last));
+            }
         }
-        if recovering && progress.advanced {
-            misses.up_to = at;
-        }
-        self.count_misses(misses, progress);
-        Ok(())
+        known.clear();
+        self.runs = next;
+        self.next_runs = known;
+        result
     }
 
-    /// Counts miss indications for the chunks that are still missing; the third one marks a chunk.
-    ///
-    /// The RFC counts SACKs. A receiver that takes many packets at a time makes one SACK of what
-    /// would have been several, so that a SACK which acknowledges several packets' worth of what
-    /// comes after a chunk counts as so many (RFC 6675 §4 counts bytes in this way for TCP).
-    ///
-    /// What was sent more than once is only counted when something sent after it has arrived:
-    /// so a retransmission that is lost is found out without waiting for T3-rtx, as RFC 8985 does
-    /// for TCP. The RFC leaves those to T3-rtx.
-    fn count_misses(&mut self, misses: Misses, progress: &mut Progress) {
-        let Misses { up_to, before, many, newest_sent } = misses;
-        let up_to = up_to.min(self.chunks.len());
-        for (index, chunk) in self.chunks.range_mut(..up_to).enumerate() {
-            if chunk.state != State::InFlight {
+    /// The chunks at these offsets from the cumulative TSN are acknowledged.
+    fn take_run(&mut self, first: u32, last: u32, tally: &mut Tally) {
+        if first > last || first == 0 {
+            return;
+        }
+        for chunk in self.chunks.range_mut(first as usize - 1..last as usize) {
+            match chunk.state {
+                State::InFlight => self.in_flight -= chunk.wire_len(),
+                State::Marked => self.marked -= 1,
+                State::Acknowledged | State::Abandoned => continue,
+            }
+            tally.count(chunk);
+            chunk.state = State::Acknowledged;
+            self.payload -= chunk.payload.len();
+        }
+    }
+
+    /// The receiver has dropped what it had at these offsets (§6.2.1 D.iii).
+    fn renege(&mut self, offsets: std::ops::RangeInclusive<u32>) {
+        for offset in offsets {
+            let index = offset as usize - 1;
+            let tsn = self.tsn_at(index);
+            let Some(chunk) =
+                self.chunks.get_mut(index).filter(|chunk| chunk.state == State::Acknowledged)
+            else {
                 continue;
-            }
-            if chunk.transmissions > 1 && newest_sent.is_none_or(|newest| newest <= chunk.sent_at) {
-                continue;
-            }
-            let indications = if index < before { many } else { 1 };
-            chunk.misses = chunk.misses.saturating_add(indications);
-            if chunk.misses >= MISSES {
-                chunk.misses = 0;
-                chunk.state = State::Marked;
-                self.in_flight -= chunk.wire_len();
-                self.marked += 1;
-                self.first_marked = self.first_marked.min(index);
-                progress.lost = true;
-            }
+            };
+            chunk.state = State::InFlight;
+            self.in_flight += chunk.wire_len();
+            self.payload += chunk.payload.len();
+            self.detection.reneged(index, chunk.packet, tsn, chunk.transmissions);
+        }
+    }
+
+    fn renege_all(&mut self) {
+        for (first, last) in std::mem::take(&mut self.runs) {
+            let (first, last) =
+                (first.distance_from(self.cumulative), last.distance_from(self.cumulative));
+            self.renege(first..=last);
         }
     }
 
     /// Gives memory of busier times back.
     pub(crate) fn shrink(&mut self) {
+        self.packets.shrink();
         if self.chunks.is_empty() {
             self.chunks.shrink_to(4);
+            self.lost = VecDeque::new();
+            self.runs = Vec::new();
+            self.next_runs = Vec::new();
+            self.detection.shrink();
         }
     }
 
@@ -432,7 +489,6 @@ impl Outstanding {
     pub(crate) fn check(&self) {
         let count = |state| self.chunks.iter().filter(|chunk| chunk.state == state).count();
         assert_eq!(self.marked, count(State::Marked));
-        assert_eq!(self.beyond, count(State::Acknowledged));
         assert_eq!(self.abandoned, count(State::Abandoned));
         let in_flight: usize = self
             .chunks
@@ -446,30 +502,40 @@ impl Outstanding {
     /// The state of `tsn`: for tests.
     #[cfg(test)]
     pub(crate) fn state(&self, tsn: Tsn) -> Option<State> {
-        self.chunks.get(tsn.distance_from(self.cumulative.next()) as usize).map(|chunk| chunk.state)
+        self.chunks.get(self.index_of(tsn)?).map(|chunk| chunk.state)
     }
 }
 
-/// What a SACK's gap blocks acknowledged for the first time: indexes and bytes.
-struct Acknowledged {
-    first: usize,
-    last: usize,
+/// What a SACK acknowledges for the first time.
+#[derive(Debug, Default)]
+struct Tally {
     bytes: usize,
+    advanced: bool,
+    /// The newest packet of those that the chunks left with.
+    newest: Option<u64>,
+    /// The newest one and the oldest one of chunks that were sent once.
+    newest_single: Option<u64>,
+    oldest_single: Option<u64>,
+    /// Bytes that were marked as lost.
+    spurious: usize,
 }
 
-/// What a SACK says of the chunks that are still missing.
-struct Misses {
-    /// Those before this index are missing.
-    up_to: usize,
-    /// Those before this index have `many` indications at once, the others one.
-    before: usize,
-    many: u8,
-    /// When the newest of what it acknowledged was sent.
-    newest_sent: Option<Instant>,
+impl Tally {
+    #[inline]
+    fn count(&mut self, chunk: &Sent) {
+        let len = chunk.wire_len();
+        self.bytes += len;
+        if chunk.state == State::Marked {
+            self.spurious += len;
+        }
+        self.newest = self.newest.max(Some(chunk.packet));
+        if chunk.transmissions == 1 {
+            self.newest_single = self.newest_single.max(Some(chunk.packet));
+            self.oldest_single =
+                Some(self.oldest_single.map_or(chunk.packet, |oldest| oldest.min(chunk.packet)));
+        }
+    }
 }
-
-/// §7.2.4: the third miss indication.
-const MISSES: u8 = 3;
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "the origin of virtual time")]

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-/// Lets packets out at a rate, with a small burst on top.
+/// Lets packets out at a rate, a small burst at a time.
 ///
 /// Without one a window that opens at once is sent at once, and a short queue on the path drops
-/// the end of it (the RFC's Max.Burst, [RFC 9260 §6.1 D], is the coarse cure for the same).
+/// the end of it (the RFC's Max.Burst, [RFC 9260 §6.1 D], is the coarse cure for the same). Bursts
+/// are half a millisecond long: a driver need not wake up for each packet, and layers below send
+/// several at a time more cheaply.
 ///
 /// [RFC 9260 §6.1 D]: https://www.rfc-editor.org/rfc/rfc9260#section-6.1
 #[derive(Clone, Debug, Default)]
@@ -14,39 +16,32 @@ pub(crate) struct Pacer {
     rate: Option<u64>,
     /// What the layers above allow, bytes a second.
     limit: Option<u64>,
-    /// How long before its time a packet may leave.
+    /// How far ahead of its time a packet may leave while a burst lasts.
     burst: Duration,
-    /// When the next packet may leave.
-    release: Option<Instant>,
+    /// When the next packet would leave if all kept their time.
+    due: Option<Instant>,
+    /// The burst is over: the next packet waits for its time.
+    resting: bool,
 }
 
 impl Pacer {
-    /// Takes the window and the round-trip time; `gain_quarters` is how much faster than they say.
-    pub(crate) fn update(
-        &mut self,
-        window: usize,
-        rtt: Option<Duration>,
-        gain_quarters: u64,
-        segment: usize,
-    ) {
-        let window = window as u64;
-        let by_window = rtt
-            .filter(|rtt| *rtt >= MIN_RTT)
-            .and_then(|rtt| u64::try_from(rtt.as_nanos()).ok())
-            .map(|nanos| {
-                let scaled = u128::from(window) * u128::from(gain_quarters) * 250_000_000;
-                u64::try_from(scaled / u128::from(nanos)).unwrap_or(u64::MAX)
-            });
-        self.rate = match (by_window, self.limit) {
+    /// Takes the rate at which the congestion control wants packets to leave.
+    #[inline]
+    pub(crate) fn set_rate(&mut self, rate: Option<u64>, segment: usize) {
+        let rate = match (rate, self.limit) {
             (Some(rate), Some(limit)) => Some(rate.min(limit)),
             (rate, limit) => rate.or(limit),
         }
         .map(|rate| rate.max(1));
-        if let Some(rate) = self.rate {
-            // Ten packets, as an initial window may have, or two milliseconds' worth: drivers
-            // do not wake up more often.
-            let burst = segment as u64 * BURST_PACKETS;
-            self.burst = nanos_for(burst, rate).max(MIN_BURST);
+        if rate != self.rate {
+            self.rate = rate;
+            if let Some(rate) = rate {
+                // Two packets at least, so that the receiver's SACK for every second one is soon;
+                // not more than a driver sends in one call.
+                let least = nanos_for(2 * segment as u64, rate);
+                let most = nanos_for(MAX_BURST, rate);
+                self.burst = BURST.max(least).min(most.max(least));
+            }
         }
     }
 
@@ -55,27 +50,37 @@ impl Pacer {
         self.limit = limit;
     }
 
+    /// Whether the layers above hold back what the congestion control would let out.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.limit.is_some() && self.rate == self.limit
+    }
+
     /// When the next packet may leave; `None` for at once.
+    #[inline]
     pub(crate) const fn release(&self) -> Option<Instant> {
-        self.release
+        if self.resting { self.due } else { None }
     }
 
     /// Whether a packet may leave now.
     #[inline]
     pub(crate) fn is_open(&self, now: Instant) -> bool {
-        self.release.is_none_or(|release| release <= now)
+        self.release().is_none_or(|release| release <= now)
     }
 
     /// A packet of `len` bytes left.
     #[inline]
     pub(crate) fn on_sent(&mut self, now: Instant, len: usize) {
         let Some(rate) = self.rate else {
-            self.release = None;
+            self.due = None;
+            self.resting = false;
             return;
         };
+        // A driver that comes late may catch up with a burst, not with all that it missed.
         let earliest = now.checked_sub(self.burst).unwrap_or(now);
-        let from = self.release.map_or(earliest, |release| release.max(earliest));
-        self.release = Some(from + nanos_for(len as u64, rate));
+        let from = self.due.map_or(now, |due| due.max(earliest));
+        let due = from + nanos_for(len as u64, rate);
+        self.due = Some(due);
+        self.resting = due > now + self.burst;
     }
 }
 
@@ -83,10 +88,9 @@ fn nanos_for(bytes: u64, rate: u64) -> Duration {
     Duration::from_nanos(bytes.saturating_mul(1_000_000_000) / rate.max(1))
 }
 
-/// On shorter paths the timers of a driver are coarser than what pacing would spread.
-const MIN_RTT: Duration = Duration::from_millis(1);
-const MIN_BURST: Duration = Duration::from_millis(2);
-const BURST_PACKETS: u64 = 10;
+const BURST: Duration = Duration::from_micros(500);
+/// 64 KiB: what segmentation offload sends at a time.
+const MAX_BURST: u64 = 64 << 10;
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "the origin of virtual time")]
@@ -94,28 +98,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packets_leave_at_the_rate() {
+    fn packets_leave_at_the_rate_in_small_bursts() {
         let start = Instant::now();
         let mut pacer = Pacer::default();
-        // 100 kB in 100 ms at gain 1: a megabyte a second.
-        pacer.update(100_000, Some(Duration::from_millis(100)), 4, 1000);
+        pacer.set_rate(Some(1_000_000), 1000);
         let mut now = start;
         let mut sent = 0;
         while now < start + Duration::from_secs(1) {
+            let mut burst = 0;
             while pacer.is_open(now) {
                 pacer.on_sent(now, 1000);
-                sent += 1000;
+                burst += 1;
             }
+            assert!((1..=4).contains(&burst), "{burst}");
+            sent += burst * 1000;
             now = pacer.release().unwrap();
         }
-        assert!((1_000_000..=1_012_000).contains(&sent), "{sent}");
+        assert!((1_000_000..=1_005_000).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn a_late_driver_catches_up_with_one_burst() {
+        let start = Instant::now();
+        let mut pacer = Pacer::default();
+        pacer.set_rate(Some(1_000_000), 1000);
+        pacer.on_sent(start, 1000);
+        let later = start + Duration::from_secs(5);
+        let mut burst = 0;
+        while pacer.is_open(later) {
+            pacer.on_sent(later, 1000);
+            burst += 1;
+        }
+        assert!(burst <= 5, "{burst}");
     }
 
     #[test]
     fn without_a_measurement_nothing_is_held_back() {
         let now = Instant::now();
         let mut pacer = Pacer::default();
-        pacer.update(100_000, None, 8, 1000);
+        pacer.set_rate(None, 1000);
         for _ in 0..1000 {
             assert!(pacer.is_open(now));
             pacer.on_sent(now, 1000);
@@ -127,12 +148,12 @@ mod tests {
         let now = Instant::now();
         let mut pacer = Pacer::default();
         pacer.set_limit(Some(10_000));
-        pacer.update(100_000, None, 8, 1000);
+        pacer.set_rate(None, 1000);
         let mut sent = 0;
         while pacer.is_open(now) {
             pacer.on_sent(now, 1000);
             sent += 1;
         }
-        assert_eq!(sent, 11);
+        assert_eq!(sent, 3);
     }
 }

@@ -106,6 +106,23 @@ impl Rto {
         self.smoothed
     }
 
+    /// The round-trip time as far as it is known: measured, or by a layer below.
+    pub(crate) fn known(&self) -> Option<Duration> {
+        self.smoothed.or(self.hint)
+    }
+
+    /// How long the peer may hold a SACK back.
+    pub(crate) const fn allowance(&self) -> Duration {
+        self.allowance
+    }
+
+    /// The last measurement and the least one, or what is known instead.
+    pub(crate) fn latest_and_least(&self) -> (Duration, Duration) {
+        let known = self.known().unwrap_or(self.initial);
+        let latest = self.latest.unwrap_or(known);
+        (latest.max(self.smoothed.unwrap_or(latest)), self.min_seen.unwrap_or(known))
+    }
+
     /// The last measurement.
     pub(crate) const fn latest(&self) -> Option<Duration> {
         self.latest

@@ -35,6 +35,7 @@ fn one_seed_gives_the_same_bytes_twice() {
 fn time_that_steps_back_is_read_as_the_newest() {
     let mut pair = connected(&Config::default());
     let early = pair.now - Duration::from_secs(5);
+    pair.a.handle_timeout(pair.now);
     pair.a.send(early, message(0, 5_000, 1)).unwrap();
     let mut buf = Vec::new();
     while pair.a.poll_transmit(early, &mut buf).is_some() {

@@ -6,6 +6,7 @@
 )]
 
 mod attack;
+mod bulk;
 mod channels;
 mod contract;
 mod data;
@@ -13,6 +14,10 @@ mod ending;
 mod faults;
 mod handshake;
 mod interleaving;
+#[path = "../path/ours.rs"]
+mod ours;
 mod pair;
+#[path = "../path/mod.rs"]
+mod path;
 mod streaming;
 mod throughput;

@@ -6,7 +6,6 @@ use crate::chunk::forward_tsn::{Skipped, entry_len};
 use crate::message::Order;
 use crate::tsn::Tsn;
 use bytes::Bytes;
-use std::time::Instant;
 
 /// A message that was given up before all of it had been sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -29,7 +28,6 @@ impl Outstanding {
             order: chunk.order(),
             message: chunk.message,
         };
-        let sent_at = chunk.sent_at;
         let finished = match message.form {
             Form::Data => self.abandon_neighbours(index),
             Form::IData => self.abandon_fragments(message),
@@ -37,7 +35,7 @@ impl Outstanding {
         if finished {
             return None;
         }
-        self.close(message, sent_at);
+        self.close(message);
         Some(message)
     }
 
@@ -78,8 +76,7 @@ impl Outstanding {
         match chunk.state {
             State::InFlight => self.in_flight -= chunk.wire_len(),
             State::Marked => self.marked -= 1,
-            State::Acknowledged => self.beyond -= 1,
-            State::Abandoned => {}
+            State::Acknowledged | State::Abandoned => {}
         }
         if matches!(chunk.state, State::InFlight | State::Marked) {
             self.payload -= chunk.payload.len();
@@ -93,20 +90,21 @@ impl Outstanding {
     }
 
     /// Gives up a message of which some fragments were sent, and none is outstanding perhaps.
-    pub(crate) fn abandon_unfinished(&mut self, now: Instant, message: Unfinished) {
+    pub(crate) fn abandon_unfinished(&mut self, message: Unfinished) {
         self.abandon_fragments(message);
-        self.close(message, now);
+        self.close(message);
     }
 
     /// The rest of a message has no number yet: one number stands for it, so that the receiver
     /// sees the message end before the next one begins.
-    fn close(&mut self, message: Unfinished, sent_at: Instant) {
+    fn close(&mut self, message: Unfinished) {
         let unordered = if message.order == Order::Unordered { data::UNORDERED } else { 0 };
         self.abandoned += 1;
         self.chunks.push_back(Sent {
             payload: Bytes::new(),
-            sent_at,
             expires: None,
+            // It is never in flight.
+            packet: 0,
             ppid_or_fsn: 0,
             max_retransmits: None,
             message: message.message,
@@ -114,7 +112,6 @@ impl Outstanding {
             transmissions: 1,
             form: message.form,
             flags: data::END | unordered,
-            misses: 0,
             state: State::Abandoned,
         });
     }

@@ -5,6 +5,10 @@ use crate::chunk::Chunks;
 use crate::chunk::forward_tsn::Skipped;
 use crate::chunk::sack;
 
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
 fn fragment(len: usize) -> Fragment {
     Fragment {
         form: Form::Data,
@@ -20,9 +24,11 @@ fn fragment(len: usize) -> Fragment {
     }
 }
 
+/// So many chunks, each in a packet of its own.
 fn filled(count: usize, now: Instant) -> Outstanding {
-    let mut outstanding = Outstanding::new(Tsn(1), 1000);
+    let mut outstanding = Outstanding::new(Tsn(1));
     for _ in 0..count {
+        outstanding.packets.close();
         outstanding.send(now, fragment(100), 0, &mut Vec::new());
     }
     outstanding
@@ -38,31 +44,88 @@ fn acknowledge(
     let mut buf = Vec::new();
     sack::write(&mut buf, Tsn(cumulative), 1000, &gaps, &[], 1000);
     let sack = Sack::parse(&Chunks::new(&buf).next().unwrap()).unwrap();
-    let progress = outstanding.acknowledge(now, &sack, None);
+    let progress = outstanding.acknowledge(now, &sack);
     outstanding.check();
     progress
 }
 
+/// Sends the first marked chunk again.
+fn repair(outstanding: &mut Outstanding, now: Instant) {
+    outstanding.packets.close();
+    let (index, _) = outstanding.next_marked(now, |_| {}).unwrap();
+    outstanding.send_again(now, index, &mut Vec::new());
+    outstanding.check();
+}
+
 #[test]
-fn three_miss_indications_mark_a_chunk() {
+fn three_later_packets_mark_a_chunk() {
     let now = Instant::now();
     let mut outstanding = filled(6, now);
     for last in [3, 4] {
-        let progress = acknowledge(&mut outstanding, now, 1, &[(3, last)]).unwrap();
-        assert!(!progress.lost);
+        acknowledge(&mut outstanding, now, 1, &[(3, last)]).unwrap();
+        assert_eq!(outstanding.detect(now, ms(50), ms(50)).bytes, 0);
     }
-    assert!(acknowledge(&mut outstanding, now, 1, &[(3, 5)]).unwrap().lost);
+    acknowledge(&mut outstanding, now, 1, &[(3, 5)]).unwrap();
+    assert_eq!(outstanding.detect(now, ms(50), ms(50)).bytes, 116);
     assert_eq!(outstanding.state(Tsn(2)), Some(State::Marked));
     assert_eq!(outstanding.in_flight(), 116);
 }
 
 #[test]
-fn the_same_sack_again_is_no_miss_indication() {
+fn one_later_packet_marks_a_chunk_after_the_reordering_window() {
+    // RFC 8985 §6.2 step 5.
     let now = Instant::now();
-    let mut outstanding = filled(6, now);
-    for _ in 0..5 {
-        assert!(!acknowledge(&mut outstanding, now, 1, &[(3, 4)]).unwrap().lost);
+    let mut outstanding = filled(2, now);
+    let later = now + ms(40);
+    acknowledge(&mut outstanding, later, 0, &[(2, 2)]).unwrap();
+    let losses = outstanding.detect(later, ms(40), ms(40));
+    assert_eq!((losses.bytes, losses.next), (0, Some(now + ms(50))), "40 and a quarter of it");
+    assert_eq!(outstanding.detect(now + ms(50), ms(40), ms(40)).bytes, 116);
+}
+
+#[test]
+fn a_retransmission_that_is_lost_is_found_without_a_timer() {
+    let now = Instant::now();
+    let mut outstanding = filled(5, now);
+    acknowledge(&mut outstanding, now, 0, &[(2, 5)]).unwrap();
+    assert_eq!(outstanding.detect(now, ms(50), ms(50)).bytes, 116);
+    repair(&mut outstanding, now);
+    for _ in 0..3 {
+        outstanding.packets.close();
+        outstanding.send(now, fragment(100), 0, &mut Vec::new());
     }
+    acknowledge(&mut outstanding, now, 0, &[(2, 8)]).unwrap();
+    assert_eq!(outstanding.detect(now, ms(50), ms(50)).bytes, 116);
+    assert_eq!(outstanding.state(Tsn(1)), Some(State::Marked));
+}
+
+#[test]
+fn a_path_that_reorders_is_given_time() {
+    let now = Instant::now();
+    let mut outstanding = filled(10, now);
+    acknowledge(&mut outstanding, now, 0, &[(3, 3)]).unwrap();
+    outstanding.detect(now, ms(50), ms(50));
+    // 1 and 2 come after 3: the path reorders, and three later packets say nothing any more.
+    acknowledge(&mut outstanding, now, 3, &[]).unwrap();
+    acknowledge(&mut outstanding, now, 3, &[(5, 10)]).unwrap();
+    let losses = outstanding.detect(now, ms(50), ms(50));
+    assert_eq!((losses.bytes, losses.next), (0, Some(now + ms(50) + ms(50) / 4)));
+    // A needless retransmission makes the window wider.
+    outstanding.was_needless();
+    outstanding.was_needless();
+    let losses = outstanding.detect(now, ms(50), ms(50));
+    assert_eq!(losses.next, Some(now + ms(75)));
+}
+
+#[test]
+fn a_chunk_that_was_marked_and_arrives_was_not_lost() {
+    let now = Instant::now();
+    let mut outstanding = filled(5, now);
+    acknowledge(&mut outstanding, now, 0, &[(2, 5)]).unwrap();
+    outstanding.detect(now, ms(50), ms(50));
+    let progress = acknowledge(&mut outstanding, now, 5, &[]).unwrap();
+    assert_eq!(progress.spurious, 116);
+    assert_eq!(outstanding.next_marked(now, |_| {}), None);
 }
 
 #[test]
@@ -74,6 +137,9 @@ fn a_receiver_may_renege() {
     acknowledge(&mut outstanding, now, 1, &[(5, 5)]).unwrap();
     assert_eq!(outstanding.state(Tsn(3)), Some(State::InFlight));
     assert_eq!(outstanding.payload(), 400);
+    acknowledge(&mut outstanding, now, 1, &[]).unwrap();
+    assert_eq!(outstanding.state(Tsn(5)), Some(State::InFlight));
+    assert_eq!(outstanding.payload(), 500);
 }
 
 #[test]
@@ -88,9 +154,48 @@ fn what_was_never_sent_cannot_be_acknowledged() {
 }
 
 #[test]
+fn runs_agree_with_the_chunks_whatever_sacks_say() {
+    // Gap blocks that grow, join, shrink and vanish by chance, against a plain model.
+    let now = Instant::now();
+    let mut state = 3_u64;
+    let mut random = move |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) % below
+    };
+    let mut outstanding = filled(60, now);
+    let mut cumulative = 0;
+    for _ in 0..2000 {
+        while outstanding.len() < 40 {
+            outstanding.packets.close();
+            outstanding.send(now, fragment(100), 0, &mut Vec::new());
+        }
+        cumulative += u32::try_from(random(3)).unwrap();
+        let mut known = vec![false; 30];
+        for has in &mut known {
+            *has = random(3) > 0;
+        }
+        let mut gaps = Vec::new();
+        for (offset, has) in (2..).zip(&known) {
+            match gaps.last_mut() {
+                Some((_, last)) if *has && *last + 1 == cumulative + offset => *last += 1,
+                _ if *has => gaps.push((cumulative + offset, cumulative + offset)),
+                _ => {}
+            }
+        }
+        acknowledge(&mut outstanding, now, cumulative, &gaps).unwrap();
+        let told = gaps.last().map_or(0, |(_, last)| last - cumulative - 1);
+        for (offset, has) in (1..told).zip(&known) {
+            let acknowledged =
+                outstanding.state(Tsn(cumulative + 1 + offset)) == Some(State::Acknowledged);
+            assert_eq!(acknowledged, *has);
+        }
+    }
+}
+
+#[test]
 fn a_message_is_given_up_with_all_its_fragments() {
     let now = Instant::now();
-    let mut outstanding = Outstanding::new(Tsn(1), 1000);
+    let mut outstanding = Outstanding::new(Tsn(1));
     for index in 0..3 {
         let piece =
             Fragment { begin: index == 0, end: false, max_retransmits: Some(0), ..fragment(100) };
@@ -116,7 +221,7 @@ fn a_message_is_given_up_with_all_its_fragments() {
 fn an_interleaved_message_is_given_up_and_those_between_stay() {
     // Fragments of messages on streams 1 and 2 in turn; the one on 1 may not be sent again.
     let now = Instant::now();
-    let mut outstanding = Outstanding::new(Tsn(1), 1000);
+    let mut outstanding = Outstanding::new(Tsn(1));
     for index in 0..6 {
         let stream = 1 + index % 2;
         let piece = Fragment {

@@ -1,0 +1,589 @@
+//! A model of the path, in the manner of BBR version 3
+//! ([draft-ietf-ccwg-bbr](https://datatracker.ietf.org/doc/draft-ietf-ccwg-bbr/)).
+//!
+//! ```text
+//!  Startup ──────▶ Drain ──────▶ Down ──▶ Cruise ──▶ Refill ──▶ Up ──┐
+//!  double until    the queue      ▲  below    at the     full     a quarter
+//!  a queue shows   it made goes   │  the      rate of    again    more: is
+//!  (Confirm)                      │  rate     the path            there room?
+//!                                 └──────────────────────────────────┘
+//!                  ProbeRtt, when no empty queue was seen for ten seconds
+//! ```
+//!
+//! Two numbers are the model: the greatest delivery rate of the last two cycles, and the least
+//! round-trip time of the last ten seconds. Their product is what the path holds without a queue.
+//!
+//! Where it differs from the draft:
+//!
+//! * **Losses are judged by the queue.** A loss while round trips are as short as ever is not the
+//!   work of a full queue, and changes nothing unless very many are lost (a queue so short that
+//!   round trips do not show it, or a policer). A loss while round trips are longer gives way at
+//!   once, be it a single one, unless we are probing ourselves; so that a loss-based sender beside
+//!   us finds that we yield when it does.
+//! * **Startup ends by delay, too**: a queue that shows in a round's least round-trip time, and is
+//!   still there a round later without more having been sent, is the bottleneck's. The draft's
+//!   three rounds without growth would fill a queue of one bandwidth-delay product and overflow it.
+//! * **ProbeRtt is rare**: a round trip that is about as short as the least one confirms that one.
+//!   Cruising at the rate of the path lets the queue run empty, so that a sender alone need not
+//!   leave the path unused to see it.
+
+use super::{Controller, Sample};
+use std::time::{Duration, Instant};
+
+/// The model and the place in its cycle.
+#[derive(Clone, Debug)]
+pub(crate) struct Bbr {
+    segment: usize,
+    initial: u32,
+    phase: Phase,
+    /// The greatest delivery rates of this cycle and the one before, in bytes a second.
+    rates: [u64; 2],
+    /// The least round-trip time, and when it was last seen.
+    min_rtt: Option<(Duration, Instant)>,
+    /// cwnd.
+    window: usize,
+    /// What other traffic seems to leave: of the rate and of the bytes in flight, until the next
+    /// probe.
+    low: Option<Low>,
+    /// More than this in flight was too much.
+    high: Option<usize>,
+    round: Round,
+    recent: Recent,
+    /// Startup has seen the whole rate of the path.
+    filled: bool,
+    /// How many times longer than usual the next probe waits, since the last ones ended in losses.
+    patience: u32,
+    random: u32,
+    /// What [`Controller::on_spurious`] restores.
+    before_loss: Option<(Option<Low>, Option<usize>)>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    /// Doubling; the greatest rate before, and the rounds since without much more.
+    Startup { rate: u64, flat: u32 },
+    /// A queue shows: nothing more is sent until it is known whether it stays.
+    Confirm { rounds: u32 },
+    /// The queue that Startup made is let go.
+    Drain,
+    /// Below the rate of the path, until what is in flight fits it without a queue.
+    Down,
+    /// At the rate of the path, until it is time to probe.
+    Cruise { until: Instant, rounds: u32 },
+    /// One round with the pipe full, so that the probe finds a queue only where there is no room.
+    Refill { rounds: u32 },
+    /// Above the rate of the path.
+    Up(Probe),
+    /// Little in flight, until a time after it has become so.
+    ProbeRtt { until: Option<Instant>, least: Duration },
+}
+
+/// A probe for more of the path.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Probe {
+    rounds: u32,
+    /// The greatest rate when it last grew by a sixteenth, and the rounds since.
+    rate: u64,
+    flat: u32,
+    /// The round-trip time that it began with.
+    rtt: Duration,
+}
+
+/// Bounds of the short term.
+#[derive(Clone, Copy, Debug)]
+struct Low {
+    rate: u64,
+    in_flight: usize,
+}
+
+/// A round trip: from a packet's leaving to its acknowledgement.
+#[derive(Clone, Debug, Default)]
+struct Round {
+    /// It ends when a packet is acknowledged that left after so much was delivered.
+    end: u64,
+    acknowledged: usize,
+    lost: usize,
+    /// Losses of it have lowered the bounds.
+    lowered: bool,
+}
+
+/// The least of the last few round-trip times, which single late packets do not change.
+#[derive(Clone, Debug, Default)]
+struct Recent {
+    samples: u32,
+    least: Option<Duration>,
+    /// That of the last batch that was complete.
+    complete: Option<Duration>,
+}
+
+impl Recent {
+    fn take(&mut self, rtt: Duration) {
+        self.least = Some(self.least.map_or(rtt, |least| least.min(rtt)));
+        self.samples += 1;
+        if self.samples >= BATCH {
+            self.complete = self.least.take();
+            self.samples = 0;
+        }
+    }
+}
+
+impl Bbr {
+    /// A window of `initial` chunks of at most `segment` bytes.
+    pub(crate) fn new(segment: usize, initial: u32, seed: u32) -> Self {
+        Self {
+            segment,
+            initial,
+            phase: Phase::Startup { rate: 0, flat: 0 },
+            rates: [0; 2],
+            min_rtt: None,
+            window: segment * initial as usize,
+            low: None,
+            high: None,
+            round: Round::default(),
+            recent: Recent::default(),
+            filled: false,
+            patience: 1,
+            random: seed | 1,
+            before_loss: None,
+        }
+    }
+
+    /// The rate of the path, as far as it is known.
+    fn max_rate(&self) -> u64 {
+        self.rates[0].max(self.rates[1])
+    }
+
+    /// The rate of the path that is ours.
+    fn rate(&self) -> u64 {
+        let max = self.max_rate();
+        self.low.map_or(max, |low| low.rate.min(max))
+    }
+
+    fn min_rtt(&self) -> Duration {
+        self.min_rtt.map_or(Duration::ZERO, |(rtt, _)| rtt)
+    }
+
+    /// What `time` at `rate` is, in bytes.
+    fn product(rate: u64, time: Duration) -> usize {
+        let bytes = u128::from(rate) * time.as_nanos() / 1_000_000_000;
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
+    /// The bandwidth-delay product, in percent.
+    fn bdp(&self, percent: usize) -> usize {
+        Self::product(self.rate(), self.min_rtt().max(MIN_RTT)).saturating_mul(percent) / 100
+    }
+
+    /// The least window that keeps SACKs coming.
+    const fn least(&self) -> usize {
+        4 * self.segment
+    }
+
+    /// Whether a round trip shows a queue on the path.
+    fn shows_queue(&self, rtt: Duration) -> bool {
+        rtt > self.min_rtt() + self.threshold()
+    }
+
+    /// Whether the last round trips show one.
+    fn has_queue(&self) -> bool {
+        self.recent.complete.is_some_and(|rtt| self.shows_queue(rtt))
+    }
+
+    /// By how much longer than the least round trip one must be to show a queue: an eighth, and
+    /// the time of two packets.
+    fn threshold(&self) -> Duration {
+        let packets = (2 * self.segment as u64).saturating_mul(1_000_000_000);
+        let packets = Duration::from_nanos(packets / self.max_rate().max(1));
+        self.min_rtt() / 8 + packets.min(MAX_PACKET_TIME) + MIN_THRESHOLD
+    }
+
+    /// Numbers that need not be secret (xorshift).
+    const fn next_random(&mut self) -> u32 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 17;
+        self.random ^= self.random << 5;
+        self.random
+    }
+
+    fn take_rtt(&mut self, sample: &Sample) {
+        let Some(rtt) = sample.rtt else { return };
+        self.recent.take(rtt);
+        match &mut self.min_rtt {
+            Some((least, seen)) => {
+                // About as short is as good as that.
+                if rtt <= *least + *least / 16 {
+                    *seen = sample.now;
+                }
+                *least = rtt.min(*least);
+            }
+            None => self.min_rtt = Some((rtt, sample.now)),
+        }
+    }
+
+    fn take_rate(&mut self, sample: &Sample) {
+        let Some(sampled) = sample.rate else { return };
+        let Some(rate) = sampled.rate else { return };
+        if !sampled.limited || rate > self.max_rate() {
+            self.rates[0] = self.rates[0].max(rate);
+        }
+    }
+
+    /// Gives whether a round begins with this sample.
+    fn take_round(&mut self, sample: &Sample) -> bool {
+        let begins = sample.rate.is_some_and(|rate| rate.delivered_before >= self.round.end);
+        if begins {
+            self.round = Round { end: sample.delivered, ..Round::default() };
+        }
+        self.round.acknowledged += sample.acknowledged;
+        self.round.lost += sample.lost;
+        begins
+    }
+
+    /// More than so many percent of the round are lost; of one that has only begun, of what a round
+    /// holds.
+    fn lost_more_than(&self, percent: usize) -> bool {
+        let round = (self.round.lost + self.round.acknowledged).max(self.bdp(100));
+        self.round.lost >= MIN_LOST * self.segment && self.round.lost * 100 > round * percent
+    }
+
+    /// Losses were found: whether they are a queue's, and what follows.
+    fn take_losses(&mut self, sample: &Sample) {
+        let queue = self.has_queue();
+        let many = self.lost_more_than(MANY_PERCENT);
+        match self.phase {
+            Phase::Startup { .. } | Phase::Confirm { .. } => {
+                if many || (queue && self.lost_more_than(PROBE_PERCENT)) {
+                    self.end_startup(sample);
+                }
+            }
+            Phase::Up(_) => {
+                if many || (queue && self.lost_more_than(PROBE_PERCENT)) {
+                    self.before_loss = Some((self.low, self.high));
+                    let high = sample.lost_in_flight.max(self.bdp(100)).max(self.least());
+                    self.high = Some(high);
+                    self.patience = (self.patience * 2).min(MAX_PATIENCE);
+                    self.go_down();
+                }
+            }
+            // The queue is the one that we have made ourselves.
+            Phase::Drain
+            | Phase::Down
+            | Phase::Cruise { rounds: 0..=1, .. }
+            | Phase::ProbeRtt { .. } => {}
+            Phase::Cruise { .. } | Phase::Refill { .. } => {
+                if (many || queue) && !self.round.lowered {
+                    self.lower();
+                }
+            }
+        }
+    }
+
+    /// Gives way: once in a round.
+    fn lower(&mut self) {
+        self.before_loss = Some((self.low, self.high));
+        self.round.lowered = true;
+        let low = self.low.unwrap_or_else(|| Low { rate: self.max_rate(), in_flight: self.window });
+        self.low = Some(Low {
+            rate: low.rate * BETA_PERCENT as u64 / 100,
+            in_flight: (low.in_flight * BETA_PERCENT / 100).max(self.least()),
+        });
+        if matches!(self.phase, Phase::Refill { .. }) {
+            self.go_down();
+        }
+    }
+
+    fn end_startup(&mut self, sample: &Sample) {
+        self.filled = true;
+        if sample.lost > 0 {
+            self.high = Some(sample.lost_in_flight.max(self.bdp(100)).max(self.least()));
+        }
+        self.phase = Phase::Drain;
+    }
+
+    fn go_down(&mut self) {
+        // The cycle is over, and with it what the one before the last has shown.
+        if self.rates[0] > 0 {
+            self.rates = [0, self.rates[0]];
+        }
+        self.phase = Phase::Down;
+    }
+
+    fn cruise(&mut self, now: Instant) {
+        let random = u64::from(self.next_random() % 1000);
+        let until = now + (PROBE_INTERVAL + Duration::from_millis(random)) * self.patience;
+        self.phase = Phase::Cruise { until, rounds: 0 };
+    }
+
+    /// The phase goes on, or the next one begins.
+    fn advance(&mut self, sample: &Sample, round: bool) {
+        let limited = sample.rate.is_some_and(|rate| rate.limited);
+        match self.phase {
+            Phase::Startup { rate, flat } => {
+                if round && !limited {
+                    let max = self.max_rate();
+                    let grown = max >= rate + rate / 4;
+                    let flat = if grown { 0 } else { flat + 1 };
+                    self.phase = Phase::Startup { rate: if grown { max } else { rate }, flat };
+                    if flat >= FLAT_ROUNDS {
+                        return self.end_startup(sample);
+                    }
+                }
+                if self.has_queue() {
+                    self.recent = Recent::default();
+                    self.phase = Phase::Confirm { rounds: 0 };
+                }
+            }
+            Phase::Confirm { rounds } => {
+                if round {
+                    self.phase = Phase::Confirm { rounds: rounds + 1 };
+                }
+                if rounds >= 1 && self.recent.complete.is_some() {
+                    if self.has_queue() {
+                        self.end_startup(sample);
+                    } else {
+                        self.phase = Phase::Startup { rate: 0, flat: 0 };
+                    }
+                }
+            }
+            Phase::Drain => {
+                if sample.in_flight <= self.bdp(100).max(self.least()) {
+                    self.cruise(sample.now);
+                }
+            }
+            Phase::Down => {
+                let room = self.high.map_or(usize::MAX, |high| high * HEADROOM_PERCENT / 100);
+                if sample.in_flight <= self.bdp(100).min(room).max(self.least()) {
+                    self.cruise(sample.now);
+                }
+            }
+            Phase::Cruise { until, rounds } => {
+                let rounds = rounds + u32::from(round);
+                self.phase = Phase::Cruise { until, rounds };
+                // A queue that is not ours: the path is shared, and what was ours before others
+                // came is not any more.
+                if round
+                    && rounds.is_multiple_of(SHARED_ROUNDS)
+                    && self.has_queue()
+                    && self.rates[0] > 0
+                {
+                    self.rates = [0, self.rates[0]];
+                }
+                // Not later than NewReno would have grown its window by what the probe takes.
+                let packets = self.bdp(100) / self.segment.max(1);
+                let most = packets.clamp(MIN_ROUNDS, MAX_ROUNDS) * self.patience as usize;
+                if sample.now >= until || rounds as usize >= most {
+                    self.low = None;
+                    self.phase = Phase::Refill { rounds: 0 };
+                }
+            }
+            Phase::Refill { rounds } => {
+                if round {
+                    let rounds = rounds + 1;
+                    self.phase = Phase::Refill { rounds };
+                    if rounds >= 2 {
+                        let rtt = self.recent.complete.unwrap_or_else(|| self.min_rtt());
+                        let rate = self.max_rate();
+                        self.phase = Phase::Up(Probe { rounds: 0, rate, flat: 0, rtt });
+                    }
+                }
+            }
+            Phase::Up(probe) => self.probe_up(sample, round, probe),
+            Phase::ProbeRtt { until, least } => self.probe_rtt(sample, until, least),
+        }
+    }
+
+    fn probe_up(&mut self, sample: &Sample, round: bool, mut probe: Probe) {
+        let max = self.max_rate();
+        if max > probe.rate + probe.rate / 16 {
+            probe.rate = max;
+            probe.flat = 0;
+        } else if round {
+            probe.flat += 1;
+        }
+        if round {
+            probe.rounds += 1;
+            // All that the upper bound allows got through without harm: one packet more, two, four.
+            if let Some(high) = self.high
+                && sample.in_flight_before + 2 * self.segment >= high
+            {
+                self.high = Some(high + (self.segment << probe.rounds.min(MAX_GROWTH)));
+            }
+        }
+        self.phase = Phase::Up(probe);
+        // The probe ends with a queue of its own making: as large a one for a small flow as for a
+        // large one, so that the small ones gain on the others.
+        let grown = self.recent.complete.is_some_and(|rtt| rtt > probe.rtt + self.threshold());
+        if probe.rounds >= 1 && grown || probe.flat >= FLAT_ROUNDS {
+            self.patience = 1;
+            self.go_down();
+        }
+    }
+
+    fn probe_rtt(&mut self, sample: &Sample, until: Option<Instant>, least: Duration) {
+        let least = sample.rtt.map_or(least, |rtt| rtt.min(least));
+        let until = until.or_else(|| {
+            let low = sample.in_flight <= self.probe_rtt_window() + self.segment;
+            low.then(|| sample.now + PROBE_RTT.max(self.min_rtt()))
+        });
+        self.phase = Phase::ProbeRtt { until, least };
+        if until.is_some_and(|until| sample.now >= until) {
+            self.min_rtt = Some((least, sample.now));
+            if self.filled {
+                self.cruise(sample.now);
+            } else {
+                self.phase = Phase::Startup { rate: 0, flat: 0 };
+            }
+        }
+    }
+
+    fn probe_rtt_window(&self) -> usize {
+        self.bdp(50).max(self.least())
+    }
+
+    /// The window that the phase and the bounds allow.
+    fn update_window(&mut self, sample: &Sample) {
+        if !self.filled {
+            // Twice what was delivered in a round trip, as far as it is known.
+            let most = self.bdp(STARTUP_WINDOW_PERCENT).max(self.segment * self.initial as usize);
+            let growth = match self.phase {
+                Phase::Startup { .. } => sample.acknowledged,
+                _ => 0,
+            };
+            let used = sample.in_flight_before * 2 >= self.window;
+            if used {
+                self.window = (self.window + growth).min(most.max(self.window));
+            }
+        } else {
+            let percent =
+                if matches!(self.phase, Phase::Up(_)) { UP_WINDOW_PERCENT } else { WINDOW_PERCENT };
+            let mut window = Self::product(self.max_rate(), self.min_rtt().max(MIN_RTT)) * percent
+                / 100
+                + 2 * self.segment;
+            match self.phase {
+                Phase::Up(_) | Phase::Refill { .. } => {
+                    if let Some(high) = self.high {
+                        window = window.min(high);
+                    }
+                }
+                _ => {
+                    if let Some(high) = self.high {
+                        window = window.min(high * HEADROOM_PERCENT / 100);
+                    }
+                }
+            }
+            if let Some(low) = self.low {
+                window = window.min(low.in_flight);
+            }
+            self.window = window;
+        }
+        if matches!(self.phase, Phase::ProbeRtt { .. }) {
+            self.window = self.window.min(self.probe_rtt_window());
+        }
+        self.window = self.window.max(self.least());
+    }
+}
+
+impl Controller for Bbr {
+    fn window(&self) -> usize {
+        self.window
+    }
+
+    fn pace(&self, rtt: Option<Duration>) -> Option<u64> {
+        let rate = self.rate();
+        if rate == 0 {
+            return super::window_pace(self.window, rtt, STARTUP_PACE_PERCENT as u64);
+        }
+        let percent = match self.phase {
+            Phase::Startup { .. } => STARTUP_PACE_PERCENT,
+            Phase::Drain => 50,
+            Phase::Down => 90,
+            Phase::Up(_) => 125,
+            Phase::Confirm { .. } | Phase::Cruise { .. } | Phase::Refill { .. } => 100,
+            Phase::ProbeRtt { .. } => 100,
+        };
+        let rate = u128::from(rate) * percent as u128 / 100;
+        let pace = u64::try_from(rate).unwrap_or(u64::MAX).max(MIN_PACE);
+        if self.filled {
+            return Some(pace);
+        }
+        // The first packets may have been too few to tell anything.
+        let initial = self.segment * self.initial as usize;
+        let least = super::window_pace(initial, Some(self.min_rtt()), STARTUP_PACE_PERCENT as u64);
+        Some(pace.max(least.unwrap_or(0)))
+    }
+
+    fn set_segment(&mut self, segment: usize) {
+        self.segment = segment;
+        self.window = self.window.max(self.least());
+    }
+
+    fn on_sample(&mut self, sample: &Sample) {
+        let round = self.take_round(sample);
+        self.take_rtt(sample);
+        self.take_rate(sample);
+        if sample.lost > 0 {
+            self.take_losses(sample);
+        }
+        if sample.acknowledged > 0 {
+            self.advance(sample, round);
+            if let Some((_, seen)) = self.min_rtt
+                && sample.now.saturating_duration_since(seen) > MIN_RTT_LIFE
+                && !matches!(self.phase, Phase::ProbeRtt { .. })
+            {
+                self.phase = Phase::ProbeRtt { until: None, least: MAX_RTT };
+            }
+            self.update_window(sample);
+        }
+    }
+
+    fn on_spurious(&mut self) {
+        if let Some((low, high)) = self.before_loss.take() {
+            self.low = low;
+            self.high = high;
+        }
+    }
+
+    fn on_timeout(&mut self) {
+        // What is known of the path stays; it is tried again with little.
+        self.window = self.least();
+    }
+
+    fn on_idle(&mut self, _timeouts: u32) {
+        // The pace spreads what is sent after idleness, and the model is kept.
+    }
+}
+
+/// Twice the doubling of a round: 4 ln 2, as the draft derives.
+const STARTUP_PACE_PERCENT: usize = 277;
+const STARTUP_WINDOW_PERCENT: usize = 200;
+const WINDOW_PERCENT: usize = 150;
+const UP_WINDOW_PERCENT: usize = 225;
+/// As HyStart++ has it: so many round-trip times tell the least one.
+const BATCH: u32 = 8;
+/// In bytes a second: lest what is sent takes for ever.
+const MIN_PACE: u64 = 1000;
+const FLAT_ROUNDS: u32 = 3;
+/// Losses of a round, in percent, that end a probe while a queue shows.
+const PROBE_PERCENT: usize = 2;
+/// Losses of a round, in percent, that mean something without a queue.
+const MANY_PERCENT: usize = 15;
+/// Fewer lost packets than this in a round say nothing in percent.
+const MIN_LOST: usize = 3;
+/// What remains when we give way, in percent.
+const BETA_PERCENT: usize = 70;
+/// What of the upper bound is used between probes, in percent: the rest is for others to grow into.
+const HEADROOM_PERCENT: usize = 85;
+const SHARED_ROUNDS: u32 = 8;
+const MAX_PATIENCE: u32 = 4;
+/// As a power of two, in packets: how fast the upper bound is raised at last.
+const MAX_GROWTH: u32 = 10;
+const PROBE_INTERVAL: Duration = Duration::from_secs(2);
+const MIN_ROUNDS: usize = 10;
+const MAX_ROUNDS: usize = 62;
+const MIN_RTT_LIFE: Duration = Duration::from_secs(10);
+const PROBE_RTT: Duration = Duration::from_millis(200);
+const MAX_RTT: Duration = Duration::from_secs(60);
+/// Shorter round trips are the timers' doing.
+const MIN_RTT: Duration = Duration::from_micros(100);
+const MIN_THRESHOLD: Duration = Duration::from_micros(250);
+const MAX_PACKET_TIME: Duration = Duration::from_millis(50);

@@ -1,0 +1,84 @@
+//! When to leave slow start: HyStart++ ([RFC 9406](https://www.rfc-editor.org/rfc/rfc9406)).
+//!
+//! Round trips become longer when a queue builds up, which is before it overflows. Without this the
+//! last doubling overfills a drop-tail queue and loses up to half a window at once.
+
+use super::Sample;
+use std::time::Duration;
+
+/// Watches the least round-trip time of each round.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SlowStart {
+    /// The round ends when a packet is acknowledged that left when so much was delivered.
+    end: u64,
+    samples: u32,
+    least: Option<Duration>,
+    least_before: Option<Duration>,
+    /// In conservative slow start: the round-trip time that began it, and the rounds left.
+    conservative: Option<(Duration, u32)>,
+}
+
+/// How the window grows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Growth {
+    /// By what was acknowledged.
+    Full,
+    /// By a quarter of it.
+    Careful,
+    /// Not any more: slow start is over.
+    Exit,
+}
+
+impl SlowStart {
+    pub(super) fn step(&mut self, sample: &Sample) -> Growth {
+        if sample.rate.is_some_and(|rate| rate.delivered_before >= self.end) {
+            self.end = sample.delivered;
+            self.least_before = self.least.take();
+            self.samples = 0;
+            if let Some((_, left)) = &mut self.conservative {
+                *left -= 1;
+                if *left == 0 {
+                    return Growth::Exit;
+                }
+            }
+        }
+        if let Some(rtt) = sample.rtt {
+            self.samples += 1;
+            self.least = Some(self.least.map_or(rtt, |least| least.min(rtt)));
+        }
+        if let (Some(least), true) = (self.least, self.samples >= N_RTT_SAMPLE) {
+            match (self.conservative, self.least_before) {
+                // It was a passing disturbance.
+                (Some((baseline, _)), _) if least < baseline => self.conservative = None,
+                (None, Some(before)) => {
+                    let threshold = (before / 8).clamp(MIN_RTT_THRESH, MAX_RTT_THRESH);
+                    if least >= before + threshold {
+                        self.conservative = Some((least, CSS_ROUNDS));
+                    }
+                }
+                _ => {}
+            }
+        }
+        if self.conservative.is_some() { Growth::Careful } else { Growth::Full }
+    }
+
+    /// By how much a window of `window` bytes grows, `None` when slow start is over.
+    pub(super) fn grow(&mut self, sample: &Sample, window: usize) -> Option<usize> {
+        let divisor = match self.step(sample) {
+            Growth::Full => 1,
+            Growth::Careful => CSS_GROWTH_DIVISOR,
+            Growth::Exit => return None,
+        };
+        // §7.2.1: only a window that is used is raised. Half is enough here, since the packets
+        // that a doubled window allows are still being paced out.
+        let used = sample.in_flight_before * 2 >= window;
+        Some(if used { sample.acknowledged / divisor } else { 0 })
+    }
+}
+
+// RFC 9406 §4.3.
+const MIN_RTT_THRESH: Duration = Duration::from_millis(4);
+const MAX_RTT_THRESH: Duration = Duration::from_millis(16);
+const N_RTT_SAMPLE: u32 = 8;
+const CSS_GROWTH_DIVISOR: usize = 4;
+const CSS_ROUNDS: u32 = 5;

@@ -1,0 +1,168 @@
+//! Which chunks are lost: what was sent before something that has arrived, and has not
+//! ([RFC 8985 §6](https://www.rfc-editor.org/rfc/rfc8985#section-6), RACK).
+//!
+//! RFC 9260 §7.2.4 counts three SACKs that miss a chunk. Here packets are compared by when they
+//! were sent, which holds for retransmissions as well, so that one that is lost again needs no
+//! timer, and a SACK that was lost itself does not matter. A chunk is lost when three packets that
+//! left later have arrived, as long as the path was never seen to reorder; and in any case when one
+//! that left later has arrived and the chunk is a *reordering window* later than that one was.
+//!
+//! Chunks leave in the order of their numbers, and again in the order of a queue: the oldest one in
+//! flight is at the head of one of the two, and nothing behind a head that is not lost is looked at.
+
+use super::{Outstanding, State, Tally};
+use crate::tsn::Tsn;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// What RACK remembers.
+#[derive(Debug, Default)]
+pub(super) struct Detection {
+    /// The newest packet that has arrived.
+    newest: Option<u64>,
+    /// Chunks before this index are acknowledged, lost, or were sent again.
+    oldest: usize,
+    /// What was sent again, by which packet.
+    again: VecDeque<(u64, Tsn)>,
+    /// A packet has arrived after one that left later.
+    reordered: bool,
+    /// The reordering window in quarters of the least round-trip time; grows when a retransmission
+    /// turns out to have been needless.
+    quarters: u32,
+}
+
+impl Detection {
+    /// A chunk was sent again.
+    pub(super) fn sent_again(&mut self, packet: u64, tsn: Tsn) {
+        self.again.push_back((packet, tsn));
+    }
+
+    /// So many chunks at the beginning are gone.
+    pub(super) fn advanced(&mut self, count: usize) {
+        self.oldest = self.oldest.saturating_sub(count);
+    }
+
+    /// Nothing is in flight any more.
+    pub(super) fn forget_all(&mut self, len: usize) {
+        self.oldest = len;
+        self.again.clear();
+    }
+
+    /// A chunk that was acknowledged is in flight once more.
+    pub(super) fn reneged(&mut self, index: usize, packet: u64, tsn: Tsn, transmissions: u16) {
+        if transmissions == 1 {
+            self.oldest = self.oldest.min(index);
+        } else {
+            self.again.push_front((packet, tsn));
+        }
+    }
+
+    /// Takes note of what a SACK acknowledged. RFC 8985 §6.2 step 3.
+    pub(super) fn acknowledged(&mut self, tally: &Tally) {
+        if let (Some(newest), Some(oldest)) = (self.newest, tally.oldest_single) {
+            self.reordered |= oldest < newest;
+        }
+        self.reordered |= tally.spurious > 0;
+        self.newest = self.newest.max(tally.newest);
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.again = VecDeque::new();
+    }
+}
+
+/// What was found lost.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Losses {
+    /// Bytes of DATA chunks.
+    pub(crate) bytes: usize,
+    /// Bytes in flight when the newest of them left.
+    pub(crate) in_flight: usize,
+    /// When the next one is, unless it arrives.
+    pub(crate) next: Option<Instant>,
+}
+
+impl Outstanding {
+    /// The peer has reported a packet twice: something was sent again needlessly. RFC 8985 §6.2
+    /// step 4: the window grows by a quarter of a round trip.
+    pub(crate) fn was_needless(&mut self) {
+        self.detection.reordered = true;
+        self.detection.quarters = (self.detection.quarters + 1).min(MAX_QUARTERS);
+    }
+
+    /// Marks what is lost; gives what that is. `rtt` is the last round-trip time, `min_rtt` the
+    /// least one.
+    pub(crate) fn detect(&mut self, now: Instant, rtt: Duration, min_rtt: Duration) -> Losses {
+        let mut losses = Losses::default();
+        let Some(newest) = self.detection.newest else { return losses };
+        let window = (min_rtt / 4 * self.detection.quarters.max(1)).min(rtt);
+        let judge = Judge { now, newest, by_count: !self.detection.reordered, late: rtt + window };
+
+        let mut oldest_packet = self.packets.next();
+        while let Some(chunk) = self.chunks.get(self.detection.oldest) {
+            if chunk.transmissions == 1 && chunk.state == State::InFlight {
+                let packet = chunk.packet;
+                if !judge.is_lost(self, packet, &mut losses) {
+                    oldest_packet = oldest_packet.min(packet);
+                    break;
+                }
+                losses.bytes += chunk.wire_len();
+                self.mark(self.detection.oldest);
+            }
+            self.detection.oldest += 1;
+        }
+        while let Some(&(packet, tsn)) = self.detection.again.front() {
+            let index = self.index_of(tsn);
+            if let Some(index) = index
+                && let Some(chunk) = self.chunks.get(index)
+                && chunk.packet == packet
+                && chunk.state == State::InFlight
+            {
+                if !judge.is_lost(self, packet, &mut losses) {
+                    oldest_packet = oldest_packet.min(packet);
+                    break;
+                }
+                losses.bytes += chunk.wire_len();
+                self.mark(index);
+            }
+            self.detection.again.pop_front();
+        }
+        self.packets.forget_before(oldest_packet);
+        losses
+    }
+}
+
+struct Judge {
+    now: Instant,
+    newest: u64,
+    /// Three later packets are enough.
+    by_count: bool,
+    /// How long after it was sent a packet is late.
+    late: Duration,
+}
+
+impl Judge {
+    #[inline]
+    fn is_lost(&self, outstanding: &Outstanding, packet: u64, losses: &mut Losses) -> bool {
+        if packet >= self.newest {
+            return false;
+        }
+        let record = outstanding.packets.get(packet);
+        let in_time = !(self.by_count && self.newest - packet >= PACKETS);
+        if in_time
+            && let Some(record) = record
+            && let Some(late) = record.sent_at.checked_add(self.late).filter(|at| *at > self.now)
+        {
+            losses.next = Some(losses.next.map_or(late, |next| next.min(late)));
+            return false;
+        }
+        losses.in_flight = record.map_or(0, |record| record.in_flight);
+        true
+    }
+}
+
+/// RFC 8985 §6.2 step 4, DupThresh, and RFC 9260's three miss indications.
+const PACKETS: u64 = 3;
+/// The window does not grow beyond four round trips' worth of quarters; the last round-trip time
+/// bounds it anyway.
+const MAX_QUARTERS: u32 = 16;

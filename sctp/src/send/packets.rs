@@ -1,0 +1,201 @@
+//! When packets were sent and what arrived in between: the delivery rate.
+//!
+//! For each packet with DATA there is a record of how much had been acknowledged when it left. Once
+//! it is acknowledged itself, the difference tells how much the path has delivered in the meantime
+//! ([draft-cheng-iccrg-delivery-rate-estimation](https://datatracker.ietf.org/doc/html/draft-cheng-iccrg-delivery-rate-estimation)).
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// What is known of a packet that left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packet {
+    pub(crate) sent_at: Instant,
+    /// Bytes in flight when it left, itself included.
+    pub(crate) in_flight: usize,
+    /// Bytes delivered when it left, and when the last of them were acknowledged.
+    delivered: u64,
+    delivered_at: Instant,
+    /// When the packet left that was acknowledged last before this one left.
+    first_sent_at: Instant,
+    /// The application or the peer's window held the sender back when it left.
+    limited: bool,
+}
+
+/// What an acknowledged packet tells of the path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RateSample {
+    /// Bytes a second; `None` when the time was too short to tell.
+    pub(crate) rate: Option<u64>,
+    /// Bytes that had been delivered when the packet left.
+    pub(crate) delivered_before: u64,
+    /// The sender had less to send than the path takes: the rate says little about the path.
+    pub(crate) limited: bool,
+}
+
+/// The packets that left since the oldest one in flight, in a ring indexed by number.
+#[derive(Debug, Default)]
+pub(crate) struct Packets {
+    ring: VecDeque<Packet>,
+    /// The number of the first in the ring.
+    first: u64,
+    /// Chunks that are sent go with the last of the ring.
+    open: bool,
+    delivered: u64,
+    delivered_at: Option<Instant>,
+    first_sent_at: Option<Instant>,
+    /// What leaves before so much is delivered is limited by what there is to send.
+    limited_until: u64,
+}
+
+impl Packets {
+    /// The chunks from here on go with another packet.
+    #[inline]
+    pub(crate) const fn close(&mut self) {
+        self.open = false;
+    }
+
+    /// The number of the packet that is being made.
+    #[inline]
+    pub(crate) fn current(&mut self, now: Instant, in_flight: usize) -> u64 {
+        if !self.open {
+            self.open = true;
+            if in_flight == 0 {
+                self.first_sent_at = Some(now);
+                self.delivered_at = Some(now);
+            }
+            self.ring.push_back(Packet {
+                sent_at: now,
+                in_flight,
+                delivered: self.delivered,
+                delivered_at: self.delivered_at.unwrap_or(now),
+                first_sent_at: self.first_sent_at.unwrap_or(now),
+                limited: self.limited_until > self.delivered,
+            });
+        }
+        self.first + (self.ring.len() as u64).saturating_sub(1)
+    }
+
+    /// Bytes of `len` were added to the packet that is being made.
+    #[inline]
+    pub(crate) fn grow(&mut self, len: usize) {
+        if let Some(packet) = self.ring.back_mut() {
+            packet.in_flight += len;
+        }
+    }
+
+    /// The number that the next packet gets.
+    pub(crate) fn next(&self) -> u64 {
+        self.first + self.ring.len() as u64
+    }
+
+    /// The record of a packet; `None` when all that came with it was acknowledged or sent again.
+    #[inline]
+    pub(crate) fn get(&self, number: u64) -> Option<&Packet> {
+        self.ring.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+
+    /// Bytes delivered so far.
+    pub(crate) const fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
+    /// So many bytes were acknowledged for the first time, of which the newest left with `number`.
+    #[inline]
+    pub(crate) fn acknowledged(
+        &mut self,
+        now: Instant,
+        bytes: usize,
+        number: u64,
+        min_rtt: Duration,
+    ) -> Option<RateSample> {
+        self.delivered += bytes as u64;
+        self.delivered_at = Some(now);
+        let packet = *self.get(number)?;
+        self.first_sent_at = Some(packet.sent_at);
+        let sending = packet.sent_at.saturating_duration_since(packet.first_sent_at);
+        let receiving = now.saturating_duration_since(packet.delivered_at);
+        let time = sending.max(receiving);
+        let delivered = self.delivered - packet.delivered;
+        // Less than a round trip is an accident of when acknowledgements came.
+        let rate = (time >= min_rtt && !time.is_zero()).then(|| per_second(delivered, time));
+        Some(RateSample { rate, delivered_before: packet.delivered, limited: packet.limited })
+    }
+
+    /// There is room on the path and nothing to send.
+    #[inline]
+    pub(crate) fn limited(&mut self, in_flight: usize) {
+        self.limited_until = (self.delivered + in_flight as u64).max(1);
+    }
+
+    /// Forgets the packets before `oldest`.
+    #[inline]
+    pub(crate) fn forget_before(&mut self, oldest: u64) {
+        while self.first < oldest && self.ring.pop_front().is_some() {
+            self.first += 1;
+        }
+        self.open &= !self.ring.is_empty();
+    }
+
+    /// Gives memory of busier times back.
+    pub(crate) fn shrink(&mut self) {
+        if self.ring.is_empty() {
+            self.ring.shrink_to(2);
+        }
+    }
+}
+
+/// Bytes a second.
+pub(crate) fn per_second(bytes: u64, time: Duration) -> u64 {
+    let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1);
+    match bytes.checked_mul(1_000_000_000) {
+        Some(scaled) => scaled / nanos,
+        None => bytes / (nanos / 1_000_000_000).max(1),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the origin of virtual time")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_steady_stream_shows_its_rate() {
+        // A packet of 1000 bytes each millisecond, acknowledged 50 ms later: a megabyte a second.
+        let start = Instant::now();
+        let ms = Duration::from_millis;
+        let mut packets = Packets::default();
+        let mut rate = None;
+        for number in 0..200_u64 {
+            let now = start + ms(number);
+            packets.close();
+            assert_eq!(packets.current(now, 1000 * number.min(50) as usize), number);
+            if let Some(arrived) = number.checked_sub(50) {
+                let sample = packets.acknowledged(now, 1000, arrived, ms(50)).unwrap();
+                packets.forget_before(arrived + 1);
+                rate = sample.rate;
+                assert!(!sample.limited);
+            }
+        }
+        let rate = rate.unwrap();
+        assert!((980_000..=1_020_000).contains(&rate), "{rate}");
+        assert!(packets.ring.len() <= 50);
+    }
+
+    #[test]
+    fn what_left_while_there_was_nothing_more_is_limited() {
+        let start = Instant::now();
+        let ms = Duration::from_millis;
+        let mut packets = Packets::default();
+        packets.current(start, 0);
+        packets.limited(1000);
+        packets.close();
+        packets.current(start, 1000);
+        let sample = packets.acknowledged(start + ms(50), 1000, 1, ms(1)).unwrap();
+        assert!(sample.limited);
+        packets.close();
+        packets.current(start + ms(60), 1000);
+        let sample = packets.acknowledged(start + ms(120), 1000, 2, ms(1)).unwrap();
+        assert!(!sample.limited);
+    }
+}
