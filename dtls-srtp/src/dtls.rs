@@ -238,7 +238,9 @@ enum Phase {
 
 /// What is kept of a handshake when it is done.
 enum Rest {
-    Nothing,
+    /// Of DTLS 1.2, for the side whose flight was answered, and later for the other: how many
+    /// messages the peer has sent.
+    Answered(u16),
     /// Of DTLS 1.2, for the side whose flight was the last: the peer may have missed it.
     LastFlight(Box<LastFlight>),
     /// Of DTLS 1.3, where handshake messages go on.
@@ -343,7 +345,9 @@ impl Connection {
         self.see(now);
         match &mut self.phase {
             Phase::Established { rest, .. } => match rest {
-                Rest::LastFlight(last) if last.flight.is_stale(self.now) => *rest = Rest::Nothing,
+                Rest::LastFlight(last) if last.flight.is_stale(self.now) => {
+                    *rest = Rest::Answered(last.peer_seq);
+                }
                 Rest::PostHandshake(post) => post.forget_old(self.now, &mut self.incoming),
                 _ => (),
             },
@@ -463,6 +467,15 @@ impl Connection {
         }
     }
 
+    /// Breaks the connection off with an alert that tells the peer why, for an application that has
+    /// looked at the peer's certificate itself, or at anything else, and does not want to go on.
+    pub fn abort(&mut self, now: Instant, why: AlertDescription) {
+        self.see(now);
+        if !matches!(self.phase, Phase::Closed(_)) {
+            self.end(CloseReason::Local, Some(Alert::fatal(why)));
+        }
+    }
+
     /// Closes the connection: the peer is sent close_notify, and nothing is delivered any more.
     pub fn close(&mut self, now: Instant) {
         self.see(now);
@@ -495,7 +508,23 @@ impl Connection {
     /// An alert is protected as soon as the peer can open it.
     fn alert_epoch(&self) -> Epoch {
         let newest = self.outgoing.newest_epoch();
-        let Phase::Handshaking(handshake) = &self.phase else { return newest };
+        let Phase::Handshaking(handshake) = &self.phase else {
+            // As long as the peer has not been sent our Finished, it does not expect what comes
+            // after it.
+            return match &self.phase {
+                Phase::Established { rest: Rest::LastFlight(last), .. }
+                    if !last.flight.was_sent() =>
+                {
+                    Epoch::PLAINTEXT
+                }
+                Phase::Established { rest: Rest::PostHandshake(post), .. }
+                    if self.outgoing.has_handshake_keys() && !post.flight.was_sent() =>
+                {
+                    newest.min(Epoch::HANDSHAKE)
+                }
+                _ => newest,
+            };
+        };
         let flight = &handshake.flight;
         match (handshake.inbox.version(), self.role) {
             // It opens records of epoch 3 once it has our Finished, which it answers.
@@ -551,6 +580,17 @@ impl Connection {
         self.closed_event = Some(reason);
         self.early = Early::default();
         self.phase = Phase::Closed(Closed::new(reason, alert, self.now));
+    }
+}
+
+impl Rest {
+    /// How many messages the peer has sent, in DTLS 1.2.
+    fn peer_seq(&self) -> u16 {
+        match self {
+            Self::Answered(peer_seq) => *peer_seq,
+            Self::LastFlight(last) => last.peer_seq,
+            Self::PostHandshake(_) => 0,
+        }
     }
 }
 

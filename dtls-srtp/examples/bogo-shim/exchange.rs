@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use peerless_dtls_srtp::crypto::Crypto;
-use peerless_dtls_srtp::dtls::{CloseReason, Config, Connection, KeyUpdate};
+use peerless_dtls_srtp::dtls::{AlertDescription, CloseReason, Config, Connection, KeyUpdate};
 
 use crate::flags::Flags;
 use crate::link::{Incoming, Link};
@@ -52,7 +52,7 @@ impl Exchange {
     }
 
     fn run(&mut self, flags: &Flags) -> Result<(), Failure> {
-        self.handshake()?;
+        self.handshake(flags)?;
         expectations::check(flags, &self.connection)?;
 
         if flags.export_keying_material > 0 {
@@ -84,8 +84,11 @@ impl Exchange {
         Ok(())
     }
 
-    fn handshake(&mut self) -> Result<(), Failure> {
+    fn handshake(&mut self, flags: &Flags) -> Result<(), Failure> {
         loop {
+            if flags.verify_fail && self.connection.peer_certificate().is_some() {
+                return self.refuse_certificate(flags);
+            }
             self.flush();
             if let Some(reason) = self.connection.close_reason() {
                 return Err(reason.into());
@@ -99,6 +102,18 @@ impl Exchange {
             }
             self.receive()?;
         }
+    }
+
+    /// Breaks off as an application that looks at certificates itself.
+    fn refuse_certificate(&mut self, flags: &Flags) -> Result<(), Failure> {
+        /// Not among those that the library says of its own accord.
+        const CERTIFICATE_UNKNOWN: u8 = 46;
+        let why = match flags.custom_verification {
+            true => AlertDescription::from(CERTIFICATE_UNKNOWN),
+            false => AlertDescription::HandshakeFailure,
+        };
+        self.connection.abort(self.now, why);
+        Err(Failure::failed("the peer's certificate was refused"))
     }
 
     /// Returns the next record of application data; `None` when there will be no more, be it that

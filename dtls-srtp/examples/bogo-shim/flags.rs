@@ -30,6 +30,7 @@ pub(crate) struct Flags {
     pub(crate) verify_peer: bool,
     pub(crate) require_any_client_certificate: bool,
     pub(crate) verify_fail: bool,
+    pub(crate) custom_verification: bool,
     pub(crate) mtu: Option<usize>,
     pub(crate) initial_timeout: Option<Duration>,
 
@@ -103,6 +104,7 @@ impl Flags {
             "-srtp-profiles" => self.srtp_profiles = Some(values.text()?),
             "-verify-peer" => self.verify_peer = true,
             "-require-any-client-certificate" => self.require_any_client_certificate = true,
+            "-use-custom-verify-callback" => self.custom_verification = true,
             "-verify-fail" => self.verify_fail = true,
             "-mtu" => self.mtu = Some(values.number()?),
             "-initial-timeout-duration-ms" => {
@@ -146,7 +148,6 @@ impl Flags {
             | "-no-tls11"
             | "-no-dtls1"
             | "-no-ticket"
-            | "-use-custom-verify-callback"
             | "-use-old-client-cert-callback"
             | "-use-early-callback"
             | "-expect-verify-result"

@@ -6,7 +6,6 @@ use std::time::{Duration, UNIX_EPOCH};
 use peerless_dtls_srtp::certificate::{Certificate, CertificateParameters};
 use peerless_dtls_srtp::crypto::Crypto;
 use peerless_dtls_srtp::dtls::{ClientAuthentication, Config, LossReaction, Version};
-use peerless_dtls_srtp::fingerprint::{Fingerprint, HashAlgorithm};
 use peerless_dtls_srtp::srtp::Profile;
 use rustls::NamedGroup;
 use rustls::pki_types::pem::PemObject;
@@ -27,7 +26,7 @@ const MAX_HANDSHAKE_BYTES: usize = 256 * 1024;
 pub(crate) fn config(flags: &Flags) -> Result<Config, Failure> {
     let crypto = Crypto::default();
     let certificate = certificate(flags, &crypto)?;
-    let mut config = Config::new(certificate.clone(), crypto)
+    let mut config = Config::new(certificate, crypto)
         .map_err(Failure::unsupported)?
         .with_optional_extended_master_secret()
         .with_session_tickets()
@@ -51,11 +50,8 @@ pub(crate) fn config(flags: &Flags) -> Result<Config, Failure> {
     config = versions(flags, config)?;
     Ok(match flags.verify_fail {
         false => config.with_any_remote_certificate(),
-        // The peer has to have a certificate that nobody but us can have.
-        true => {
-            let own: Fingerprint = certificate.fingerprint(HashAlgorithm::Sha256);
-            config.with_remote_fingerprints(vec![own])
-        }
+        // Fingerprints that never come: nothing is delivered until the certificate is refused.
+        true => config,
     })
 }
 

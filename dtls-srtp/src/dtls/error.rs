@@ -58,6 +58,9 @@ pub enum HandshakeError {
     /// No protocol version is known to both.
     #[error("no common protocol version")]
     NoCommonVersion,
+    /// A record held more than a record may.
+    #[error("the peer sent a record that is too long")]
+    RecordOverflow,
     /// A message came that does not belong there.
     #[error("the peer sent a message out of place")]
     UnexpectedMessage,
@@ -89,6 +92,7 @@ impl HandshakeError {
             Self::Malformed => AlertDescription::DecodeError,
             Self::MissingExtension => AlertDescription::MissingExtension,
             Self::NoCommonVersion => AlertDescription::ProtocolVersion,
+            Self::RecordOverflow => AlertDescription::RecordOverflow,
             Self::UnexpectedMessage => AlertDescription::UnexpectedMessage,
             Self::UnsupportedCertificate => AlertDescription::UnsupportedCertificate,
             Self::UnsupportedExtension => AlertDescription::UnsupportedExtension,

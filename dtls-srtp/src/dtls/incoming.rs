@@ -42,6 +42,8 @@ pub(crate) enum Closed {
     Forged,
     /// The peer has sealed what no record may hold.
     Invalid,
+    /// The peer has sealed more than a record may hold.
+    TooLong,
 }
 
 impl Incoming {
@@ -125,6 +127,7 @@ impl Incoming {
         let plaintext = opener.open(header, body).map_err(|error| match error {
             v12::protection::OpenError::Replayed => Closed::Replayed,
             v12::protection::OpenError::Forged => Closed::Forged,
+            v12::protection::OpenError::TooLong => Closed::TooLong,
         })?;
         let (epoch, sequence_number) = (Epoch::PROTECTED.0, header.sequence_number);
         let number = RecordNumber { epoch, sequence_number };
@@ -150,6 +153,7 @@ impl Incoming {
                 v13::protection::OpenError::Replayed => Closed::Replayed,
                 v13::protection::OpenError::Forged => Closed::Forged,
                 v13::protection::OpenError::Invalid => Closed::Invalid,
+                v13::protection::OpenError::TooLong => Closed::TooLong,
             })?;
         Ok(Opened { number, content_type, plaintext })
     }

@@ -175,7 +175,9 @@ impl Inbox {
             Some(Version::Dtls13) => true,
             // Finished is the only message under the keys, and all others come before them: no
             // plaintext can stand in for a Finished, however it is numbered.
-            _ => !reflected && (kind == Type::Finished) == (epoch == Epoch::PROTECTED),
+            // What else is protected is authentic, too: that it does not belong there is for the
+            // state to say.
+            _ => epoch == Epoch::PROTECTED || !reflected && kind != Type::Finished,
         }
     }
 
@@ -210,6 +212,11 @@ impl Inbox {
     pub(crate) fn has_next(&self) -> bool {
         let first = self.messages.first();
         first.is_some_and(|first| first.seq == self.next_seq && first.is_complete())
+    }
+
+    /// Whether a part of a message came that the peer has protected.
+    pub(crate) fn has_protected(&self) -> bool {
+        self.messages.iter().any(|message| message.epoch != Epoch::PLAINTEXT)
     }
 
     /// Takes out the next message, if all of it is here.

@@ -162,6 +162,10 @@ impl Connection {
                 self.fail_open(HandshakeError::UnexpectedMessage);
                 return None;
             }
+            Err(incoming::Closed::TooLong) => {
+                self.fail_open(HandshakeError::RecordOverflow);
+                return None;
+            }
         };
         if let Phase::Closed(closed) = &mut self.phase {
             closed.repeat(self.now, content_type, &mut self.owed);
@@ -289,7 +293,7 @@ impl Connection {
     fn handle_late_message(&mut self, epoch: Epoch, fragment: Fragment<'_>) {
         let Phase::Established { rest, .. } = &self.phase else { return };
         let header = fragment.header;
-        let repeated = matches!(rest, Rest::LastFlight(last) if header.message_seq < last.peer_seq);
+        let repeated = header.message_seq < rest.peer_seq();
         // Without a pause between two of them, one message has to stand for the whole flight.
         let asks = self.settings.loss_reaction == LossReaction::Immediate
             || header.kind == HandshakeType::Finished && header.offset == 0;
@@ -300,6 +304,8 @@ impl Connection {
         {
             // A warning, and life goes on (RFC 5746 §4.5).
             self.owed = Some((epoch, Alert::NO_RENEGOTIATION));
+        } else if epoch == Epoch::PROTECTED && !repeated {
+            self.fail(HandshakeError::UnexpectedMessage);
         } else {
             self.stats.records_dropped += 1;
         }
@@ -331,10 +337,12 @@ impl Connection {
             self.stats.records_dropped += 1;
             return;
         };
-        // "If any element of record_numbers in the ACK references an epoch that is higher than the
-        // epoch in which the ACK was received, the implementation MUST terminate the connection."
+        // "During the handshake, ACK records MUST be sent with an epoch which is equal to or higher
+        // than the record which is being acknowledged": after it, the two directions count their
+        // epochs apart.
         let mut numbers = numbers.peekable();
-        let beyond = ack::parse(body).is_ok_and(|mut all| all.any(|n| n.epoch > epoch.0));
+        let beyond = epoch < Epoch::APPLICATION
+            && ack::parse(body).is_ok_and(|mut all| all.any(|n| n.epoch > epoch.0));
         if beyond {
             self.fail(HandshakeError::IllegalParameter);
             return;
@@ -396,7 +404,14 @@ impl Connection {
             };
             match stepped {
                 Ok(State::Done) => {
+                    let excess = handshake.inbox.version() == Some(Version::Dtls12)
+                        && handshake.inbox.has_protected();
                     self.phase = self.established(*handshake);
+                    // Nothing comes after a Finished of DTLS 1.2.
+                    if excess {
+                        self.fail(HandshakeError::UnexpectedMessage);
+                        return;
+                    }
                     self.connect_if_authenticated();
                 }
                 Ok(state) => {
@@ -443,7 +458,7 @@ impl Connection {
         if !matches!(self.phase, Phase::Handshaking(_)) {
             return Phase::Closed(Closed::new(CloseReason::Local, None, self.now));
         }
-        let placeholder = Phase::Established { connected: false, rest: Rest::Nothing };
+        let placeholder = Phase::Established { connected: false, rest: Rest::Answered(0) };
         mem::replace(&mut self.phase, placeholder)
     }
 
@@ -467,7 +482,7 @@ impl Connection {
                 let (peer_seq, acks) = (inbox.next_seq(), Acks::default());
                 Rest::LastFlight(Box::new(LastFlight { flight, acks, peer_seq }))
             }
-            (_, Role::Client) => Rest::Nothing,
+            (_, Role::Client) => Rest::Answered(inbox.next_seq()),
         };
         Phase::Established { connected: false, rest }
     }
@@ -489,7 +504,7 @@ impl Connection {
 
     fn handle_protected_alert(&mut self, body: &[u8]) {
         match Alert::parse(body) {
-            None => self.stats.records_dropped += 1,
+            None => self.fail(HandshakeError::IllegalParameter),
             Some(Alert { description: AlertDescription::CloseNotify, .. }) => {
                 // "The other party MUST respond with a close_notify alert of its own and close
                 // down the connection immediately" (RFC 5246 §7.2.1).

@@ -48,6 +48,11 @@ pub(crate) const DTLS_1_3: u16 = 0xfefc;
 /// The largest plaintext: 2^14 bytes
 /// ([RFC 5246 §6.2.1](https://www.rfc-editor.org/rfc/rfc5246#section-6.2.1)).
 pub(crate) const MAX_PLAINTEXT: usize = 1 << 14;
+/// The longest ciphertext that is looked at
+/// ([RFC 5246 §6.2.3](https://www.rfc-editor.org/rfc/rfc5246#section-6.2.3)).
+pub(crate) const MAX_CIPHERTEXT_1_2: usize = MAX_PLAINTEXT + 2048;
+/// The same in DTLS 1.3 ([RFC 8446 §5.2](https://www.rfc-editor.org/rfc/rfc8446#section-5.2)).
+pub(crate) const MAX_CIPHERTEXT_1_3: usize = MAX_PLAINTEXT + 256;
 
 /// The header of a record:
 ///

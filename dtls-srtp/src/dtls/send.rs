@@ -38,7 +38,7 @@ impl Connection {
             Phase::Established { connected, rest } => {
                 *connected
                     && match rest {
-                        Rest::Nothing => true,
+                        Rest::Answered(_) => true,
                         Rest::LastFlight(last) => last.flight.was_sent(),
                         // The server's was answered.
                         Rest::PostHandshake(post) => {

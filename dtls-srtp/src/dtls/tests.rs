@@ -5,6 +5,7 @@ mod browsers;
 mod capture;
 mod captures;
 mod contract;
+mod faults;
 mod handshake;
 mod handshake13;
 mod loss;

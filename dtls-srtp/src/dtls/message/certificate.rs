@@ -19,8 +19,12 @@ pub(crate) fn parse_request(body: &[u8]) -> Result<U16s<'_>, HandshakeError> {
     }
     let mut schemes = None;
     for (kind, data) in extension::read_list(list)? {
+        let mut reader = Reader(data);
+        if kind == extension::CERTIFICATE_AUTHORITIES {
+            extension::check_authorities(&mut reader)?;
+            reader.end()?;
+        }
         if kind == extension::SIGNATURE_ALGORITHMS {
-            let mut reader = Reader(data);
             schemes = Some(U16s::parse_some(reader.vec16()?)?);
             reader.end()?;
         }

@@ -3,6 +3,7 @@
 
 use crate::dtls::codec::{Malformed, Reader, U16s, Write};
 
+pub(super) const SERVER_NAME: u16 = 0;
 pub(super) const SUPPORTED_GROUPS: u16 = 10;
 pub(super) const EC_POINT_FORMATS: u16 = 11;
 pub(super) const SIGNATURE_ALGORITHMS: u16 = 13;
@@ -12,6 +13,7 @@ pub(super) const PRE_SHARED_KEY: u16 = 41;
 pub(super) const SUPPORTED_VERSIONS: u16 = 43;
 pub(super) const COOKIE: u16 = 44;
 pub(super) const PSK_KEY_EXCHANGE_MODES: u16 = 45;
+pub(super) const CERTIFICATE_AUTHORITIES: u16 = 47;
 pub(super) const KEY_SHARE: u16 = 51;
 /// [RFC 9146 §3](https://www.rfc-editor.org/rfc/rfc9146#section-3).
 pub(super) const CONNECTION_ID: u16 = 54;
@@ -42,6 +44,32 @@ pub(super) fn u16s(buf: &mut Vec<u8>, values: impl Iterator<Item = u16>) {
 pub(super) fn write_extension(buf: &mut Vec<u8>, kind: u16, data: impl FnOnce(&mut Vec<u8>)) {
     buf.u16(kind);
     buf.vector::<2>(data);
+}
+
+/// Checks the form of a `certificate_authorities`, which means nothing to us
+/// ([RFC 8446 §4.2.4](https://www.rfc-editor.org/rfc/rfc8446#section-4.2.4)).
+pub(super) fn check_authorities(reader: &mut Reader<'_>) -> Result<(), Malformed> {
+    let mut authorities = Reader(reader.vec16()?);
+    if authorities.is_empty() {
+        return Err(Malformed);
+    }
+    while !authorities.is_empty() {
+        if authorities.vec16()?.is_empty() {
+            return Err(Malformed);
+        }
+    }
+    Ok(())
+}
+
+/// Checks the form of a `server_name`, which means nothing to us
+/// ([RFC 6066 §3](https://www.rfc-editor.org/rfc/rfc6066#section-3)).
+pub(super) fn check_server_name(reader: &mut Reader<'_>) -> Result<(), Malformed> {
+    let mut names = Reader(reader.vec16()?);
+    while !names.is_empty() {
+        names.u8()?;
+        names.vec16()?;
+    }
+    Ok(())
 }
 
 /// Reads the profiles and the MKI of a `use_srtp`

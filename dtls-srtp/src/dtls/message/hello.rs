@@ -85,8 +85,8 @@ impl<'a> ClientHello<'a> {
     pub(crate) fn offers_dtls_1_2(&self) -> bool {
         match self.extensions.supported_versions {
             Some(versions) => versions.contains(DTLS_1_2),
-            // Versions of DTLS count down.
-            None => self.version >> 8 == 0xfe && self.version <= DTLS_1_2,
+            // Versions of DTLS count down from 0xfeff, those of TLS up from 0x0300.
+            None => self.version >= 0x8000 && self.version <= DTLS_1_2,
         }
     }
 
@@ -152,6 +152,8 @@ impl<'a> ClientExtensions<'a> {
         }
         let mut reader = Reader(data);
         match kind {
+            extension::CERTIFICATE_AUTHORITIES => extension::check_authorities(&mut reader)?,
+            extension::SERVER_NAME => extension::check_server_name(&mut reader)?,
             extension::CONNECTION_ID => self.connection_id = Some(reader.vec8()?),
             extension::COOKIE => {
                 let cookie = reader.vec16()?;

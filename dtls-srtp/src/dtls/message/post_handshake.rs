@@ -2,6 +2,7 @@
 //! ([RFC 8446 §4.6.3](https://www.rfc-editor.org/rfc/rfc8446#section-4.6.3)), NewConnectionId and
 //! RequestConnectionId ([RFC 9147 §9](https://www.rfc-editor.org/rfc/rfc9147#section-9)).
 
+use super::extension;
 use crate::dtls::HandshakeError;
 use crate::dtls::codec::{Malformed, Reader, Write};
 
@@ -92,6 +93,19 @@ pub(crate) fn parse_request_connection_id(body: &[u8]) -> Result<u8, Malformed> 
     let count = reader.u8()?;
     reader.end()?;
     Ok(count)
+}
+
+/// Checks the form of a NewSessionTicket, which is of no use to us
+/// ([RFC 8446 §4.6.1](https://www.rfc-editor.org/rfc/rfc8446#section-4.6.1)).
+pub(crate) fn check_new_session_ticket(body: &[u8]) -> Result<(), Malformed> {
+    let mut reader = Reader(body);
+    let (_lifetime, _age_add) = (reader.array::<4>()?, reader.array::<4>()?);
+    reader.vec8()?; // nonce
+    if reader.vec16()?.is_empty() {
+        return Err(Malformed);
+    }
+    extension::read_list(reader.vec16()?)?;
+    reader.end()
 }
 
 #[cfg(test)]

@@ -105,9 +105,12 @@ impl WaitServerHello {
         const MAX_COOKIES: u8 = 4;
         let cookie = parse_hello_verify_request(message.body)?;
         self.cookies += 1;
-        let out_of_place = self.retried.is_some() || !step.settings.speaks(Version::Dtls12);
-        if self.cookies > MAX_COOKIES || out_of_place {
+        if self.cookies > MAX_COOKIES || self.retried.is_some() {
             return Err(HandshakeError::UnexpectedMessage);
+        }
+        // "DTLS 1.3 servers ... MUST NOT send" it (RFC 9147 §5.3).
+        if !step.settings.speaks(Version::Dtls12) {
+            return Err(HandshakeError::NoCommonVersion);
         }
         step.transcript.restart();
         step.facts.retries += 1;
@@ -122,6 +125,9 @@ impl WaitServerHello {
     ) -> Result<State, HandshakeError> {
         let hello = ServerHello::parse(message.body)?;
         if hello.selects_dtls_1_3() && step.settings.speaks(Version::Dtls13) {
+            if self.cookies > 0 {
+                return Err(HandshakeError::UnexpectedMessage);
+            }
             step.inbox.set_version(Version::Dtls13);
             step.outgoing.version_is_known();
             return match hello.answer_1_3()? {

@@ -6,7 +6,8 @@
 use crate::crypto::{Aead, AeadAlgorithm, CryptoError};
 use crate::dtls::SealError;
 use crate::dtls::record::{
-    ContentType, DTLS_1_2, Header, MAX_PLAINTEXT, SEQUENCE_NUMBERS, record_number,
+    ContentType, DTLS_1_2, Header, MAX_CIPHERTEXT_1_2, MAX_PLAINTEXT, SEQUENCE_NUMBERS,
+    record_number,
 };
 use crate::dtls::replay::ReplayWindow;
 
@@ -155,6 +156,8 @@ pub(crate) enum OpenError {
     Replayed,
     /// It was not sealed by the peer.
     Forged,
+    /// The peer has sealed more than a record may hold.
+    TooLong,
 }
 
 impl Opener {
@@ -177,7 +180,7 @@ impl Opener {
         let (explicit, sealed) =
             body.split_at_mut_checked(self.iv.explicit_len).ok_or(OpenError::Forged)?;
         let (contents, tag) = sealed.split_last_chunk_mut::<TAG_LEN>().ok_or(OpenError::Forged)?;
-        if contents.len() > MAX_PLAINTEXT {
+        if contents.len() > MAX_CIPHERTEXT_1_2 {
             return Err(OpenError::Forged);
         }
         let number = header.number();
@@ -190,6 +193,9 @@ impl Opener {
         // "The receive window is updated only if the MAC verification succeeds" (RFC 6347
         // §4.1.2.6).
         self.window.mark(header.sequence_number);
+        if contents.len() > MAX_PLAINTEXT {
+            return Err(OpenError::TooLong);
+        }
         Ok(contents)
     }
 }

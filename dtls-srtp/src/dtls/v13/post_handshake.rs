@@ -9,7 +9,7 @@ use crate::dtls::acks::Acks;
 use crate::dtls::epoch::Epoch;
 use crate::dtls::flight::{Answer, Flight};
 use crate::dtls::incoming::Incoming;
-use crate::dtls::message::post_handshake::KeyUpdate;
+use crate::dtls::message::post_handshake::{KeyUpdate, check_new_session_ticket};
 use crate::dtls::message::{HandshakeType, Message};
 use crate::dtls::outgoing::Outgoing;
 use crate::dtls::reassembly::Inbox;
@@ -88,7 +88,9 @@ impl PostHandshake {
                 Ok(())
             }
             // We do not resume sessions.
-            HandshakeType::NewSessionTicket if self.role == Role::Client => Ok(()),
+            HandshakeType::NewSessionTicket if self.role == Role::Client => {
+                Ok(check_new_session_ticket(message.body)?)
+            }
             _ => Err(HandshakeError::UnexpectedMessage),
         }
     }

@@ -8,7 +8,7 @@ use super::RecordNumber;
 use super::record::{Ciphertext, first_byte, reconstruct};
 use crate::crypto::{Aead, AeadAlgorithm, CryptoError, SequenceNumberMask};
 use crate::dtls::SealError;
-use crate::dtls::record::{ContentType, MAX_PLAINTEXT};
+use crate::dtls::record::{ContentType, MAX_CIPHERTEXT_1_3, MAX_PLAINTEXT};
 use crate::dtls::replay::ReplayWindow;
 
 const TAG_LEN: usize = 16;
@@ -205,6 +205,8 @@ pub(crate) enum OpenError {
     /// The peer has sealed what no record may hold: a plaintext that is too long, nothing but
     /// padding, or a content type that is not known.
     Invalid,
+    /// The peer has sealed more than a record may hold.
+    TooLong,
 }
 
 impl Opener {
@@ -250,6 +252,9 @@ impl Opener {
         let header_len = record.header_len;
         let (header, ciphertext) =
             record.bytes.split_at_mut_checked(header_len).ok_or(OpenError::Forged)?;
+        if ciphertext.len() > MAX_CIPHERTEXT_1_3 {
+            return Err(OpenError::Forged);
+        }
         // "Receivers MUST reject shorter records as if they had failed deprotection."
         let sample = ciphertext.first_chunk::<SAMPLE_LEN>().ok_or(OpenError::Forged)?;
         let field = header.get_mut(at..at + sequence_number_len).ok_or(OpenError::Forged)?;
@@ -276,8 +281,10 @@ impl Opener {
         let content_type = inner
             .first()
             .and_then(|code| ContentType::from_code(*code))
-            .filter(|_| plaintext.len() <= MAX_PLAINTEXT)
             .ok_or(OpenError::Invalid)?;
+        if plaintext.len() > MAX_PLAINTEXT {
+            return Err(OpenError::TooLong);
+        }
         let number = RecordNumber { epoch: self.epoch, sequence_number };
         Ok(Opened { number, content_type, plaintext })
     }

@@ -141,9 +141,11 @@ fn what_the_peer_must_not_seal_is_told_apart_from_forgeries() {
         [0x2f, 0, number, l0, l1]
     };
     let too_long = [&[7; MAX_PLAINTEXT + 1][..], &[23]].concat();
-    for (number, inner) in [&b""[..], &[0; 32], b"a\x63", &too_long].into_iter().enumerate() {
-        let record = sealed_as(&sealer, &header(number as u8, inner), number as u64, inner);
-        assert_eq!(opened(&mut opener, &record), Err(OpenError::Invalid), "{number}");
+    let invalid = [&b""[..], &[0; 32], b"a\x63"].map(|inner| (inner, OpenError::Invalid));
+    let all = invalid.into_iter().chain([(&too_long[..], OpenError::TooLong)]);
+    for (number, (inner, error)) in (0_u8..).zip(all) {
+        let record = sealed_as(&sealer, &header(number, inner), number.into(), inner);
+        assert_eq!(opened(&mut opener, &record), Err(error), "{number}");
     }
     assert_eq!(opener.forged, 0);
     let padded = [&[7; 100][..], &[23], &[0; 500]].concat();

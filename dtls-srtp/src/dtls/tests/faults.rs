@@ -1,0 +1,104 @@
+//! What an authentic peer must not do, and what it is told.
+
+use super::super::message::{HandshakeType, write};
+use super::super::*;
+use super::pair::*;
+
+fn connected(configs: (Config, Config)) -> Pair {
+    let mut pair = Pair::new(configs);
+    pair.run(perfect);
+    assert!(pair.is_connected());
+    pair
+}
+
+/// Lets the client say something under its newest keys, and returns how the server ends.
+fn after(mut pair: Pair, kind: ContentType, contents: &[u8]) -> (CloseReason, CloseReason) {
+    let mut datagram = Vec::new();
+    let outgoing = &mut pair.client.outgoing;
+    let epoch = outgoing.newest_epoch();
+    outgoing.write(epoch, kind, &mut datagram, |buf| buf.extend_from_slice(contents));
+    pair.send(Role::Client, &datagram, &mut perfect);
+    pair.run(perfect);
+    (pair.server.close_reason().unwrap(), pair.client.close_reason().unwrap())
+}
+
+fn failed(error: HandshakeError) -> (CloseReason, CloseReason) {
+    (error.into(), CloseReason::Alert(error.alert()))
+}
+
+#[test]
+fn a_second_finished_ends_the_connection() {
+    let mut finished = Vec::new();
+    write(&mut finished, HandshakeType::Finished, 9, |buf| buf.extend_from_slice(&[0; 12]));
+    let ended = after(connected(configs()), ContentType::Handshake, &finished);
+    assert_eq!(ended, failed(HandshakeError::UnexpectedMessage));
+}
+
+#[test]
+fn an_alert_that_is_none_ends_the_connection() {
+    for configs in [configs(), configs_1_3()] {
+        for alert in [&[0x42, 10][..], &[1], &[1, 90, 1, 90]] {
+            let ended = after(connected(configs.clone()), ContentType::Alert, alert);
+            assert_eq!(ended, failed(HandshakeError::IllegalParameter));
+        }
+    }
+}
+
+#[test]
+fn a_client_that_was_asked_for_a_cookie_of_1_2_does_not_go_on_with_1_3() {
+    let mut pair = Pair::new(configs_1_3());
+    // HelloVerifyRequest with a cookie of one byte, from anybody.
+    let mut body = Vec::new();
+    write(&mut body, HandshakeType::HelloVerifyRequest, 0, |buf| {
+        buf.extend_from_slice(&[0xfe, 0xff, 1, 7]);
+    });
+    let mut datagram = vec![22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, body.len() as u8];
+    datagram.extend_from_slice(&body);
+    pair.client.handle_datagram(pair.now, &mut datagram);
+    pair.run(perfect);
+    assert!(!pair.is_connected());
+}
+
+#[test]
+fn an_application_can_refuse_a_certificate_with_an_alert_of_its_own() {
+    let why = AlertDescription::from(46);
+    for (client, server) in [unacquainted(), configs_1_3()] {
+        let server = server.with_any_remote_certificate();
+        let mut pair = Pair::new((client.with_any_remote_certificate(), server));
+        let mut network = perfect;
+        while pair.client.peer_certificate().is_none() {
+            assert!(pair.step(&mut network));
+        }
+        pair.client.abort(pair.now, why);
+        pair.run(perfect);
+        assert_eq!(pair.client.close_reason(), Some(CloseReason::Local));
+        assert_eq!(pair.server.close_reason(), Some(CloseReason::Alert(why)));
+    }
+}
+
+#[test]
+fn with_timers_only_nothing_is_acknowledged_or_sent_again_before_one() {
+    let (client, server) = configs_1_3();
+    let quiet = |config: Config| {
+        let timeout = Duration::from_millis(400);
+        config.with_loss_reaction(LossReaction::Timer).with_initial_timeout(timeout).with_mtu(400)
+    };
+    let mut pair = Pair::new((quiet(client), quiet(server)));
+    // The first datagram of the server's first flight is lost.
+    let mut sent = 0;
+    let mut acknowledged = None;
+    let start = pair.start;
+    let mut network = |from: Role, _: &[u8]| {
+        sent += usize::from(from == Role::Server);
+        if from == Role::Server && sent == 1 { vec![] } else { vec![DELAY] }
+    };
+    while pair.step(&mut network) {
+        if let (None, Phase::Handshaking(handshake)) = (acknowledged, &pair.client.phase) {
+            acknowledged = handshake.acks.due();
+        }
+    }
+    assert!(pair.is_connected());
+    // No keys, no ACK: the client's own timer brings the flight again.
+    assert!(pair.client_connected.unwrap() >= Duration::from_millis(400));
+    assert!(acknowledged.is_none_or(|due| due >= start + 2 * DELAY + Duration::from_millis(100)));
+}
