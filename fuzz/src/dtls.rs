@@ -2,8 +2,11 @@ use std::sync::OnceLock;
 use std::time::{Duration, UNIX_EPOCH};
 
 use dtls_srtp::certificate::{Certificate, CertificateParameters};
-use dtls_srtp::crypto::Crypto;
-use dtls_srtp::dtls::{Config, Connection};
+use dtls_srtp::crypto::{
+    Aead, AeadAlgorithm, AesCtr, AesCtrHmacSha1, Crypto, CryptoError, KeyError, PacketCrypto, Ring,
+    SequenceNumberMask,
+};
+use dtls_srtp::dtls::{Acceptor, Config, Connection, KeyUpdate, Version};
 use dtls_srtp::fingerprint::HashAlgorithm;
 
 use crate::choices::Choices;
@@ -31,9 +34,23 @@ fn exercise(bytes: &[u8], target: usize) {
     let now = clock.now();
     let [own, other] = certificates();
     let settings = choices.byte();
+    // Without encryption, changes get through to what is inside of records.
+    let is_open = settings & 0x20 != 0;
     let config = |certificate: &Certificate, remote: &Certificate| {
-        let mut config = Config::new(certificate.clone(), Crypto::default())
+        let mut crypto = Crypto::default();
+        if is_open {
+            crypto.packets = &Open;
+        }
+        let mut config = Config::new(certificate.clone(), crypto)
             .expect("the default provider has what is needed");
+        let versions = match settings >> 3 & 3 {
+            1 => (Version::Dtls13, Version::Dtls13),
+            2 => (Version::Dtls12, Version::Dtls12),
+            _ => (Version::Dtls12, Version::Dtls13),
+        };
+        config = config
+            .with_versions(versions.0, versions.1)
+            .expect("the default provider has both versions");
         if settings & 1 == 0 {
             let fingerprint = remote.fingerprint(HashAlgorithm::Sha256);
             config = config.with_remote_fingerprints(vec![fingerprint]);
@@ -85,7 +102,8 @@ fn exercise(bytes: &[u8], target: usize) {
             0xa4..=0xbf => {
                 let mut datagram = choices.long_bytes().to_vec();
                 let records = side.connection.handle_datagram(now, &mut datagram);
-                assert_eq!(records.count(), 0, "what is made up is no application data");
+                let count = records.count();
+                assert!(is_open || count == 0, "what is made up is no application data");
             }
             0xc0..=0xc7 => {
                 let remote = if target == 0 { other } else { own };
@@ -108,6 +126,12 @@ fn exercise(bytes: &[u8], target: usize) {
                         peer.wire.push(&buf);
                     }
                 }
+            }
+            0xe8..=0xe9 => {
+                side.connection.update_keys(now, KeyUpdate::Requested);
+            }
+            0xea..=0xeb => {
+                peer.connection.update_keys(now, KeyUpdate::NotRequested);
             }
             0xe0..=0xe3 if choices.byte() == 0 => side.connection.close(now),
             0xe4..=0xe7 if choices.byte() == 0 => peer.connection.close(now),
@@ -137,6 +161,109 @@ fn settle(sides: &mut [Side; 2], clock: &Clock) {
             assert!(events < 10, "poll_event never ends");
         }
         assert_does_not_spin(now, from.connection.poll_timeout());
+    }
+}
+
+/// A door that clients come to from many addresses, with what they send and what is made up.
+pub fn dtls_acceptor(bytes: &[u8]) {
+    let mut choices = Choices::new(bytes);
+    let mut clock = Clock::new();
+    let [own, other] = certificates();
+    let settings = choices.byte();
+    let config = |certificate: &Certificate, versions: u8| {
+        let (min, max) = match versions & 3 {
+            1 => (Version::Dtls13, Version::Dtls13),
+            2 => (Version::Dtls12, Version::Dtls12),
+            _ => (Version::Dtls12, Version::Dtls13),
+        };
+        Config::new(certificate.clone(), Crypto::default())
+            .and_then(|config| config.with_versions(min, max))
+            .expect("the default provider has what is needed")
+            .with_any_remote_certificate()
+    };
+    let mut acceptor = Acceptor::new(config(own, settings), clock.now(), [1; 32]);
+    let mut client = Connection::client(config(other, settings >> 2), clock.now(), [2; 32]);
+    let (mut to_acceptor, mut answer) = (Wire::default(), Vec::new());
+    // Of each address.
+    let (mut received, mut answered) = ([0; 4], [0; 4]);
+    for _ in 0..MAX_STEPS {
+        if choices.is_empty() {
+            break;
+        }
+        let now = clock.now();
+        client.handle_timeout(now);
+        to_acceptor.drain(|buf| client.poll_transmit(now, buf).is_some());
+        let what = choices.byte();
+        let mut datagram = match what {
+            0..=0xbf => to_acceptor.next(&mut choices).unwrap_or_default(),
+            0xc0..=0xcf => {
+                clock.advance(&mut choices);
+                continue;
+            }
+            _ => choices.long_bytes().to_vec(),
+        };
+        let address = usize::from(what & 3);
+        received[address] += datagram.len();
+        answer.clear();
+        let accepted = acceptor.handle_datagram(now, &[what & 3], &mut datagram, &mut answer);
+        answered[address] += answer.len();
+        assert!(answered[address] <= received[address], "an amplifier");
+        if let Some(mut server) = accepted {
+            assert!(answer.is_empty());
+            let mut flight = Vec::new();
+            while server.poll_transmit(now, &mut flight).is_some() {
+                client.handle_datagram(now, &mut flight);
+                flight.clear();
+            }
+        } else if !answer.is_empty() {
+            client.handle_datagram(now, &mut answer);
+        }
+    }
+}
+
+/// No encryption at all, so that what is inside of records can be changed.
+#[derive(Debug)]
+struct Open;
+
+impl PacketCrypto for Open {
+    fn aead(&self, _: AeadAlgorithm, _: &[u8]) -> Result<Box<dyn Aead>, KeyError> {
+        Ok(Box::new(Self))
+    }
+
+    fn sequence_number_mask(
+        &self,
+        _: AeadAlgorithm,
+        _: &[u8],
+    ) -> Result<Box<dyn SequenceNumberMask>, KeyError> {
+        Ok(Box::new(Self))
+    }
+
+    fn aes_ctr(&self, key: &[u8]) -> Result<Box<dyn AesCtr>, KeyError> {
+        Ring.aes_ctr(key)
+    }
+
+    fn aes_ctr_hmac_sha1(
+        &self,
+        cipher_key: &[u8],
+        authentication_key: &[u8],
+    ) -> Result<Box<dyn AesCtrHmacSha1>, KeyError> {
+        Ring.aes_ctr_hmac_sha1(cipher_key, authentication_key)
+    }
+}
+
+impl Aead for Open {
+    fn seal(&self, _: &[u8; 12], _: &[u8], _: &mut [u8]) -> Result<[u8; 16], CryptoError> {
+        Ok([0; 16])
+    }
+
+    fn open(&self, _: &[u8; 12], _: &[u8], _: &mut [u8], _: &[u8; 16]) -> Result<(), CryptoError> {
+        Ok(())
+    }
+}
+
+impl SequenceNumberMask for Open {
+    fn mask(&self, _: &[u8; 16]) -> [u8; 2] {
+        [0; 2]
     }
 }
 

@@ -36,7 +36,7 @@ mod stun;
 mod wire;
 
 pub use self::certificate::certificate;
-pub use self::dtls::{dtls_client, dtls_server};
+pub use self::dtls::{dtls_acceptor, dtls_client, dtls_server};
 pub use self::ice::{ice_agent, ice_candidate};
 pub use self::jitter_buffer::jitter_buffer;
 pub use self::payload::{g711, h264, opus, vp8};
@@ -56,6 +56,7 @@ pub type Target = fn(&[u8]);
 /// All targets with the names of their corpora.
 pub const TARGETS: &[(&str, Target)] = &[
     ("certificate", certificate),
+    ("dtls_acceptor", dtls_acceptor),
     ("dtls_client", dtls_client),
     ("dtls_server", dtls_server),
     ("g711", g711),
