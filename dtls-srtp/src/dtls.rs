@@ -67,6 +67,7 @@ mod acks;
 mod alert;
 mod codec;
 mod config;
+mod connection_id;
 mod early;
 mod epoch;
 mod error;
@@ -103,6 +104,7 @@ use rand::{Rng, SeedableRng};
 pub use self::acceptor::{Acceptor, AcceptorStats};
 pub use self::alert::AlertDescription;
 pub use self::config::{ClientAuthentication, Config, DEFAULT_MTU, LossReaction};
+pub use self::connection_id::connection_id;
 pub use self::error::{CloseReason, ConfigError, ExportError, HandshakeError, SealError};
 pub use self::key_log::KeyLog;
 pub use self::message::post_handshake::KeyUpdate;
@@ -286,6 +288,8 @@ impl Connection {
         let (mut random, mut cookie) = ([0; 32], [0; 32]);
         rng.fill_bytes(&mut random);
         rng.fill_bytes(&mut cookie);
+        let mut connection_id = vec![0; settings.connection_id_len.unwrap_or(0).into()];
+        rng.fill_bytes(&mut connection_id);
 
         let mut handshake = Box::new(Handshake {
             state: State::Done,
@@ -318,6 +322,7 @@ impl Connection {
             round_trip_time: None,
             stats: Stats::default(),
         };
+        connection.incoming.offer_connection_id(connection_id.into());
         let started = match role {
             Role::Client => {
                 negotiation::client::start(random, &mut connection.step(&mut handshake))
@@ -343,6 +348,7 @@ impl Connection {
     /// Whatever the datagram holds, this cannot fail: what is not understood is counted.
     pub fn handle_datagram<'d>(&mut self, now: Instant, datagram: &'d mut [u8]) -> Records<'_, 'd> {
         self.see(now);
+        self.incoming.start_datagram();
         match &mut self.phase {
             Phase::Established { rest, .. } => match rest {
                 Rest::LastFlight(last) if last.flight.is_stale(self.now) => {

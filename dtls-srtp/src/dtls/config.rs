@@ -99,6 +99,7 @@ pub(crate) struct Settings {
     pub(crate) max_handshake_bytes: usize,
     pub(crate) max_early_bytes: usize,
     pub(crate) key_log: Option<Arc<dyn KeyLog>>,
+    pub(crate) connection_id_len: Option<u8>,
 }
 
 impl Config {
@@ -140,6 +141,7 @@ impl Config {
             max_handshake_bytes: 32 * 1024,
             max_early_bytes: 16 * 1024,
             key_log: None,
+            connection_id_len: None,
         };
         if !shared.find_versions() {
             return Err(ConfigError::UnsupportedKey);
@@ -305,6 +307,19 @@ impl Config {
     #[must_use]
     pub fn with_max_early_bytes(mut self, bytes: usize) -> Self {
         self.settings().max_early_bytes = bytes;
+        self
+    }
+
+    /// Offers connection ids ([RFC 9146](https://www.rfc-editor.org/rfc/rfc9146),
+    /// [RFC 9147 §9](https://www.rfc-editor.org/rfc/rfc9147#section-9)): the peer puts one of
+    /// `bytes` random bytes into its records, which says whose they are when its address changes.
+    /// With zero bytes the peer is not asked for that, and we still do it for the peer if it asks.
+    /// All connections that share a port need the same length, so that
+    /// [`connection_id`](super::connection_id) can read them. Default: none, as ICE knows whose
+    /// datagrams they are.
+    #[must_use]
+    pub fn with_connection_id_len(mut self, bytes: u8) -> Self {
+        self.settings().connection_id_len = Some(bytes);
         self
     }
 

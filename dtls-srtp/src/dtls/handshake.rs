@@ -113,6 +113,40 @@ impl Step<'_> {
         self.flight.message(self.transcript, epoch, kind, body);
     }
 
+    /// Agrees on connection ids with a client, and gives back what to answer
+    /// ([RFC 9146 §3](https://www.rfc-editor.org/rfc/rfc9146#section-3)).
+    pub(crate) fn answer_connection_id(&mut self, theirs: Option<&[u8]>) -> Option<Vec<u8>> {
+        match theirs.filter(|_| self.settings.connection_id_len.is_some()) {
+            Some(theirs) => {
+                self.outgoing.set_connection_id(theirs);
+                self.incoming.expect_connection_id();
+                Some(self.incoming.offered_connection_id().to_vec())
+            }
+            None => {
+                self.incoming.forget_connection_id();
+                None
+            }
+        }
+    }
+
+    /// Takes a server's answer to our offer of connection ids.
+    pub(crate) fn agree_on_connection_id(
+        &mut self,
+        theirs: Option<&[u8]>,
+    ) -> Result<(), HandshakeError> {
+        match theirs {
+            Some(_) if self.settings.connection_id_len.is_none() => {
+                return Err(HandshakeError::UnsupportedExtension);
+            }
+            Some(theirs) => {
+                self.outgoing.set_connection_id(theirs);
+                self.incoming.expect_connection_id();
+            }
+            None => self.incoming.forget_connection_id(),
+        }
+        Ok(())
+    }
+
     /// Tells a secret to the key log, if there is one.
     pub(crate) fn log_secret(&self, label: &str, secret: &[u8]) {
         if let Some(log) = &self.settings.key_log {

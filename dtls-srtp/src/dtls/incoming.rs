@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::epoch::Epoch;
-use super::record::{ContentType, Header};
+use super::record::{Addressed, ContentType, Header};
 use super::v13::RecordNumber;
 use super::v13::record::Ciphertext;
 use super::{v12, v13};
@@ -16,6 +16,28 @@ pub(crate) struct Incoming {
     application: Option<Opener>,
     /// The keys before the peer's newest KeyUpdate, and when that came.
     previous: Option<Box<(v13::protection::Opener, Instant)>>,
+    /// What the peer is to address us with.
+    connection_id: Box<[u8]>,
+    /// Whether it has agreed to.
+    addressing: bool,
+    /// Whom the datagram at hand is for.
+    addressee: Addressee,
+    /// The newest record that was opened, and whether it came with the datagram at hand.
+    newest: Option<RecordNumber>,
+    is_newest: bool,
+}
+
+/// Whom a datagram is for, as far as its records have told.
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
+enum Addressee {
+    #[default]
+    Unknown,
+    /// Us: the records that follow need not repeat it.
+    Us,
+    /// "If the second or later record has a connection ID which does not correspond to the same
+    /// association used for previous records, the rest of the datagram MUST be discarded"
+    /// ([RFC 9147 §4](https://www.rfc-editor.org/rfc/rfc9147#section-4)).
+    SomebodyElse,
 }
 
 /// The keys of application data, once there are any.
@@ -36,6 +58,8 @@ pub(crate) struct Opened<'d> {
 pub(crate) enum Closed {
     /// There are no keys of its epoch.
     NoKeys,
+    /// It is not addressed to us.
+    Misdirected,
     /// It came before, or is too old to know.
     Replayed,
     /// It was not sealed by the peer.
@@ -50,6 +74,62 @@ impl Incoming {
     /// How long the keys before a KeyUpdate are kept for what is late: "for up to the default MSL"
     /// ([RFC 9147 §4.2.1](https://www.rfc-editor.org/rfc/rfc9147#section-4.2.1)).
     const MSL: Duration = Duration::from_secs(120);
+
+    /// Offers an id to be addressed with.
+    pub(crate) fn offer_connection_id(&mut self, id: Box<[u8]>) {
+        self.connection_id = id;
+    }
+
+    /// What we have offered to be addressed with, or agreed to be.
+    pub(crate) fn offered_connection_id(&self) -> &[u8] {
+        &self.connection_id
+    }
+
+    /// The peer addresses us with the id that was offered.
+    pub(crate) fn expect_connection_id(&mut self) {
+        self.addressing = !self.connection_id.is_empty();
+    }
+
+    /// The peer does not address us.
+    pub(crate) fn forget_connection_id(&mut self) {
+        self.connection_id = Box::default();
+    }
+
+    /// What the peer addresses us with.
+    pub(crate) fn connection_id(&self) -> Option<&[u8]> {
+        self.addressing.then_some(&*self.connection_id)
+    }
+
+    /// Says that the records to come are of another datagram than those before.
+    pub(crate) fn start_datagram(&mut self) {
+        (self.addressee, self.is_newest) = (Addressee::Unknown, false);
+    }
+
+    /// Whether the datagram at hand had a record that is newer than all before it.
+    pub(crate) fn is_newest(&self) -> bool {
+        self.is_newest
+    }
+
+    /// Whether a record with this id may be opened.
+    fn is_for_us(&mut self, connection_id: Option<&[u8]>) -> bool {
+        let addressee = match (connection_id, self.addressee) {
+            (_, Addressee::SomebodyElse) => return false,
+            (None, Addressee::Us) => return true,
+            // A ServerHello that is late may say that there are ids.
+            (None, Addressee::Unknown) => return !self.addressing,
+            (Some(id), _) if *id == *self.connection_id => Addressee::Us,
+            (Some(_), _) => Addressee::SomebodyElse,
+        };
+        self.addressee = addressee;
+        addressee == Addressee::Us
+    }
+
+    /// Takes note of a record that was opened.
+    fn note(&mut self, number: RecordNumber) {
+        if self.newest.is_none_or(|newest| newest < number) {
+            (self.newest, self.is_newest) = (Some(number), true);
+        }
+    }
 
     /// Takes the keys of DTLS 1.2 into use.
     pub(crate) fn set_keys_1_2(&mut self, opener: v12::protection::Opener) {
@@ -121,21 +201,42 @@ impl Incoming {
         header: Header,
         body: &'d mut [u8],
     ) -> Result<Opened<'d>, Closed> {
+        if !self.is_for_us(None) {
+            return Err(Closed::Misdirected);
+        }
         let Some(Opener::Dtls12(opener)) = &mut self.application else {
             return Err(Closed::NoKeys);
         };
-        let plaintext = opener.open(header, body).map_err(|error| match error {
-            v12::protection::OpenError::Replayed => Closed::Replayed,
-            v12::protection::OpenError::Forged => Closed::Forged,
-            v12::protection::OpenError::TooLong => Closed::TooLong,
-        })?;
+        let plaintext = opener.open(header, body)?;
         let (epoch, sequence_number) = (Epoch::PROTECTED.0, header.sequence_number);
         let number = RecordNumber { epoch, sequence_number };
+        self.note(number);
         Ok(Opened { number, content_type: header.content_type, plaintext })
+    }
+
+    /// Opens a record of DTLS 1.2 with a connection id, in place.
+    pub(crate) fn open_addressed<'d>(
+        &mut self,
+        record: Addressed<'d>,
+    ) -> Result<Opened<'d>, Closed> {
+        if !self.is_for_us(Some(record.connection_id)) {
+            return Err(Closed::Misdirected);
+        }
+        let Some(Opener::Dtls12(opener)) = &mut self.application else {
+            return Err(Closed::NoKeys);
+        };
+        let (epoch, sequence_number) = (Epoch::PROTECTED.0, record.sequence_number);
+        let (content_type, plaintext) = opener.open_addressed(record)?;
+        let number = RecordNumber { epoch, sequence_number };
+        self.note(number);
+        Ok(Opened { number, content_type, plaintext })
     }
 
     /// Opens a record of DTLS 1.3, in place: with the newest keys whose epoch it can be of.
     pub(crate) fn open_1_3<'d>(&mut self, record: Ciphertext<'d>) -> Result<Opened<'d>, Closed> {
+        if !self.is_for_us(record.connection_id()) {
+            return Err(Closed::Misdirected);
+        }
         let bits = record.epoch_bits();
         let fits = |opener: &v13::protection::Opener| opener.epoch() & 3 == u64::from(bits);
         let application = match &mut self.application {
@@ -155,6 +256,17 @@ impl Incoming {
                 v13::protection::OpenError::Invalid => Closed::Invalid,
                 v13::protection::OpenError::TooLong => Closed::TooLong,
             })?;
+        self.note(number);
         Ok(Opened { number, content_type, plaintext })
+    }
+}
+
+impl From<v12::protection::OpenError> for Closed {
+    fn from(error: v12::protection::OpenError) -> Self {
+        match error {
+            v12::protection::OpenError::Replayed => Self::Replayed,
+            v12::protection::OpenError::Forged => Self::Forged,
+            v12::protection::OpenError::TooLong => Self::TooLong,
+        }
     }
 }

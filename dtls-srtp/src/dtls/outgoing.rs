@@ -13,6 +13,8 @@ pub(crate) struct Outgoing {
     /// The keys of a DTLS 1.3 handshake, until the peer has all of it.
     handshake: Option<Box<v13::protection::Sealer>>,
     application: Option<Sealer>,
+    /// What the peer wants to be addressed with; nothing, if it does not.
+    connection_id: Box<[u8]>,
 }
 
 /// The keys of application data, once there are any.
@@ -87,7 +89,13 @@ impl Outgoing {
     /// A client's first records say DTLS 1.0, as servers that know no more would else drop them
     /// without a word.
     pub(crate) fn client() -> Self {
-        Self { version: DTLS_1_0, next_plaintext: 0, handshake: None, application: None }
+        Self {
+            version: DTLS_1_0,
+            next_plaintext: 0,
+            handshake: None,
+            application: None,
+            connection_id: Box::default(),
+        }
     }
 
     pub(crate) fn server() -> Self {
@@ -103,13 +111,30 @@ impl Outgoing {
         self.version = DTLS_1_2;
     }
 
+    /// Addresses the peer with `id` in all protected records.
+    pub(crate) fn set_connection_id(&mut self, id: &[u8]) {
+        self.connection_id = id.into();
+        if let Some(sealer) = &mut self.handshake {
+            sealer.set_connection_id(id);
+        }
+        if let Some(Sealer::Dtls13(sealer)) = &mut self.application {
+            sealer.set_connection_id(id);
+        }
+    }
+
+    /// What the peer wants to be addressed with.
+    pub(crate) fn connection_id(&self) -> &[u8] {
+        &self.connection_id
+    }
+
     /// Takes the keys of DTLS 1.2 into use.
     pub(crate) fn set_keys_1_2(&mut self, sealer: v12::protection::Sealer) {
-        self.application = Some(Sealer::Dtls12(sealer));
+        self.application = Some(Sealer::Dtls12(sealer.with_connection_id(&self.connection_id)));
     }
 
     /// Takes the handshake keys of DTLS 1.3 into use.
-    pub(crate) fn set_handshake_keys(&mut self, sealer: v13::protection::Sealer) {
+    pub(crate) fn set_handshake_keys(&mut self, mut sealer: v13::protection::Sealer) {
+        sealer.set_connection_id(&self.connection_id);
         self.handshake = Some(Box::new(sealer));
     }
 
@@ -119,7 +144,8 @@ impl Outgoing {
     }
 
     /// Takes application keys of DTLS 1.3 into use, which replace those before.
-    pub(crate) fn set_application_keys(&mut self, sealer: v13::protection::Sealer) {
+    pub(crate) fn set_application_keys(&mut self, mut sealer: v13::protection::Sealer) {
+        sealer.set_connection_id(&self.connection_id);
         self.application = Some(Sealer::Dtls13(sealer));
     }
 

@@ -41,7 +41,8 @@ impl<'d> Iterator for Records<'_, 'd> {
 
     fn next(&mut self) -> Option<&'d mut [u8]> {
         while !self.rest.is_empty() {
-            let Some(record) = v13::record::split(&mut self.rest, 0) else {
+            let len = self.connection.incoming.offered_connection_id().len();
+            let Some(record) = v13::record::split(&mut self.rest, len) else {
                 self.connection.stats.records_dropped += 1;
                 self.rest = &mut [];
                 return None;
@@ -75,6 +76,14 @@ impl Connection {
                     return None;
                 }
                 let opened = self.incoming.open_1_2(header, body);
+                self.handle_opened(opened)
+            }
+            Record::Addressed(record) => {
+                if self.must_wait(record.epoch == 1, Version::Dtls12) {
+                    self.keep_sealed(&[&record.bytes()]);
+                    return None;
+                }
+                let opened = self.incoming.open_addressed(record);
                 self.handle_opened(opened)
             }
             Record::Ciphertext(record) => {
@@ -149,7 +158,7 @@ impl Connection {
                 self.stats.records_replayed += 1;
                 return None;
             }
-            Err(incoming::Closed::NoKeys) => {
+            Err(incoming::Closed::NoKeys | incoming::Closed::Misdirected) => {
                 self.stats.records_dropped += 1;
                 return None;
             }
@@ -446,7 +455,9 @@ impl Connection {
     fn open_sealed(&mut self, sealed: &mut super::Early) {
         while let Some(mut record) = sealed.pop() {
             let mut rest = record.as_mut_slice();
-            let Some(record) = v13::record::split(&mut rest, 0) else { continue };
+            let len = self.incoming.offered_connection_id().len();
+            let Some(record) = v13::record::split(&mut rest, len) else { continue };
+            self.incoming.start_datagram();
             if let Some(plaintext) = self.handle_record(record) {
                 let max = self.settings.max_early_bytes;
                 self.stats.records_dropped += self.early.push(&[plaintext], max);

@@ -45,6 +45,10 @@ pub(crate) const DTLS_1_2: u16 = 0xfefd;
 /// `{254, 252}`, which stands in `supported_versions` only.
 pub(crate) const DTLS_1_3: u16 = 0xfefc;
 
+/// The type of a protected record of DTLS 1.2 with a connection id, whose own type is inside
+/// ([RFC 9146 §4](https://www.rfc-editor.org/rfc/rfc9146#section-4)).
+pub(crate) const TLS12_CID: u8 = 25;
+
 /// The largest plaintext: 2^14 bytes
 /// ([RFC 5246 §6.2.1](https://www.rfc-editor.org/rfc/rfc5246#section-6.2.1)).
 pub(crate) const MAX_PLAINTEXT: usize = 1 << 14;
@@ -126,6 +130,63 @@ pub(crate) fn split<'d>(datagram: &mut &'d mut [u8]) -> Option<(Header, &'d mut 
     Some((header, body))
 }
 
+/// A record of DTLS 1.2 with a connection id, which stands before the length.
+#[derive(Debug)]
+pub(crate) struct Addressed<'d> {
+    pub(crate) version: u16,
+    pub(crate) epoch: u16,
+    pub(crate) sequence_number: u64,
+    pub(crate) connection_id: &'d [u8],
+    pub(crate) body: &'d mut [u8],
+}
+
+impl<'d> Addressed<'d> {
+    /// Takes a record whose id has this length off a datagram.
+    pub(crate) fn split(datagram: &mut &'d mut [u8], connection_id_len: usize) -> Option<Self> {
+        if connection_id_len == 0 {
+            return None;
+        }
+        let (header, rest) = mem::take(datagram).split_first_chunk_mut::<11>()?;
+        let &mut [TLS12_CID, v0, v1, e0, e1, s0, s1, s2, s3, s4, s5] = header else { return None };
+        let (connection_id, rest) = rest.split_at_mut_checked(connection_id_len)?;
+        let (length, rest) = rest.split_first_chunk_mut()?;
+        let (body, rest) = rest.split_at_mut_checked(u16::from_be_bytes(*length).into())?;
+        *datagram = rest;
+        Some(Self {
+            version: u16::from_be_bytes([v0, v1]),
+            epoch: u16::from_be_bytes([e0, e1]),
+            sequence_number: u64::from_be_bytes([0, 0, s0, s1, s2, s3, s4, s5]),
+            connection_id,
+            body,
+        })
+    }
+
+    /// Writes what stands before the body, without its length.
+    pub(crate) fn write(buf: &mut Vec<u8>, number: [u8; 8], connection_id: &[u8]) {
+        buf.push(TLS12_CID);
+        buf.extend_from_slice(&DTLS_1_2.to_be_bytes());
+        buf.extend_from_slice(&number);
+        buf.extend_from_slice(connection_id);
+        buf.extend_from_slice(&[0; 2]);
+    }
+
+    /// All of it, to keep it.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(Header::LEN + self.connection_id.len());
+        Self::write(
+            &mut bytes,
+            record_number(self.epoch, self.sequence_number),
+            self.connection_id,
+        );
+        let length = (self.body.len() as u16).to_be_bytes();
+        if let Some(field) = bytes.last_chunk_mut() {
+            *field = length;
+        }
+        bytes.extend_from_slice(self.body);
+        bytes
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,7 +220,7 @@ mod tests {
         for len in 0..whole.len() {
             assert_eq!(split(&mut &mut whole.clone()[..len]), None, "{len}");
         }
-        for (at, value) in [(0, 24), (0, 0x2f), (1, 3)] {
+        for (at, value) in [(0, 25), (0, 0x2f), (1, 3)] {
             let mut bytes = whole.clone();
             bytes[at] = value;
             assert_eq!(split(&mut bytes.as_mut_slice()), None);

@@ -4,6 +4,7 @@ mod attacks;
 mod browsers;
 mod capture;
 mod captures;
+mod connection_ids;
 mod contract;
 mod faults;
 mod handshake;

@@ -65,11 +65,13 @@ impl WaitServerHello {
             }
         }
         let profiles = &settings.srtp_profiles;
+        let connection_id =
+            settings.connection_id_len.map(|_| step.incoming.offered_connection_id().to_vec());
         let offer = ClientOffer {
             random: &self.random,
             cookie,
             versions: &settings.versions,
-            connection_id: None,
+            connection_id: connection_id.as_deref(),
             key_shares: &key_shares,
             retry_cookie,
             session_tickets: settings.session_tickets,

@@ -211,6 +211,7 @@ impl Call13 {
         while !rest.is_empty() {
             let (content_type, plaintext) = match split(&mut rest, 0).unwrap() {
                 Record::Plaintext(header, body) => (header.content_type, body),
+                Record::Addressed(_) => panic!("nobody asked for ids"),
                 Record::Ciphertext(record) => {
                     self.records += 1;
                     let bits = u64::from(record.epoch_bits());

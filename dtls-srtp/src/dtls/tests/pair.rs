@@ -307,6 +307,7 @@ pub(crate) fn describe(datagram: &[u8]) -> String {
                 (0, kind) => format!("{kind:?}"),
                 (_, kind) => format!("[{kind:?}]"),
             },
+            Record::Addressed(_) => "[Tls12Cid]".to_owned(),
             Record::Ciphertext(record) => format!("[{}]", record.epoch_bits()),
         });
     }

@@ -69,10 +69,10 @@ pub(crate) fn start(
         return Err(HandshakeError::IllegalParameter);
     }
     let offered_srtp = !step.settings.srtp_profiles.is_empty();
-    let unsolicited = hello.unsolicited || hello.connection_id.is_some();
-    if unsolicited || (hello.srtp_profile.is_some() && !offered_srtp) {
+    if hello.unsolicited || (hello.srtp_profile.is_some() && !offered_srtp) {
         return Err(HandshakeError::UnsupportedExtension);
     }
+    step.agree_on_connection_id(hello.connection_id)?;
     if !hello.extended_master_secret && step.settings.extended_master_secret_required {
         return Err(HandshakeError::ExtendedMasterSecretMissing);
     }

@@ -6,7 +6,8 @@
 use crate::crypto::{Aead, AeadAlgorithm, CryptoError};
 use crate::dtls::SealError;
 use crate::dtls::record::{
-    ContentType, DTLS_1_2, Header, MAX_CIPHERTEXT_1_2, MAX_PLAINTEXT, SEQUENCE_NUMBERS,
+    Addressed, ContentType, DTLS_1_2, Header, MAX_CIPHERTEXT_1_2, MAX_PLAINTEXT, SEQUENCE_NUMBERS,
+    TLS12_CID,
     record_number,
 };
 use crate::dtls::replay::ReplayWindow;
@@ -61,11 +62,50 @@ fn associated_data(number: [u8; 8], content_type: ContentType, length: u16) -> [
     [n0, n1, n2, n3, n4, n5, n6, n7, content_type.code(), v0, v1, l0, l1]
 }
 
+/// What is authenticated of a record with a connection id
+/// ([RFC 9146 §5.3](https://www.rfc-editor.org/rfc/rfc9146#section-5.3)):
+///
+/// ```text
+/// seq_num_placeholder + tls12_cid + cid_length + tls12_cid + DTLSCiphertext.version +
+/// epoch + sequence_number + cid + length_of_DTLSInnerPlaintext
+/// ```
+struct AddressedData {
+    bytes: [u8; 23 + 255],
+    len: usize,
+}
+
+impl AddressedData {
+    fn new(number: [u8; 8], connection_id: &[u8], length: u16) -> Self {
+        let mut data = Self { bytes: [0; 23 + 255], len: 0 };
+        data.push(&[0xff; 8]);
+        data.push(&[TLS12_CID, connection_id.len() as u8, TLS12_CID]);
+        data.push(&DTLS_1_2.to_be_bytes());
+        data.push(&number);
+        data.push(connection_id);
+        data.push(&length.to_be_bytes());
+        data
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        let rest = self.bytes.get_mut(self.len..).unwrap_or_default();
+        for (to, from) in rest.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        self.len += bytes.len();
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
 /// Seals the records of one direction.
 pub(crate) struct Sealer {
     aead: Box<dyn Aead>,
     iv: Iv,
     next: u64,
+    /// What the peer wants to be addressed with.
+    connection_id: Box<[u8]>,
 }
 
 /// A record that was begun: where, and under which number. It can be sealed once.
@@ -89,12 +129,21 @@ impl Open {
 
 impl Sealer {
     pub(crate) fn new(aead: Box<dyn Aead>, iv: Iv) -> Self {
-        Self { aead, iv, next: 0 }
+        Self { aead, iv, next: 0, connection_id: Box::default() }
+    }
+
+    /// Addresses the peer with an id in each record.
+    pub(crate) fn with_connection_id(self, id: &[u8]) -> Self {
+        Self { connection_id: id.into(), ..self }
     }
 
     /// What a record has besides its header and its plaintext, in bytes.
     pub(crate) fn overhead(&self) -> usize {
-        self.iv.explicit_len + TAG_LEN
+        match self.connection_id.len() {
+            0 => self.iv.explicit_len + TAG_LEN,
+            // The content type is inside.
+            len => len + self.iv.explicit_len + 1 + TAG_LEN,
+        }
     }
 
     /// Appends what stands before the plaintext. `None` when all numbers are used up.
@@ -108,7 +157,11 @@ impl Sealer {
         self.next += 1;
         let start = buf.len();
         let header = Header { content_type, version: DTLS_1_2, epoch: EPOCH, sequence_number };
-        header.write(buf, 0);
+        if self.connection_id.is_empty() {
+            header.write(buf, 0);
+        } else {
+            Addressed::write(buf, header.number(), &self.connection_id);
+        }
         buf.extend_from_slice(header.number().get(..self.iv.explicit_len).unwrap_or_default());
         Some(Open { start, sequence_number, content_type })
     }
@@ -124,20 +177,30 @@ impl Sealer {
     }
 
     fn try_seal(&self, buf: &mut Vec<u8>, open: &Open) -> Result<(), SealError> {
-        let at = open.start + Header::LEN + self.iv.explicit_len;
-        let plaintext = buf.get_mut(at..).ok_or(SealError::Misplaced)?;
-        let len = plaintext.len();
-        if len > MAX_PLAINTEXT {
+        let id = &*self.connection_id;
+        let header_end = open.start + Header::LEN + id.len();
+        let at = header_end + self.iv.explicit_len;
+        let len = buf.len().checked_sub(at).ok_or(SealError::Misplaced)?;
+        // With an id, the content type counts too (RFC 9146 §5).
+        if len + usize::from(!id.is_empty()) > MAX_PLAINTEXT {
             return Err(SealError::TooLong { len });
         }
         let number = record_number(EPOCH, open.sequence_number);
-        let associated_data = associated_data(number, open.content_type, len as u16);
-        let tag = self
-            .aead
-            .seal(&self.iv.nonce(number), &associated_data, plaintext)
-            .map_err(|CryptoError| SealError::TooLong { len })?;
+        let nonce = self.iv.nonce(number);
+        let sealed = if id.is_empty() {
+            let data = associated_data(number, open.content_type, len as u16);
+            self.aead.seal(&nonce, &data, buf.get_mut(at..).unwrap_or_default())
+        } else {
+            buf.push(open.content_type.code());
+            let data = AddressedData::new(number, id, len as u16 + 1);
+            self.aead.seal(&nonce, data.bytes(), buf.get_mut(at..).unwrap_or_default())
+        };
+        let tag = sealed.map_err(|CryptoError| SealError::TooLong { len })?;
         buf.extend_from_slice(&tag);
-        Header::set_length(buf, open.start, (len + self.overhead()) as u16);
+        let length = (buf.len() - header_end) as u16;
+        if let Some(field) = buf.get_mut(header_end - 2..header_end) {
+            field.copy_from_slice(&length.to_be_bytes());
+        }
         Ok(())
     }
 }
@@ -171,10 +234,49 @@ impl Opener {
         header: Header,
         body: &'d mut [u8],
     ) -> Result<&'d mut [u8], OpenError> {
-        if header.epoch != EPOCH || header.version != DTLS_1_2 {
+        let Header { content_type, version, epoch, sequence_number } = header;
+        if (version, epoch) != (DTLS_1_2, EPOCH) {
             return Err(OpenError::Forged);
         }
-        if !self.window.is_new(header.sequence_number) {
+        self.open_with(sequence_number, body, |aead, nonce, contents, tag| {
+            let data = associated_data(header.number(), content_type, contents.len() as u16);
+            aead.open(nonce, &data, contents, tag)
+        })
+    }
+
+    /// Decrypts a record with a connection id in place, which tells its content type.
+    pub(crate) fn open_addressed<'d>(
+        &mut self,
+        record: Addressed<'d>,
+    ) -> Result<(ContentType, &'d mut [u8]), OpenError> {
+        let Addressed { version, epoch, sequence_number, connection_id, body } = record;
+        if (version, epoch) != (DTLS_1_2, EPOCH) {
+            return Err(OpenError::Forged);
+        }
+        let contents = self.open_with(sequence_number, body, |aead, nonce, contents, tag| {
+            let number = record_number(epoch, sequence_number);
+            let data = AddressedData::new(number, connection_id, contents.len() as u16);
+            aead.open(nonce, data.bytes(), contents, tag)
+        })?;
+        // The content type stands before the padding, which is zeros.
+        let end = contents.iter().rposition(|byte| *byte != 0).ok_or(OpenError::Forged)?;
+        let (plaintext, inner) = contents.split_at_mut_checked(end).ok_or(OpenError::Forged)?;
+        let content_type = inner.first().and_then(|code| ContentType::from_code(*code));
+        Ok((content_type.ok_or(OpenError::Forged)?, plaintext))
+    }
+
+    fn open_with<'d>(
+        &mut self,
+        sequence_number: u64,
+        body: &'d mut [u8],
+        open: impl FnOnce(
+            &dyn Aead,
+            &[u8; NONCE_LEN],
+            &mut [u8],
+            &[u8; TAG_LEN],
+        ) -> Result<(), CryptoError>,
+    ) -> Result<&'d mut [u8], OpenError> {
+        if !self.window.is_new(sequence_number) {
             return Err(OpenError::Replayed);
         }
         let (explicit, sealed) =
@@ -183,16 +285,13 @@ impl Opener {
         if contents.len() > MAX_CIPHERTEXT_1_2 {
             return Err(OpenError::Forged);
         }
-        let number = header.number();
         // A peer may choose its explicit nonces otherwise than by number (RFC 5288 §3).
+        let number = record_number(EPOCH, sequence_number);
         let nonce = self.iv.nonce(explicit.first_chunk().copied().unwrap_or(number));
-        let associated_data = associated_data(number, header.content_type, contents.len() as u16);
-        self.aead
-            .open(&nonce, &associated_data, contents, tag)
-            .map_err(|CryptoError| OpenError::Forged)?;
+        open(&*self.aead, &nonce, contents, tag).map_err(|CryptoError| OpenError::Forged)?;
         // "The receive window is updated only if the MAC verification succeeds" (RFC 6347
         // §4.1.2.6).
-        self.window.mark(header.sequence_number);
+        self.window.mark(sequence_number);
         if contents.len() > MAX_PLAINTEXT {
             return Err(OpenError::TooLong);
         }

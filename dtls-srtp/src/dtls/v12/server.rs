@@ -96,11 +96,12 @@ pub(crate) fn start(
         extended_master_secret,
         srtp_profile,
     };
+    let connection_id = step.answer_connection_id(hello.extensions.connection_id);
     let answer = ServerAnswer {
         random: &negotiated.server_random,
         cipher_suite: suite.code(),
         extended_master_secret,
-        connection_id: None,
+        connection_id: connection_id.as_deref(),
         secure_renegotiation: hello.offers_secure_renegotiation(),
         point_formats: hello.extensions.point_formats.is_some(),
         srtp_profile: srtp_profile.and_then(|profile| profile.code()),

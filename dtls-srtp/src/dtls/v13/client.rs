@@ -51,9 +51,7 @@ pub(crate) fn start(
     key_exchanges: Vec<Box<dyn ActiveKeyExchange>>,
     step: &mut Step<'_>,
 ) -> Result<AnyState, HandshakeError> {
-    if share.connection_id.is_some() {
-        return Err(HandshakeError::UnsupportedExtension);
-    }
+    step.agree_on_connection_id(share.connection_id)?;
     let shared = complete(key_exchanges, share)?;
     let secrets = HandshakeSecrets::new(suite, shared.secret_bytes(), step.hash()?.as_ref());
     super::log_handshake_secrets(&secrets, step);

@@ -1,6 +1,7 @@
 //! What goes on after a handshake: the rest of its last flight, KeyUpdates, and their ACKs
 //! ([RFC 9147 §5.8.4, §8](https://www.rfc-editor.org/rfc/rfc9147#section-8)).
 
+use std::mem;
 use std::time::{Duration, Instant};
 
 use super::session::Session;
@@ -9,7 +10,10 @@ use crate::dtls::acks::Acks;
 use crate::dtls::epoch::Epoch;
 use crate::dtls::flight::{Answer, Flight};
 use crate::dtls::incoming::Incoming;
-use crate::dtls::message::post_handshake::{KeyUpdate, check_new_session_ticket};
+use crate::dtls::message::post_handshake::{
+    ConnectionIdUsage, KeyUpdate, NewConnectionId, check_new_session_ticket,
+    parse_request_connection_id,
+};
 use crate::dtls::message::{HandshakeType, Message};
 use crate::dtls::outgoing::Outgoing;
 use crate::dtls::reassembly::Inbox;
@@ -24,6 +28,8 @@ pub(crate) struct PostHandshake {
     pub(crate) acks: Acks,
     /// A KeyUpdate that is to be sent as soon as the flight is acknowledged.
     wanted: Option<KeyUpdate>,
+    /// Whether the peer has asked for connection ids, and is owed an answer.
+    ids_requested: bool,
     /// Whether the flight is a KeyUpdate that is not acknowledged yet.
     updating: bool,
     /// When the handshake ended.
@@ -51,7 +57,16 @@ impl PostHandshake {
         acks: Acks,
         since: Instant,
     ) -> Self {
-        Self { role, inbox, flight, acks, wanted: None, updating: false, since }
+        Self {
+            role,
+            inbox,
+            flight,
+            acks,
+            wanted: None,
+            ids_requested: false,
+            updating: false,
+            since,
+        }
     }
 
     /// Forgets what nobody can be asking for any more.
@@ -87,6 +102,25 @@ impl PostHandshake {
                 }
                 Ok(())
             }
+            // "Implementations which either did not negotiate the connection_id extension or
+            // which have negotiated receiving an empty CID MUST NOT send NewConnectionId" (§9).
+            HandshakeType::NewConnectionId if !keys.outgoing.connection_id().is_empty() => {
+                let new = NewConnectionId::parse(message.body)?;
+                // "Implementations which receive more spare CIDs than they wish to maintain MAY
+                // simply discard any extra CIDs": one is all that we use.
+                if new.usage == ConnectionIdUsage::Immediate
+                    && let Some(id) = new.ids().next()
+                {
+                    keys.outgoing.set_connection_id(id);
+                }
+                Ok(())
+            }
+            HandshakeType::RequestConnectionId if keys.incoming.connection_id().is_some() => {
+                parse_request_connection_id(message.body)?;
+                self.ids_requested = true;
+                self.start_next(keys.outgoing);
+                Ok(())
+            }
             // We do not resume sessions.
             HandshakeType::NewSessionTicket if self.role == Role::Client => {
                 Ok(check_new_session_ticket(message.body)?)
@@ -111,6 +145,22 @@ impl PostHandshake {
         if !self.updating && self.wanted.is_none() {
             self.update_keys(update, outgoing);
         }
+    }
+
+    /// Sends what waits for its turn: one message at a time.
+    fn start_next(&mut self, outgoing: &Outgoing) {
+        let may_send = self.flight.was_acknowledged() && self.flight.has_sequence_numbers();
+        if may_send && mem::take(&mut self.ids_requested) {
+            // "An endpoint MAY handle requests which it considers excessive by responding with a
+            // NewConnectionId message containing fewer than num_cids CIDs, including no CIDs at
+            // all": one is enough for a peer that we do not see move.
+            self.flight.start(Answer::Expected);
+            let (epoch, kind) = (outgoing.newest_epoch(), HandshakeType::NewConnectionId);
+            self.flight.untranscribed(epoch, kind, |buf| {
+                NewConnectionId::write(buf, [].into_iter(), ConnectionIdUsage::Spare);
+            });
+        }
+        self.start_update(outgoing);
     }
 
     /// "implementations MUST NOT send KeyUpdate ... if an earlier message of the same type has not
@@ -142,7 +192,7 @@ impl PostHandshake {
             keys.outgoing.drop_handshake_keys();
             keys.incoming.drop_handshake_keys();
         }
-        self.start_update(keys.outgoing);
+        self.start_next(keys.outgoing);
         Ok(())
     }
 }

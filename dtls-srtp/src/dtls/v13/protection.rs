@@ -93,8 +93,8 @@ impl Sealer {
     }
 
     /// Addresses the peer with an id in each record.
-    pub(crate) fn with_connection_id(self, id: &[u8]) -> Self {
-        Self { connection_id: id.into(), ..self }
+    pub(crate) fn set_connection_id(&mut self, id: &[u8]) {
+        self.connection_id = id.into();
     }
 
     pub(crate) fn epoch(&self) -> u64 {

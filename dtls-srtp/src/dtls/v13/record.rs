@@ -4,7 +4,7 @@
 use std::fmt;
 use std::mem;
 
-use crate::dtls::record::{self, Header};
+use crate::dtls::record::{self, Addressed, Header, TLS12_CID};
 
 /// The first byte of a unified header:
 ///
@@ -28,6 +28,8 @@ pub(super) mod first_byte {
 pub(crate) enum Record<'d> {
     /// DTLSPlaintext, or a record of DTLS 1.2.
     Plaintext(Header, &'d mut [u8]),
+    /// A record of DTLS 1.2 with a connection id.
+    Addressed(Addressed<'d>),
     /// DTLSCiphertext.
     Ciphertext(Ciphertext<'d>),
 }
@@ -51,12 +53,21 @@ pub(crate) fn split<'d>(
     datagram: &mut &'d mut [u8],
     connection_id_len: usize,
 ) -> Option<Record<'d>> {
+    if *datagram.first()? == TLS12_CID {
+        return Addressed::split(datagram, connection_id_len).map(Record::Addressed);
+    }
     if *datagram.first()? & first_byte::FIXED_MASK != first_byte::FIXED {
         return record::split(datagram).map(|(header, body)| Record::Plaintext(header, body));
     }
     let (ciphertext, rest) = Ciphertext::split(mem::take(datagram), connection_id_len)?;
     *datagram = rest;
     Some(Record::Ciphertext(ciphertext))
+}
+
+/// Whether a record that begins with this byte is a DTLSCiphertext with a connection id.
+pub(crate) fn has_connection_id(first: u8) -> bool {
+    const MASK: u8 = first_byte::FIXED_MASK | first_byte::CONNECTION_ID;
+    first & MASK == first_byte::FIXED | first_byte::CONNECTION_ID
 }
 
 impl<'d> Ciphertext<'d> {

@@ -62,11 +62,12 @@ pub(crate) fn start(
     let exchanged =
         group.start_and_complete(public_key).map_err(|_| HandshakeError::InvalidKeyShare)?;
     step.start_flight(Answer::Expected);
+    let connection_id = step.answer_connection_id(hello.extensions.connection_id);
     let share = Share {
         cipher_suite: suite.code(),
         group: group.name().into(),
         public_key: &exchanged.pub_key,
-        connection_id: None,
+        connection_id: connection_id.as_deref(),
     };
     step.send(HandshakeType::ServerHello, |buf| share.write(buf, random));
     let shared = exchanged.secret.secret_bytes();

@@ -112,3 +112,53 @@ fn records_may_come_in_another_order_within_the_window() {
     assert_eq!(opened(&mut opener, &records[259]), Err(OpenError::Replayed));
     assert!(opened(&mut opener, &records[598]).is_ok());
 }
+
+#[test]
+fn records_with_a_connection_id_hide_their_content_type() {
+    for algorithm in ALGORITHMS {
+        let (sealer, mut opener) = pair(algorithm);
+        let mut sealer = sealer.with_connection_id(b"id");
+        for (content_type, plaintext) in [
+            (ContentType::ApplicationData, &b""[..]),
+            (ContentType::Handshake, b"Finished"),
+            (ContentType::ApplicationData, &[7; MAX_PLAINTEXT - 1]),
+        ] {
+            let mut buf = Vec::new();
+            let open = sealer.begin(content_type, &mut buf).unwrap();
+            buf.extend_from_slice(plaintext);
+            sealer.seal(&mut buf, open).unwrap();
+            assert_eq!(buf.len(), Header::LEN + sealer.overhead() + plaintext.len());
+            let mut again = buf.clone();
+            let record = Addressed::split(&mut &mut buf[..], 2).unwrap();
+            assert_eq!(record.connection_id, b"id");
+            let (opened_type, opened) = opener.open_addressed(record).unwrap();
+            assert_eq!((opened_type, &*opened), (content_type, plaintext));
+            let record = Addressed::split(&mut &mut again[..], 2).unwrap();
+            assert_eq!(opener.open_addressed(record).err(), Some(OpenError::Replayed));
+        }
+        let mut buf = Vec::new();
+        let open = sealer.begin(ContentType::ApplicationData, &mut buf).unwrap();
+        buf.resize(buf.len() + MAX_PLAINTEXT, 7);
+        assert_eq!(sealer.seal(&mut buf, open), Err(SealError::TooLong { len: MAX_PLAINTEXT }));
+    }
+}
+
+#[test]
+fn a_connection_id_is_authenticated_as_rfc_9146_says() {
+    let data = AddressedData::new([0, 1, 2, 3, 4, 5, 6, 7], b"id", 0x0809);
+    let expected =
+        [&[0xff; 8][..], &[25, 2, 25, 0xfe, 0xfd], &[0, 1, 2, 3, 4, 5, 6, 7], b"id", &[0x08, 0x09]]
+            .concat();
+    assert_eq!(data.bytes(), expected);
+    let longest = AddressedData::new([0; 8], &[7; 255], 1);
+    assert_eq!(longest.bytes().len(), 23 + 255);
+
+    let (sealer, mut opener) = pair(AeadAlgorithm::Aes128Gcm);
+    let mut sealer = sealer.with_connection_id(b"id");
+    let mut buf = Vec::new();
+    let open = sealer.begin(ContentType::ApplicationData, &mut buf).unwrap();
+    sealer.seal(&mut buf, open).unwrap();
+    buf[11] ^= 1;
+    let record = Addressed::split(&mut &mut buf[..], 2).unwrap();
+    assert_eq!(opener.open_addressed(record).err(), Some(OpenError::Forged));
+}

@@ -4,7 +4,7 @@ use crate::dtls::record::{ContentType, DTLS_1_2};
 fn ciphertext(record: Option<Record<'_>>) -> Option<Ciphertext<'_>> {
     match record? {
         Record::Ciphertext(ciphertext) => Some(ciphertext),
-        Record::Plaintext(..) => None,
+        Record::Plaintext(..) | Record::Addressed(_) => None,
     }
 }
 
@@ -46,7 +46,7 @@ fn what_is_cut_or_addressed_to_nobody_ends_the_datagram() {
     }
     assert!(split(&mut &mut whole.to_vec()[..], 1).is_some());
     assert!(split(&mut &mut whole.to_vec()[..], 0).is_none(), "no id was negotiated");
-    for first in (0..20).chain(27..32).chain(64..=255) {
+    for first in (0..20).chain([25]).chain(27..32).chain(64..=255) {
         let mut bytes = [first; 40];
         assert!(split(&mut &mut bytes[..], 1).is_none(), "{first}");
     }
@@ -97,4 +97,27 @@ fn epochs_are_the_newest_past_ones_with_the_same_bits() {
     ] {
         assert_eq!(reconstruct_epoch(newest, bits), epoch, "{newest} {bits}");
     }
+}
+
+#[test]
+fn records_of_1_2_with_an_id_are_told_apart() {
+    let mut bytes = Vec::new();
+    let number = record::record_number(1, 0x0102_0304_0506);
+    Addressed::write(&mut bytes, number, b"id");
+    let at = bytes.len() - 1;
+    bytes[at] = 4;
+    bytes.extend_from_slice(b"bodymore");
+
+    let mut datagram = bytes.clone();
+    let mut rest = &mut datagram[..];
+    let Some(Record::Addressed(record)) = split(&mut rest, 2) else { panic!("no record") };
+    assert_eq!(rest, b"more");
+    assert_eq!((record.version, record.epoch), (DTLS_1_2, 1));
+    assert_eq!((record.sequence_number, record.connection_id), (0x0102_0304_0506, &b"id"[..]));
+    assert_eq!(record.body, b"body");
+    assert_eq!(record.bytes(), bytes[..bytes.len() - 4]);
+    for len in 0..bytes.len() - 4 {
+        assert!(split(&mut &mut bytes.clone()[..len], 2).is_none(), "{len}");
+    }
+    assert!(split(&mut &mut bytes[..], 0).is_none(), "no id was negotiated");
 }

@@ -1,0 +1,216 @@
+//! Peers that are recognised by their connection ids, from whatever address.
+
+use super::super::*;
+use super::pair::*;
+use crate::dtls::message::HandshakeType;
+use crate::dtls::message::post_handshake::{ConnectionIdUsage, NewConnectionId};
+
+/// Settings of both versions for a client and a server that offer ids of these lengths.
+fn with_ids(client_len: Option<u8>, server_len: Option<u8>) -> [(Config, Config); 2] {
+    [configs(), configs_1_3()].map(|(client, server)| {
+        let set = |config: Config, len: Option<u8>| match len {
+            Some(len) => config.with_connection_id_len(len),
+            None => config,
+        };
+        (set(client, client_len), set(server, server_len))
+    })
+}
+
+#[test]
+fn ids_are_agreed_on_if_both_sides_offer_them() {
+    for (client_len, server_len, for_client, for_server) in [
+        (Some(4), Some(8), Some(4), Some(8)),
+        (Some(0), Some(8), None, Some(8)),
+        (Some(4), Some(0), Some(4), None),
+        (Some(255), Some(1), Some(255), Some(1)),
+        (Some(0), Some(0), None, None),
+        (Some(4), None, None, None),
+        (None, Some(8), None, None),
+    ] {
+        for configs in with_ids(client_len, server_len) {
+            let mut pair = Pair::new(configs);
+            pair.run(perfect);
+            assert!(pair.is_connected(), "{:?}", pair.chart);
+            assert_eq!(pair.client.connection_id().map(<[u8]>::len), for_client);
+            assert_eq!(pair.server.connection_id().map(<[u8]>::len), for_server);
+            pair.assert_data_flows();
+
+            let (to_client, to_server) =
+                (sealed(&mut pair.server, b"data"), sealed(&mut pair.client, b"data"));
+            let len = |id: Option<usize>| id.unwrap_or(8);
+            let id = connection_id(&to_client, len(for_client));
+            assert_eq!(id, pair.client.connection_id());
+            let id = connection_id(&to_server, len(for_server));
+            assert_eq!(id, pair.server.connection_id());
+        }
+    }
+}
+
+#[test]
+fn handshakes_with_ids_end_whatever_is_lost() {
+    for seed in 0..seeds() {
+        for configs in with_ids(Some(4), Some(8)) {
+            let mut pair = Pair::new(configs);
+            pair.run(lossy(seed, 0.3));
+            assert!(pair.is_connected(), "seed {seed}: {:?}", pair.chart);
+            pair.assert_data_flows();
+        }
+    }
+}
+
+/// A server's port: who is connected, where they were seen last, and what they said.
+struct Port {
+    peers: Vec<(Connection, u16)>,
+    read: Vec<Vec<u8>>,
+}
+
+impl Port {
+    /// Finds out whose datagram it is by its id alone, and follows whoever has moved.
+    fn handle(&mut self, now: Instant, from: u16, mut datagram: Vec<u8>) {
+        let id = connection_id(&datagram, 8).map(<[u8]>::to_vec);
+        let peer = self.peers.iter_mut().find(|(connection, _)| {
+            connection.connection_id().is_some() && connection.connection_id() == id.as_deref()
+        });
+        let Some((connection, address)) = peer else { return };
+        let records = connection.handle_datagram(now, &mut datagram);
+        self.read.extend(records.map(|record| record.to_vec()));
+        if connection.is_newest_datagram() {
+            *address = from;
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_changes_its_address_goes_on() {
+    for n in 0..2 {
+        let mut clients = Vec::new();
+        let mut port = Port { peers: Vec::new(), read: Vec::new() };
+        for seed in 0..2 {
+            let (client, server) = with_ids(Some(0), Some(8))[n].clone();
+            let mut pair = Pair::new((client, server.clone()));
+            pair.server = Connection::server(server, pair.now, [10 + seed; 32]);
+            pair.run(perfect);
+            assert!(pair.is_connected());
+            port.peers.push((pair.server, 5000));
+            clients.push((pair.client, pair.now));
+        }
+        let (client, now) = &mut clients[1];
+        let old = sealed(client, b"before");
+        port.handle(*now, 5000, old.clone());
+        let late = sealed(client, b"late");
+        // A translator gives the client another port.
+        port.handle(*now, 6000, sealed(client, b"after"));
+        assert_eq!(port.peers.iter().map(|peer| peer.1).collect::<Vec<_>>(), [5000, 6000]);
+        // What is late comes through, what was recorded does not; neither moves anybody.
+        port.handle(*now, 7000, late);
+        port.handle(*now, 7000, old);
+        // Nor does what somebody else makes up.
+        let mut forged = sealed(client, b"forged");
+        *forged.last_mut().unwrap() ^= 1;
+        port.handle(*now, 7000, forged);
+        assert_eq!(port.peers[1].1, 6000);
+        assert_eq!(port.read, [&b"before"[..], b"after", b"late"]);
+    }
+}
+
+#[test]
+fn records_without_the_id_or_with_another_are_dropped() {
+    for n in 0..2 {
+        let mut pair = Pair::new(with_ids(Some(4), Some(8))[n].clone());
+        pair.run(perfect);
+        let now = pair.now;
+        let before = pair.server.stats().records_dropped;
+
+        // Another id, and then the right one behind it, which does not count any more.
+        let mut datagram = sealed(&mut pair.client, b"data");
+        let at = if n == 0 { 11 } else { 1 };
+        datagram[at] ^= 1;
+        datagram.extend(sealed(&mut pair.client, b"data"));
+        assert_eq!(pair.server.handle_datagram(now, &mut datagram).count(), 0);
+        assert_eq!(pair.server.stats().records_dropped, before + 2);
+
+        // No id at all.
+        pair.client.outgoing.set_connection_id(&[]);
+        if n == 1 {
+            let mut datagram = sealed(&mut pair.client, b"data");
+            assert_eq!(pair.server.handle_datagram(now, &mut datagram).count(), 0);
+            assert_eq!(pair.server.stats().records_dropped, before + 3);
+        }
+    }
+}
+
+#[test]
+fn in_1_3_the_id_need_not_be_repeated_in_a_datagram() {
+    let mut pair = Pair::new(with_ids(None, None)[1].clone());
+    pair.run(perfect);
+    let [_, configs] = with_ids(Some(4), Some(8));
+    let mut pair = Pair::new(configs);
+    pair.run(perfect);
+    let mut datagram = sealed(&mut pair.client, b"one");
+    pair.client.outgoing.set_connection_id(&[]);
+    datagram.extend(sealed(&mut pair.client, b"two"));
+    let now = pair.now;
+    let read: Vec<_> =
+        pair.server.handle_datagram(now, &mut datagram).map(|data| data.to_vec()).collect();
+    assert_eq!(read, [b"one", b"two"]);
+}
+
+/// Sends a handshake message under the client's newest keys.
+fn say(pair: &mut Pair, kind: HandshakeType, body: &[u8]) -> Option<CloseReason> {
+    let mut datagram = Vec::new();
+    let message_seq = match &pair.server.phase {
+        Phase::Established { rest: Rest::PostHandshake(post), .. } => post.inbox.next_seq(),
+        _ => 0,
+    };
+    let epoch = pair.client.outgoing.newest_epoch();
+    pair.client.outgoing.write(epoch, ContentType::Handshake, &mut datagram, |buf| {
+        message::write(buf, kind, message_seq, |buf| buf.extend_from_slice(body));
+    });
+    let now = pair.now;
+    pair.server.handle_datagram(now, &mut datagram);
+    pair.server.close_reason()
+}
+
+#[test]
+fn a_server_takes_another_id_and_answers_a_request_with_none() {
+    let [_, configs] = with_ids(Some(4), Some(8));
+    let mut pair = Pair::new(configs);
+    pair.run(perfect);
+
+    let mut body = Vec::new();
+    let ids = [&b"spare"[..]];
+    NewConnectionId::write(&mut body, ids.into_iter(), ConnectionIdUsage::Spare);
+    assert_eq!(say(&mut pair, HandshakeType::NewConnectionId, &body), None);
+    let datagram = sealed(&mut pair.server, b"data");
+    assert_eq!(connection_id(&datagram, 4), pair.client.connection_id());
+
+    body.clear();
+    let ids = [&b"other"[..], b"third"];
+    NewConnectionId::write(&mut body, ids.into_iter(), ConnectionIdUsage::Immediate);
+    assert_eq!(say(&mut pair, HandshakeType::NewConnectionId, &body), None);
+    let datagram = sealed(&mut pair.server, b"data");
+    assert_eq!(connection_id(&datagram, 5), Some(&b"other"[..]));
+
+    assert_eq!(say(&mut pair, HandshakeType::RequestConnectionId, &[3]), None);
+    let mut answer = Vec::new();
+    let now = pair.now;
+    // The ACK, and the NewConnectionId behind it or in a datagram of its own.
+    while pair.server.poll_transmit(now, &mut answer).is_some() {}
+    assert!(pair.server.poll_timeout().is_some(), "it waits for an ACK");
+    assert_eq!(connection_id(&answer, 5), Some(&b"other"[..]));
+}
+
+#[test]
+fn messages_about_ids_that_nobody_agreed_on_are_out_of_place() {
+    let mut body = Vec::new();
+    NewConnectionId::write(&mut body, [].into_iter(), ConnectionIdUsage::Spare);
+    for (kind, body) in
+        [(HandshakeType::NewConnectionId, &body[..]), (HandshakeType::RequestConnectionId, &[1])]
+    {
+        let [_, configs] = with_ids(Some(0), Some(0));
+        let mut pair = Pair::new(configs);
+        pair.run(perfect);
+        let reason = say(&mut pair, kind, body);
+        assert_eq!(reason, Some(CloseReason::Handshake(HandshakeError::UnexpectedMessage)));
+    }
+}
