@@ -52,13 +52,15 @@
 //! | layer | file |
 //! | --- | --- |
 //! | settings; what can go wrong | `config`, `error`, `alert` |
-//! | records: in a datagram, ours, protected | `record`, `outgoing`, `v12/protection` |
-//! | handshake messages: fragments, their reassembly, wire formats | `message`, `reassembly`, `message/…` |
-//! | flights and their timers | `flight` |
-//! | the handshake of each side, state by state | `v12/client`, `v12/server`, `v12/session` |
+//! | records: in a datagram, ours, the peer's, protected | `record`, `v13/record`, `outgoing`, `incoming`, `v12/protection`, `v13/protection`, `replay` |
+//! | handshake messages: fragments, their reassembly, wire formats | `message`, `reassembly`, `message/…`, `transcript` |
+//! | flights, their timers and acknowledgements | `flight`, `acks`, `v13/ack` |
+//! | the handshake of each side, state by state | `negotiation`, `v12/…`, `v13/…`, `handshake` |
+//! | the secrets of each version, and who else learns them | `v12/session`, `v13/key_schedule`, `key_log` |
 //! | who the peer is | `peer`, `signature` |
 //! | application data both ways | `send`, `receive`, `early` |
-//! | what was negotiated, and keys for others | `inspect` |
+//! | what was negotiated, and keys for others | `inspect`, `session` |
+//! | clients at an open port, peers that move | `acceptor`, `connection_id` |
 //!
 //! Left out: session resumption, renegotiation (refused), compression, static key exchange, CBC.
 

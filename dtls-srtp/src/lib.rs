@@ -26,6 +26,7 @@
 //! | to … | see |
 //! | --- | --- |
 //! | secure any datagrams: CoAP, SIP, a tunnel | [`dtls::Connection`] |
+//! | serve clients at an open port, without ICE | [`dtls::Acceptor`] |
 //! | protect RTP and RTCP under keys of one's own: a SIP gateway | [`srtp::Context`] |
 //! | make a certificate, or bring one along | [`Certificate`] |
 //! | compare `a=fingerprint` with what a peer shows | [`Fingerprint`] |

@@ -61,6 +61,9 @@ fn exercise(bytes: &[u8], target: usize) {
         if settings & 4 != 0 {
             config = config.with_mtu(256);
         }
+        if settings & 0x40 != 0 {
+            config = config.with_connection_id_len(settings & 7);
+        }
         config
     };
     let client = Connection::client(config(own, other), now, [1; 32]);

@@ -112,3 +112,17 @@ fn openssl_is_our_client_with_p256_and_aes_256() {
     let more = "-groups P-256 -cipher ECDHE-ECDSA-AES256-GCM-SHA384";
     server("client-p256", more, &ECDSA, Profile::AeadAes128Gcm, config(&ECDSA));
 }
+
+#[test]
+fn openssl_proves_its_address_to_our_acceptor_in_small_datagrams_too() {
+    for (name, more) in [("acceptor", ""), ("acceptor-mtu", "-mtu 256")] {
+        let files = Files::new(name);
+        let socket = free_port();
+        let port = socket.local_addr().unwrap().port();
+        let text =
+            format!("s_client -connect 127.0.0.1:{port} -use_srtp SRTP_AES128_CM_SHA1_80 {more}");
+        let Some(mut openssl) = start(&arguments(&text, &files, &ECDSA)) else { return };
+        let mut ours = Ours::accept(config(&ECDSA), socket);
+        talk(&mut ours, &mut openssl, Profile::Aes128CmHmacSha1_80);
+    }
+}

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use peerless_dtls_srtp::certificate::{Certificate, CertificateParameters};
 use peerless_dtls_srtp::crypto::Crypto;
-use peerless_dtls_srtp::dtls::{Config, Connection, Role};
+use peerless_dtls_srtp::dtls::{Acceptor, Config, Connection, Role};
 use peerless_dtls_srtp::fingerprint::{Fingerprint, HashAlgorithm};
 use peerless_dtls_srtp::srtp::SessionKeys;
 
@@ -57,6 +57,29 @@ impl Ours {
             Role::Server => Connection::server(config, now(), [3; 32]),
         };
         Self { connection, socket, peer, read: Vec::new() }
+    }
+
+    /// Lets a client in that proves its address.
+    pub(crate) fn accept(config: Config, socket: UdpSocket) -> Self {
+        socket.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+        let mut acceptor = Acceptor::new(config, now(), [4; 32]);
+        let start = now();
+        let (mut buf, mut answer) = (vec![0; 2048], Vec::new());
+        loop {
+            assert!(now() - start < PATIENCE, "nobody came: {acceptor:?}");
+            let Ok((len, from)) = socket.recv_from(&mut buf) else { continue };
+            let address = from.to_string();
+            let accepted =
+                acceptor.handle_datagram(now(), address.as_bytes(), &mut buf[..len], &mut answer);
+            if let Some(connection) = accepted {
+                assert_eq!(acceptor.stats().cookies_sent, 1);
+                return Self { connection, socket, peer: Some(from), read: Vec::new() };
+            }
+            if !answer.is_empty() {
+                socket.send_to(&answer, from).unwrap();
+                answer.clear();
+            }
+        }
     }
 
     pub(crate) fn drive_until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {

@@ -315,3 +315,30 @@ fn what_is_no_hello_is_dropped() {
     assert!(door.ask(ADDRESS, &protected).0.is_empty());
     assert!(door.acceptor.incomplete.is_empty());
 }
+
+#[test]
+fn a_hello_is_put_together_up_to_its_longest() {
+    let mut door = Door::new(configs());
+    for (length, kept) in [(MAX_HELLO, 1), (MAX_HELLO + 1, 0)] {
+        door.acceptor.incomplete.clear();
+        let header = Header {
+            content_type: ContentType::Handshake,
+            version: DTLS_1_2,
+            epoch: 0,
+            sequence_number: 0,
+        };
+        let fragment = FragmentHeader {
+            kind: HandshakeType::ClientHello,
+            length: length as u32,
+            message_seq: 0,
+            offset: 0,
+            fragment_length: 1,
+        };
+        let mut datagram = Vec::new();
+        header.write(&mut datagram, 1 + FragmentHeader::LEN as u16);
+        datagram.extend_from_slice(&fragment.bytes());
+        datagram.push(7);
+        assert!(door.ask(ADDRESS, &datagram).0.is_empty());
+        assert_eq!(door.acceptor.incomplete.len(), kept);
+    }
+}

@@ -7,8 +7,7 @@ use crate::crypto::{Aead, AeadAlgorithm, CryptoError};
 use crate::dtls::SealError;
 use crate::dtls::record::{
     Addressed, ContentType, DTLS_1_2, Header, MAX_CIPHERTEXT_1_2, MAX_PLAINTEXT, SEQUENCE_NUMBERS,
-    TLS12_CID,
-    record_number,
+    TLS12_CID, record_number,
 };
 use crate::dtls::replay::ReplayWindow;
 
