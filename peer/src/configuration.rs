@@ -54,6 +54,11 @@ pub struct Configuration {
     /// ([draft-hancke-webrtc-sped](https://datatracker.ietf.org/doc/draft-hancke-webrtc-sped/)).
     /// Off by default while it is a draft.
     pub sped: bool,
+    /// Whether the SCTP handshake travels in the descriptions where the other side does that, too,
+    /// which saves one and a half round trips
+    /// ([draft-hancke-tsvwg-snap](https://datatracker.ietf.org/doc/draft-hancke-tsvwg-snap/)).
+    /// Off by default while it is a draft.
+    pub snap: bool,
     /// How many transceivers a connection may have: the other side's offers add some, too. The
     /// default is 128.
     pub max_transceivers: usize,
@@ -76,6 +81,7 @@ impl Default for Configuration {
             disconnected_timeout: Duration::from_secs(5),
             failed_timeout: Duration::from_secs(30),
             sped: false,
+            snap: false,
             max_transceivers: 128,
         }
     }

@@ -24,6 +24,7 @@ impl Data {
         let mut config = sctp::data_channel::Config::default();
         config.association.max_receive_message_size = configuration.max_message_size;
         config.association.send_buffer = configuration.max_buffered_amount;
+        config.association.over_dtls = true;
         config.association.mtu = configuration.path_mtu - DTLS_OVERHEAD;
         Self { channels: Session::new(config, now, seed), transport: None }
     }

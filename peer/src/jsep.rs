@@ -54,6 +54,7 @@ mod offer;
 mod plan;
 mod rollback;
 mod section;
+mod snap;
 pub(crate) mod transceivers;
 mod verify;
 
@@ -100,6 +101,8 @@ pub(crate) trait LocalTransports {
     fn local_transport(&mut self, id: TransportId, ice_restart: bool) -> LocalTransport;
     /// Of the certificate that we will show.
     fn fingerprints(&self) -> Vec<dtls_srtp::Fingerprint>;
+    /// The INIT chunk of our SCTP association, the same each time.
+    fn sctp_init(&mut self) -> Vec<u8>;
 }
 
 /// A candidate of the other side.
@@ -160,6 +163,7 @@ struct Settings {
     max_message_size: u64,
     max_transceivers: usize,
     sped: bool,
+    snap: bool,
 }
 
 /// The names of draft-hancke-webrtc-sped among the ICE options: its own, and Chromium's.
@@ -234,6 +238,7 @@ impl Jsep {
             max_message_size: configuration.max_message_size as u64,
             max_transceivers: configuration.max_transceivers,
             sped: configuration.sped,
+            snap: configuration.snap,
         };
         Self {
             settings: Arc::new(settings),

@@ -63,6 +63,48 @@ fn opens_a_channel_on_both_sides_within_four_round_trips() {
 }
 
 #[test]
+fn opens_a_channel_without_the_handshake_of_sctp() {
+    // Both have draft-hancke-tsvwg-snap; or one of them, and it is as if nobody had it.
+    for (a, b) in [(true, true), (true, false), (false, true)] {
+        let [a, b] = [a, b].map(|snap| {
+            let mut configuration = Configuration::default();
+            configuration.snap = snap;
+            configuration
+        });
+        let both = a.snap && b.snap;
+        let elapsed = |opener: usize| {
+            let mut pair = Pair::with(a.clone(), b.clone(), 5);
+            pair.delay = Duration::from_millis(50);
+            let now = pair.now;
+            let init = DataChannelInit::default();
+            let ours = pair.peers[opener].create_data_channel(now, "chat", init.clone()).unwrap();
+            if opener != A {
+                pair.peers[A].create_data_channel(now, "other", init).unwrap();
+            }
+            pair.negotiate(A);
+            assert!(pair.run_until(Duration::from_secs(5), |pair| {
+                pair.saw(opener, &Event::DataChannelOpen(ours))
+                    && pair.events[1 - opener]
+                        .iter()
+                        .any(|event| matches!(event, Event::DataChannel(_)))
+            }));
+            let elapsed = pair.elapsed();
+            // A second offer says the same as the first.
+            pair.negotiate(A);
+            pair.run_for(Duration::from_secs(1));
+            assert_eq!(pair.peers[A].connection_state(), ConnectionState::Connected);
+            let local = pair.peers[A].local_description().unwrap().sdp;
+            assert_eq!(local.contains("a=sctp-init:"), both, "{local}");
+            elapsed
+        };
+        for opener in [A, B] {
+            let elapsed = elapsed(opener);
+            println!("opener {opener}, snap {both}: {elapsed:?}");
+        }
+    }
+}
+
+#[test]
 fn whichever_side_opens_the_channel_it_takes_four_round_trips() {
     let mut pair = Pair::new();
     pair.delay = Duration::from_millis(50);

@@ -10,6 +10,7 @@ pub(crate) mod heartbeat;
 pub(crate) mod receive;
 pub(crate) mod reset;
 pub(crate) mod shutdown;
+pub(crate) mod snap;
 pub(crate) mod state;
 pub(crate) mod stats;
 pub(crate) mod streaming;
@@ -64,6 +65,8 @@ pub struct Association {
     reset: Reset,
     /// Timeouts without an answer in between (§8.1).
     errors: u32,
+    /// The peer accepts packets without a checksum (RFC 9653), and so do we.
+    omit_checksum: bool,
     pending: Pending,
     replies: VecDeque<Reply>,
     events: VecDeque<Event>,
@@ -187,6 +190,7 @@ impl Association {
             shutdown: Shutdown::default(),
             reset: Reset::new(initial_tsn, Tsn(0)),
             errors: 0,
+            omit_checksum: false,
             pending: Pending::default(),
             replies: VecDeque::new(),
             events: VecDeque::new(),
@@ -397,6 +401,13 @@ impl Association {
     /// Returns how many streams the peer may send on.
     pub const fn inbound_streams(&self) -> u16 {
         self.inbound_streams
+    }
+
+    /// Sets the peer's port (`a=sctp-port` of its description), before the association is begun.
+    pub fn set_remote_port(&mut self, port: u16) {
+        if self.state == State::Closed {
+            self.config.remote_port = port;
+        }
     }
 
     /// Returns the settings.

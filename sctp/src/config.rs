@@ -82,6 +82,10 @@ pub struct Config {
     pub partial_reliability: bool,
     /// Whether to offer and accept stream reset (RFC 6525). `true`.
     pub stream_reset: bool,
+    /// Whether packets travel inside DTLS, which finds every damage: then checksums are not computed
+    /// where the peer does not need them either
+    /// ([RFC 9653](https://www.rfc-editor.org/rfc/rfc9653)). `false`.
+    pub over_dtls: bool,
     /// Whether to offer and accept interleaving of messages (RFC 8260), so that a large message
     /// holds no other stream up. `true`.
     pub interleaving: bool,
@@ -170,6 +174,7 @@ impl Default for Config {
             initial_window: 10,
             partial_reliability: true,
             stream_reset: true,
+            over_dtls: false,
             interleaving: true,
             scheduler: Scheduler::default(),
             read_mode: ReadMode::default(),

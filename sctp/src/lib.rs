@@ -101,6 +101,7 @@ mod send;
 mod stream_table;
 mod tsn;
 
+pub use association::snap::{InitError, RemoteInit};
 pub use association::state::State;
 pub use association::stats::Stats;
 pub use association::streaming::AppendError;

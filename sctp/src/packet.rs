@@ -50,14 +50,36 @@ impl<'a> Packet<'a> {
     ///
     /// When the header is cut off or the CRC32c is wrong.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        let packet = Self::split(bytes)?;
+        packet.verify()?;
+        Ok(packet)
+    }
+
+    /// Reads the common header of a packet that a layer below protects from damage: a checksum of
+    /// zero is accepted, whatever it should be
+    /// ([RFC 9653 §5.3](https://www.rfc-editor.org/rfc/rfc9653#section-5.3)).
+    ///
+    /// # Errors
+    ///
+    /// When the header is cut off, or the CRC32c is neither zero nor right.
+    pub fn parse_protected(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        let packet = Self::split(bytes)?;
+        if packet.checksum() != 0 {
+            packet.verify()?;
+        }
+        Ok(packet)
+    }
+
+    fn split(bytes: &'a [u8]) -> Result<Self, ParseError> {
         let (header, chunks) = bytes
             .split_first_chunk::<HEADER_LEN>()
             .ok_or(ParseError::TooShort { len: bytes.len() })?;
-        let packet = Self { header, chunks };
-        if packet.checksum() != checksum(header, chunks) {
-            return Err(ParseError::Checksum);
-        }
-        Ok(packet)
+        Ok(Self { header, chunks })
+    }
+
+    fn verify(&self) -> Result<(), ParseError> {
+        let right = self.checksum() == checksum(self.header, self.chunks);
+        if right { Ok(()) } else { Err(ParseError::Checksum) }
     }
 
     /// The sender's port.
@@ -147,8 +169,24 @@ mod tests {
             let mut damaged = buf.clone();
             damaged[index] ^= 0x10;
             assert_eq!(Packet::parse(&damaged).err(), Some(ParseError::Checksum));
+            let protected = Packet::parse_protected(&damaged).err();
+            assert_eq!(protected, Some(ParseError::Checksum));
         }
+        let mut omitted = buf.clone();
+        omitted[8..12].fill(0);
+        assert_eq!(Packet::parse(&omitted).err(), Some(ParseError::Checksum));
+        assert!(Packet::parse_protected(&omitted).is_ok());
         assert_eq!(Packet::parse(&buf[..11]).err(), Some(ParseError::TooShort { len: 11 }));
+    }
+
+    #[test]
+    fn zero_may_be_the_right_checksum() {
+        // RFC 9653 §3, figure 1.
+        let mut packet = vec![0x13, 0x89, 0x13, 0x89];
+        packet.extend([0; 8]);
+        packet.extend([1, 0, 0, 20, 0xfc, 0xb7, 0x5c, 0xca, 0, 0, 0x05, 0xdc, 0, 1, 0, 1]);
+        packet.extend([0; 4]);
+        assert!(Packet::parse(&packet).is_ok());
     }
 
     #[test]

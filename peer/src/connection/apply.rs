@@ -196,6 +196,10 @@ impl PeerConnection {
         let data = self.data_mut();
         data.transport = Some(plan.transport);
         data.channels.set_remote_max_message_size(plan.remote_max_message_size);
+        data.channels.set_remote_port(plan.remote_port);
+        if let Some(init) = plan.remote_init {
+            data.channels.set_remote_init(init);
+        }
         self.start_data(now);
         for index in 0..self.transports.len() {
             self.replay_early(now, index);
@@ -302,5 +306,9 @@ impl LocalTransports for PeerConnection {
     fn fingerprints(&self) -> Vec<dtls_srtp::Fingerprint> {
         let sha256 = dtls_srtp::HashAlgorithm::Sha256;
         self.dtls.iter().map(|config| config.certificate().fingerprint(sha256)).collect()
+    }
+
+    fn sctp_init(&mut self) -> Vec<u8> {
+        self.data_mut().channels.local_init_chunk()
     }
 }

@@ -183,7 +183,19 @@ impl PeerConnection {
                 _ => {}
             }
         }
+        self.tell_data_of_dtls(now, index);
         settled & self.settle_sped(now, index)
+    }
+
+    /// An SCTP association without a handshake is up when DTLS below it is.
+    fn tell_data_of_dtls(&mut self, now: Instant, index: usize) {
+        let Some(transport) = self.transports.get(index) else { return };
+        let up = transport.dtls.as_ref().is_some_and(|dtls| dtls.may_send());
+        if let Some(data) = self.data.as_mut().filter(|data| data.transport == Some(transport.id))
+            && up
+        {
+            data.channels.lower_layer_up(now);
+        }
     }
 
     /// Gives what DTLS wants to send to the checks. Returns whether there was nothing to do.

@@ -11,6 +11,7 @@ use super::plan::DtlsRole;
 use super::section::{
     CreatedSection, LocalEnds, RtpSection, Slot, SlotMedia, begin, is_rejected, push_word, rejected,
 };
+use super::snap;
 use super::{Jsep, LocalTransports, TransportId};
 use crate::configuration::{BundlePolicy, RtpHeaderEncryptionPolicy};
 use crate::error::Error;
@@ -188,6 +189,12 @@ impl Jsep {
                     _ => answer.push(Attribute::SctpPort(5000)),
                 }
                 answer.push(Attribute::MaxMessageSize(self.settings.max_message_size));
+                let index = offer.media.iter().position(|offered| std::ptr::eq(offered, media));
+                if snap::remote_init(media).is_some()
+                    && let Some(init) = index.and_then(|index| self.local_sctp_init(index, ends))
+                {
+                    answer.push(Attribute::SctpInit(&init));
+                }
                 (answer, CreatedSection::default())
             }
         }

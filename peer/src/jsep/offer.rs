@@ -229,6 +229,9 @@ impl Jsep {
                 media.push(Attribute::Mid(&slot.mid));
                 media.push(Attribute::SctpPort(5000));
                 media.push(Attribute::MaxMessageSize(self.settings.max_message_size));
+                if let Some(init) = self.local_sctp_init(index, ends) {
+                    media.push(Attribute::SctpInit(&init));
+                }
                 return (media, CreatedSection::default());
             }
             _ => {}

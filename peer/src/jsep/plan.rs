@@ -81,6 +81,10 @@ pub(crate) struct DataPlan {
     pub(crate) transport: TransportId,
     /// The largest message that the other side accepts, in bytes; 0 stands for no limit.
     pub(crate) remote_max_message_size: u64,
+    /// The port of the other side's association.
+    pub(crate) remote_port: u16,
+    /// The other side's INIT, when both have agreed to exchange them in the descriptions.
+    pub(crate) remote_init: Option<sctp::RemoteInit>,
 }
 
 impl Plan {
@@ -243,6 +247,8 @@ impl Jsep {
                 transport: slots.get(index)?.transport,
                 // RFC 8841 §6.1: 64 K where nothing is said.
                 remote_max_message_size: media.max_message_size().unwrap_or(65_536),
+                remote_port: super::snap::port(media),
+                remote_init: self.settings.snap.then(|| super::snap::remote_init(media)).flatten(),
             })
         })
     }

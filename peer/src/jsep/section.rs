@@ -78,6 +78,11 @@ impl<'l> LocalEnds<'l> {
         Self { source, restart, options, fingerprints, ends: Vec::new() }
     }
 
+    /// The INIT chunk of our SCTP association.
+    pub(super) fn sctp_init(&mut self) -> Vec<u8> {
+        self.source.sctp_init()
+    }
+
     /// Writes what the section says about its transport. Candidates stand only in the first section
     /// of a transport, as browsers do it. In an answer, `offered` are the options of the offer: an
     /// answer has only options that the offer has (RFC 9429 §5.3.1).

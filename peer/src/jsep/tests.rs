@@ -35,6 +35,11 @@ impl LocalTransports for Ends {
     fn fingerprints(&self) -> Vec<dtls_srtp::Fingerprint> {
         vec![self.fingerprint]
     }
+
+    fn sctp_init(&mut self) -> Vec<u8> {
+        let now = crate::Origin::system().now;
+        sctp::Association::server(sctp::Config::default(), now, [7; 32]).local_init_chunk()
+    }
 }
 
 /// One side of a call.

@@ -143,6 +143,11 @@ impl Jsep {
                               requires (RFC 9335 §4)";
                 return Err(verify.fault(Some(index), reason));
             }
+            let has_init = self.settings.snap && media.sctp_init().is_some();
+            if has_init && super::snap::remote_init(media).is_none() {
+                let reason = "a=sctp-init is not an INIT chunk (draft-hancke-tsvwg-snap §5)";
+                return Err(verify.fault(Some(index), reason));
+            }
         }
         match kind {
             SdpType::Offer => self.verify_succession(&verify),

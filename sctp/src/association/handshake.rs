@@ -114,13 +114,18 @@ impl Association {
                 re_config: self.config.stream_reset,
                 i_data: self.config.interleaving,
                 i_forward_tsn: self.config.interleaving && self.config.partial_reliability,
-                zero_checksum: false,
+                zero_checksum: self.config.over_dtls,
             },
         }
     }
 
+    /// What the INIT says that we begin with.
+    pub(crate) fn own_init(&self) -> Init {
+        self.local_init(self.local_tag, self.initial_tsn())
+    }
+
     pub(crate) fn write_init(&mut self, now: Instant, buf: &mut Vec<u8>) {
-        self.local_init(self.local_tag, self.initial_tsn()).write(buf, None, &[]);
+        self.own_init().write(buf, None, &[]);
         self.handshake.init_due = false;
         self.arm_handshake_timer(now);
     }
@@ -262,14 +267,15 @@ impl Association {
     }
 
     /// Takes over what the peer said of itself.
-    fn take_peer(&mut self, peer: &Init, local_tag: u32) {
+    pub(crate) fn take_peer(&mut self, peer: &Init, local_tag: u32) {
         self.local_tag = local_tag;
         self.peer_tag = peer.initiate_tag;
         self.outbound_streams = self.config.outbound_streams.max(1).min(peer.inbound_streams);
         self.inbound_streams = self.config.inbound_streams.max(1).min(peer.outbound_streams);
         self.send.queues.limit_streams(self.outbound_streams);
         self.send.set_peer_window(peer.a_rwnd);
-        let Extensions { forward_tsn, i_data, i_forward_tsn, .. } = peer.extensions;
+        let Extensions { forward_tsn, i_data, i_forward_tsn, zero_checksum, .. } = peer.extensions;
+        self.omit_checksum = self.config.over_dtls && zero_checksum;
         self.send.set_form(match self.config.interleaving && i_data {
             true => Form::IData,
             false => Form::Data,
@@ -311,7 +317,7 @@ impl Association {
             return false;
         }
         if !known {
-            self.establish(now, &cookie);
+            self.establish_from(now, &cookie);
             return true;
         }
         let local_matches = cookie.local.initiate_tag == self.local_tag;
@@ -350,7 +356,7 @@ impl Association {
     }
 
     /// The first COOKIE ECHO: there is an association.
-    fn establish(&mut self, now: Instant, cookie: &Cookie) {
+    fn establish_from(&mut self, now: Instant, cookie: &Cookie) {
         self.send.restart(&self.config, cookie.local.initial_tsn, true);
         self.take_peer(&cookie.peer, cookie.local.initiate_tag);
         self.established(now);
@@ -388,7 +394,7 @@ impl Association {
         }
     }
 
-    fn established(&mut self, now: Instant) {
+    pub(crate) fn established(&mut self, now: Instant) {
         self.state = State::Established;
         self.handshake.stop();
         self.pending.cookie_echo = false;
@@ -456,7 +462,7 @@ impl Association {
 struct HostName;
 
 /// Why an INIT or INIT ACK cannot be accepted (§3.3.2).
-const fn refusal(init: &Init) -> Option<&'static str> {
+pub(crate) const fn refusal(init: &Init) -> Option<&'static str> {
     if init.outbound_streams == 0 || init.inbound_streams == 0 {
         return Some("no streams");
     }

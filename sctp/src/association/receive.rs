@@ -24,7 +24,11 @@ enum Next {
 
 impl Association {
     pub(crate) fn receive(&mut self, now: Instant, datagram: &[u8]) {
-        let Ok(packet) = Packet::parse(datagram) else { return self.count_drop() };
+        let parsed = match self.config.over_dtls {
+            true => Packet::parse_protected(datagram),
+            false => Packet::parse(datagram),
+        };
+        let Ok(packet) = parsed else { return self.count_drop() };
         if packet.source_port() != self.config.remote_port
             || packet.destination_port() != self.config.local_port
         {

@@ -120,6 +120,9 @@ impl Association {
         }
         let start = buf.len();
         let reset_was_due = self.reset_is_due();
+        // RFC 9653 §5.2: not where INIT or COOKIE ECHO is in the packet.
+        let omit_checksum =
+            self.omit_checksum && self.state != State::CookieWait && !self.pending.cookie_echo;
         packet::begin(buf, self.config.local_port, self.config.remote_port, self.send_tag());
         let written = if self.state == State::CookieWait {
             self.write_init(now, buf);
@@ -128,7 +131,9 @@ impl Association {
             self.write_bundle(now, buf, start + self.send.mtu())
         };
         if written {
-            packet::finish(buf, start);
+            if !omit_checksum {
+                packet::finish(buf, start);
+            }
         } else if !reset_was_due && self.reset_is_due() {
             // The last messages of a stream to be reset had expired and were not sent: its turn is
             // now, or the deadline would be one that has passed.

@@ -3,6 +3,7 @@
 use super::channel::{Channel, ChannelState, ChannelStats, Events};
 use super::message::{self, Message};
 use super::{ChannelId, Event, Role, SendError};
+use crate::association::snap::RemoteInit;
 use crate::association::stats::Stats;
 use crate::association::{self, Association};
 use crate::config;
@@ -53,6 +54,8 @@ pub struct Session {
     pub(crate) max_name_bytes: usize,
     pub(crate) max_early_bytes: usize,
     pub(crate) role: Option<Role>,
+    /// The peer's INIT, when it came with its description.
+    pub(crate) remote_init: Option<Box<RemoteInit>>,
     pub(crate) slots: Vec<Option<(u32, Box<Channel>)>>,
     pub(crate) free: Vec<u32>,
     pub(crate) next_serial: u32,
@@ -86,6 +89,7 @@ impl Session {
             max_name_bytes: config.max_name_bytes,
             max_early_bytes: config.max_early_bytes,
             role: None,
+            remote_init: None,
             slots: Vec::new(),
             free: Vec::new(),
             next_serial: 0,
@@ -114,6 +118,9 @@ impl Session {
         }
         self.role = Some(role);
         self.assign_streams(now);
+        if self.remote_init.is_some() {
+            return;
+        }
         let hold = match role {
             Role::Client => Duration::ZERO,
             Role::Server => self.association.handshake_timeout(),
@@ -122,8 +129,33 @@ impl Session {
         self.settle(now);
     }
 
+    /// Returns our INIT chunk, to be given to the peer with our description (`a=sctp-init`).
+    pub fn local_init_chunk(&self) -> Vec<u8> {
+        self.association.local_init_chunk()
+    }
+
+    /// Takes the peer's INIT from its description, after it was given ours and before
+    /// [`Self::start`]: the association needs no handshake and is up as soon as the layer below is,
+    /// which [`Self::lower_layer_up`] or a packet tells.
+    pub fn set_remote_init(&mut self, init: RemoteInit) {
+        if self.role.is_none() {
+            self.remote_init = Some(Box::new(init));
+        }
+    }
+
+    /// The DTLS connection below is up. Says nothing new but to an association without a handshake.
+    pub fn lower_layer_up(&mut self, now: Instant) {
+        if self.role.is_some()
+            && let Some(init) = self.remote_init.take()
+        {
+            self.association.establish(now, &init);
+            self.settle(now);
+        }
+    }
+
     /// Takes an SCTP packet, the plaintext of a DTLS record.
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
+        self.lower_layer_up(now);
         self.association.handle_datagram(now, datagram);
         self.settle(now);
     }
@@ -344,6 +376,11 @@ impl Session {
     pub fn set_remote_max_message_size(&mut self, bytes: u64) {
         let limit = (bytes != 0).then(|| usize::try_from(bytes).unwrap_or(usize::MAX));
         self.remote_max_message_size = limit;
+    }
+
+    /// Sets the peer's port (`a=sctp-port`), before the association is begun.
+    pub fn set_remote_port(&mut self, port: u16) {
+        self.association.set_remote_port(port);
     }
 
     /// Sets the largest packet to make, in bytes.

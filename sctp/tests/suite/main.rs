@@ -19,5 +19,6 @@ mod ours;
 mod pair;
 #[path = "../path/mod.rs"]
 mod path;
+mod snap;
 mod streaming;
 mod throughput;

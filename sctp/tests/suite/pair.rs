@@ -284,7 +284,7 @@ pub(crate) fn message(stream: u16, len: usize, fill: u8) -> Outgoing {
 
 /// The names of the chunks in a packet, as in a message chart.
 pub(crate) fn chunks(packet: &[u8]) -> String {
-    let packet = peerless_sctp::packet::Packet::parse(packet).unwrap();
+    let packet = peerless_sctp::packet::Packet::parse_protected(packet).unwrap();
     let names: Vec<_> = packet.chunks().map(|chunk| format!("{:?}", chunk.kind)).collect();
     names.join(" ")
 }
