@@ -29,6 +29,8 @@ mod rtcp;
 mod rtp_packet;
 mod rtp_session;
 mod sctp_association;
+mod sctp_cookie;
+mod sctp_handover;
 mod sctp_packet;
 mod sdp;
 mod srtp;
@@ -45,6 +47,8 @@ pub use self::rtcp::rtcp;
 pub use self::rtp_packet::rtp_packet;
 pub use self::rtp_session::rtp_session;
 pub use self::sctp_association::sctp_association;
+pub use self::sctp_cookie::sctp_cookie;
+pub use self::sctp_handover::sctp_handover;
 pub use self::sctp_packet::sctp_packet;
 pub use self::sdp::sdp;
 pub use self::srtp::{srtcp, srtp};
@@ -70,6 +74,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("rtp_packet", rtp_packet),
     ("rtp_session", rtp_session),
     ("sctp_association", sctp_association),
+    ("sctp_cookie", sctp_cookie),
+    ("sctp_handover", sctp_handover),
     ("sctp_packet", sctp_packet),
     ("sdp", sdp),
     ("srtcp", srtcp),

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use sctp::{Association, Config, Order, Outgoing, Reliability};
+use sctp::{Association, Config, Order, Outgoing, ReadMode, Reliability, Scheduler};
 
 use crate::choices::Choices;
 use crate::clock::{Clock, assert_does_not_spin};
@@ -14,6 +14,16 @@ pub fn sctp_association(bytes: &[u8]) {
     let now = clock.now();
     let mut config = Config::default();
     config.send_buffer = 1 << 20;
+    let how = choices.byte();
+    config.interleaving = how & 1 != 0;
+    config.over_dtls = how & 2 != 0;
+    config.read_mode = if how & 4 != 0 { ReadMode::Parts } else { ReadMode::Whole };
+    config.scheduler = match how >> 3 & 3 {
+        0 => Scheduler::WeightedFairQueueing,
+        1 => Scheduler::FirstComeFirstServed,
+        2 => Scheduler::Priority,
+        _ => Scheduler::RoundRobin,
+    };
     let other = match choices.flag() {
         true => Association::client(config.clone(), now, [2; 32]),
         false => Association::server(config.clone(), now, [2; 32]),
@@ -63,12 +73,29 @@ pub fn sctp_association(bytes: &[u8]) {
                     _ => Reliability::Reliable,
                 };
                 let before = side.association.total_buffered_amount();
-                if let Err(error) = side.association.send(now, message.clone()) {
+                let sent = match how & 0x60 {
+                    0x60 => side.association.begin(now, message.clone()),
+                    _ => side.association.send(now, message.clone()),
+                };
+                if let Err(error) = sent {
                     assert_eq!(error.into_message(), message);
                     assert_eq!(side.association.total_buffered_amount(), before);
                 }
             }
-            98..=107 => while side.association.read(u16::from(choices.byte())).is_some() {},
+            98..=104 => {
+                let stream = u16::from(choices.byte());
+                while side.association.read_part(stream).is_some() {}
+                while side.association.read(stream).is_some() {}
+            }
+            105..=107 => {
+                let (stream, what) = (u16::from(choices.byte()), choices.byte());
+                match what & 3 {
+                    0 => drop(side.association.append(now, stream, Bytes::from(vec![what; 900]))),
+                    1 => drop(side.association.finish(now, stream)),
+                    2 => side.association.abandon(now, stream),
+                    _ => side.association.add_streams(now, stream, u16::from(what)),
+                }
+            }
             108..=119 => {
                 // Made up, with the tag that the receiver expects.
                 let mut packet = vec![0x13, 0x88, 0x13, 0x88];

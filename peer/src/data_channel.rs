@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use sctp::data_channel::{ChannelId, ChannelInit, ChannelState, Session};
 use sctp::{Order, Reliability};
 
@@ -10,7 +11,10 @@ use crate::connection::PeerConnection;
 use crate::jsep::TransportId;
 use crate::transport::security::DTLS_OVERHEAD;
 
-pub use sctp::data_channel::{ChannelState as DataChannelState, Message, SendError};
+pub use sctp::data_channel::{
+    AppendError, ChannelState as DataChannelState, Message, MessagePart, SendError,
+};
+pub use sctp::{ReadMode, Then};
 
 /// SCTP with the channels on it, and the transport that carries it.
 pub(crate) struct Data {
@@ -107,7 +111,7 @@ impl<'c> DataChannel<'c> {
         Some(Self { connection, id: id.0 })
     }
 
-    /// Sends a message: a `&'static str` or `String` as text, [`Bytes`](bytes::Bytes) or `Vec<u8>` as binary.
+    /// Sends a message: a `&'static str` or `String` as text, [`Bytes`] or `Vec<u8>` as binary.
     ///
     /// # Errors
     ///
@@ -125,6 +129,104 @@ impl<'c> DataChannel<'c> {
         let message = self.connection.data_mut().channels.read(self.id);
         self.connection.settle();
         message
+    }
+
+    /// Begins a message that is larger than can be held, or not known to its end: `message` is its
+    /// first part, which may be empty. [`Self::append`] adds the others, [`Self::finish`] or
+    /// [`Self::abandon`] ends it; until then the channel takes no other message.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send`], and when the other side cannot tell the parts of several messages apart
+    /// ([`SendError::NeedsInterleaving`], RFC 8260).
+    pub fn begin(&mut self, now: Instant, message: impl Into<Message>) -> Result<(), SendError> {
+        let now = self.connection.advance(now);
+        let begun = self.connection.data_mut().channels.begin(now, self.id, message.into());
+        self.connection.settle();
+        begun
+    }
+
+    /// Adds a part to the message that was begun.
+    ///
+    /// # Errors
+    ///
+    /// When no message is being written, it would become larger than the other side accepts, or
+    /// the buffer is full. The part comes back in the error.
+    pub fn append(&mut self, now: Instant, part: impl Into<Bytes>) -> Result<(), AppendError> {
+        let now = self.connection.advance(now);
+        let appended = self.connection.data_mut().channels.append(now, self.id, part.into());
+        self.connection.settle();
+        appended
+    }
+
+    /// Ends the message that was begun: it is complete.
+    pub fn finish(&mut self, now: Instant) {
+        let now = self.connection.advance(now);
+        self.connection.data_mut().channels.finish(now, self.id);
+        self.connection.settle();
+    }
+
+    /// Gives up the message that was begun: the other side's reader is told.
+    pub fn abandon(&mut self, now: Instant) {
+        let now = self.connection.advance(now);
+        self.connection.data_mut().channels.abandon(now, self.id);
+        self.connection.settle();
+    }
+
+    /// Sets whether the channel is read by whole messages or by parts as they arrive. Whole
+    /// messages at first.
+    pub fn set_read_mode(&mut self, mode: ReadMode) {
+        self.connection.data_mut().channels.set_read_mode(self.id, mode);
+        self.connection.settle();
+    }
+
+    /// Takes the next part of a message; `None` when there is none.
+    pub fn read_part(&mut self) -> Option<MessagePart> {
+        let part = self.connection.data_mut().channels.read_part(self.id);
+        self.connection.settle();
+        part
+    }
+
+    /// Returns how it was opened.
+    fn init(&self) -> Option<&ChannelInit> {
+        self.session()?.channel_init(self.id)
+    }
+
+    /// Whether messages arrive in the order in which they were sent.
+    pub fn ordered(&self) -> bool {
+        self.init().is_none_or(|init| init.order == Order::Ordered)
+    }
+
+    /// How many times a message is sent again at most, if that is limited.
+    pub fn max_retransmits(&self) -> Option<u16> {
+        match self.init()?.reliability {
+            Reliability::MaxRetransmits(times) => Some(times),
+            _ => None,
+        }
+    }
+
+    /// How long after `send` a message is given up, if it is.
+    pub fn max_packet_life_time(&self) -> Option<Duration> {
+        match self.init()?.reliability {
+            Reliability::MaxPacketLifeTime(time) => Some(time),
+            _ => None,
+        }
+    }
+
+    /// Whether both sides have agreed on the channel beforehand.
+    pub fn negotiated(&self) -> bool {
+        self.init().is_some_and(|init| init.negotiated.is_some())
+    }
+
+    /// How urgent it is, 256 for normal.
+    pub fn priority(&self) -> u16 {
+        self.init().map_or(256, |init| init.priority)
+    }
+
+    /// From which amount downwards [`Event::BufferedAmountLow`](crate::Event::BufferedAmountLow)
+    /// tells.
+    pub fn buffered_amount_low_threshold(&self) -> usize {
+        self.session().map_or(0, |channels| channels.buffered_amount_low_threshold(self.id))
     }
 
     /// How many bytes of messages wait to be sent or acknowledged.

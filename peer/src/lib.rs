@@ -129,7 +129,8 @@ mod transport;
 pub use configuration::{BundlePolicy, Configuration, RtpHeaderEncryptionPolicy};
 pub use connection::{FailureReason, PeerConnection};
 pub use data_channel::{
-    DataChannel, DataChannelId, DataChannelInit, DataChannelState, Message, SendError,
+    AppendError, DataChannel, DataChannelId, DataChannelInit, DataChannelState, Message,
+    MessagePart, ReadMode, SendError, Then,
 };
 pub use dtls_srtp::{Certificate, CertificateParameters, Crypto};
 pub use endpoint::{ConnectionId, Endpoint};

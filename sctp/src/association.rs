@@ -5,6 +5,7 @@
 
 pub(crate) mod abort;
 pub(crate) mod cookie;
+pub(crate) mod handover;
 pub(crate) mod handshake;
 pub(crate) mod heartbeat;
 pub(crate) mod receive;

@@ -9,6 +9,7 @@
 mod channel;
 mod close;
 pub mod dcep;
+mod handover;
 mod message;
 mod open;
 mod session;

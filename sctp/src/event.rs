@@ -24,6 +24,11 @@ pub enum Event {
     /// A stream that we send on has been reset, as
     /// [`reset_stream`](crate::Association::reset_stream) asked.
     OutgoingStreamReset(u16),
+    /// There are more streams, in one direction or both.
+    StreamsAdded,
+    /// The peer does not want the streams that
+    /// [`add_streams`](crate::Association::add_streams) asked for, or not all of them.
+    StreamsRefused,
 }
 
 /// Why an association has ended.

@@ -2,6 +2,7 @@
 //! §6.7).
 
 pub(crate) mod block;
+pub(crate) mod handover;
 pub(crate) mod interleaved;
 pub(crate) mod reassembly;
 pub(crate) mod tsn_map;

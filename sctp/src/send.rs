@@ -12,6 +12,7 @@ use crate::chunk::data::{self, Form};
 use crate::chunk::forward_tsn;
 use crate::chunk::sack::Sack;
 use crate::config::Config;
+use crate::handover::{HandoverError, Reader, Writer};
 use crate::packet;
 use crate::tsn::Tsn;
 use bytes::Bytes;
@@ -615,6 +616,28 @@ impl Sender {
             self.retransmission = Some(now);
         }
         self.update_pacer();
+    }
+
+    pub(crate) fn hand_over(&mut self, out: &mut Writer) {
+        out.flag(self.partial_reliability);
+        out.size(self.peer_window);
+        self.queues.hand_over(out);
+        self.outstanding.hand_over(out);
+    }
+
+    /// Takes up what was handed over; `self` is new.
+    pub(crate) fn resume(
+        &mut self,
+        from: &mut Reader<'_>,
+        now: Instant,
+    ) -> Result<(), HandoverError> {
+        self.partial_reliability = from.flag()?;
+        self.peer_window = from.size()?;
+        self.queues.resume(from)?;
+        self.outstanding = Outstanding::resume(from, now, self.form(), segment(self.mtu))?;
+        self.forward = self.outstanding.must_forward() && self.partial_reliability;
+        self.update_timer(now, true);
+        Ok(())
     }
 
     /// Stops the timer and forgets all data.

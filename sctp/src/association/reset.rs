@@ -1,9 +1,11 @@
-//! Stream reset ([RFC 6525](https://www.rfc-editor.org/rfc/rfc6525)): how a data channel ends
-//! and its number becomes free.
+//! Stream reconfiguration ([RFC 6525](https://www.rfc-editor.org/rfc/rfc6525)): the reset of
+//! streams, by which a data channel ends and its number becomes free, and more streams.
+
+mod handover;
 
 use super::{Association, State};
 use crate::chunk::Chunk;
-use crate::chunk::parameter::Parameters;
+use crate::chunk::parameter::{self, Parameters};
 use crate::chunk::re_config::{self, Request, ResetResult};
 use crate::event::Event;
 use crate::tsn::Tsn;
@@ -26,20 +28,52 @@ pub(crate) struct Reset {
     last_result: ResetResult,
     /// The peer's request that waits for data of before it (§5.2.2 E2).
     deferred: Option<Deferred>,
+    /// Streams to add that the peer was not asked for yet: to send on, and of the peer's.
+    add_outgoing: u16,
+    add_incoming: u16,
     /// What the application has not been told.
     incoming: BTreeSet<u16>,
     outgoing: BTreeSet<u16>,
+    added: bool,
+    refused: bool,
 }
 
 #[derive(Debug)]
 struct Open {
     sequence: u32,
-    last_assigned_tsn: Tsn,
-    streams: Vec<u16>,
-    /// Those of them that the peer has shown to be reset, though its answer is still to come.
-    confirmed: Vec<u16>,
+    asked: Asked,
     /// The peer said that it is at it: to ask again is no sign of a dead path.
     in_progress: bool,
+}
+
+/// What a request asks for.
+#[derive(Debug)]
+enum Asked {
+    /// §4.1.
+    Reset(Streams),
+    /// §4.5.
+    AddOutgoing(u16),
+    /// §4.6.
+    AddIncoming(u16),
+}
+
+/// Streams that are being reset.
+#[derive(Debug)]
+struct Streams {
+    last_assigned_tsn: Tsn,
+    numbers: Vec<u16>,
+    /// Those of them that the peer has shown to be reset, though its answer is still to come.
+    confirmed: Vec<u16>,
+}
+
+impl Open {
+    /// The streams that are being reset, if that was asked for.
+    const fn streams(&mut self) -> Option<&mut Streams> {
+        match &mut self.asked {
+            Asked::Reset(streams) => Some(streams),
+            Asked::AddOutgoing(_) | Asked::AddIncoming(_) => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -60,20 +94,27 @@ impl Reset {
             expected: expected.0,
             last_result: ResetResult::NothingToDo,
             deferred: None,
+            add_outgoing: 0,
+            add_incoming: 0,
             incoming: BTreeSet::new(),
             outgoing: BTreeSet::new(),
+            added: false,
+            refused: false,
         }
     }
 
     /// Requests are numbered from the initial TSNs (§4.1).
     pub(crate) fn begin(&mut self, sequence: Tsn, expected: Tsn, supported: bool) {
-        *self = Self { supported, ..Self::new(sequence, expected) };
+        let (add_outgoing, add_incoming) = (self.add_outgoing, self.add_incoming);
+        *self = Self { supported, add_outgoing, add_incoming, ..Self::new(sequence, expected) };
     }
 
     pub(crate) fn stop(&mut self) {
         self.open = None;
         self.timer = None;
         self.deferred = None;
+        self.add_outgoing = 0;
+        self.add_incoming = 0;
     }
 
     pub(crate) const fn timeout(&self) -> Option<Instant> {
@@ -83,14 +124,20 @@ impl Reset {
     /// Whether nothing was reset.
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
-        self.incoming.is_empty() && self.outgoing.is_empty()
+        self.incoming.is_empty() && self.outgoing.is_empty() && !self.added && !self.refused
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
         if let Some(stream) = self.incoming.pop_first() {
             return Some(Event::IncomingStreamReset(stream));
         }
-        self.outgoing.pop_first().map(Event::OutgoingStreamReset)
+        if let Some(stream) = self.outgoing.pop_first() {
+            return Some(Event::OutgoingStreamReset(stream));
+        }
+        if std::mem::take(&mut self.added) {
+            return Some(Event::StreamsAdded);
+        }
+        std::mem::take(&mut self.refused).then_some(Event::StreamsRefused)
     }
 }
 
@@ -107,6 +154,24 @@ impl Association {
         }
     }
 
+    /// Asks the peer for more streams: `outgoing` to send on, and `incoming` that the peer may send
+    /// on ([RFC 6525 §5.1.5](https://www.rfc-editor.org/rfc/rfc6525#section-5.1.5), §5.1.6).
+    /// [`Event::StreamsAdded`] or [`Event::StreamsRefused`] tells what came of it. There are 65 535
+    /// streams each way at most.
+    pub fn add_streams(&mut self, now: Instant, outgoing: u16, incoming: u16) {
+        self.advance(now);
+        if self.closed.is_some() || !self.state.takes_messages() {
+            return;
+        }
+        let outgoing = outgoing.min(u16::MAX - self.outbound_streams);
+        let incoming = incoming.min(u16::MAX - self.inbound_streams);
+        self.reset.add_outgoing = self.reset.add_outgoing.max(outgoing);
+        self.reset.add_incoming = self.reset.add_incoming.max(incoming);
+        // What was asked for is what may come.
+        let inbound = self.inbound_streams.saturating_add(incoming);
+        self.config.inbound_streams = self.config.inbound_streams.max(inbound);
+    }
+
     /// Whether the peer has RFC 6525; known once the association is established.
     pub(crate) const fn supports_reset(&self) -> bool {
         self.reset.supported
@@ -115,11 +180,11 @@ impl Association {
     /// The peer uses a number anew of which our reset is not answered yet: it has been performed,
     /// and the answer was lost or overtaken.
     pub(crate) fn confirm_reset(&mut self, stream: u16) {
-        if let Some(open) = &mut self.reset.open
-            && open.streams.contains(&stream)
-            && !open.confirmed.contains(&stream)
+        if let Some(streams) = self.reset.open.as_mut().and_then(Open::streams)
+            && streams.numbers.contains(&stream)
+            && !streams.confirmed.contains(&stream)
         {
-            open.confirmed.push(stream);
+            streams.confirmed.push(stream);
             self.send.queues.restart_stream(stream);
         }
     }
@@ -127,9 +192,10 @@ impl Association {
     /// Whether a request can be made now.
     #[inline]
     pub(crate) fn reset_is_due(&self) -> bool {
-        self.send.queues.has_drained()
-            && self.reset.open.is_none()
-            && self.state == State::Established
+        let wanted = self.send.queues.has_drained()
+            || self.reset.add_outgoing > 0
+            || self.reset.add_incoming > 0;
+        wanted && self.reset.open.is_none() && self.state == State::Established
     }
 
     /// Appends our request: a new one, or again the one that is open.
@@ -138,39 +204,58 @@ impl Association {
         if self.reset.open.is_none() && !self.open_reset(buf, end) {
             return;
         }
-        let Some(open) = &self.reset.open else { return };
-        re_config::write_outgoing_reset(
-            buf,
-            open.sequence,
-            self.reset.expected.wrapping_sub(1),
-            open.last_assigned_tsn,
-            &open.streams,
-        );
+        let Some(Open { sequence, asked, .. }) = &self.reset.open else { return };
+        let sequence = *sequence;
+        match asked {
+            Asked::Reset(streams) => re_config::write_outgoing_reset(
+                buf,
+                sequence,
+                self.reset.expected.wrapping_sub(1),
+                streams.last_assigned_tsn,
+                &streams.numbers,
+            ),
+            Asked::AddOutgoing(count) => {
+                let kind = parameter::ADD_OUTGOING_STREAMS_REQUEST;
+                re_config::write_add_streams(buf, kind, sequence, *count);
+            }
+            Asked::AddIncoming(count) => {
+                let kind = parameter::ADD_INCOMING_STREAMS_REQUEST;
+                re_config::write_add_streams(buf, kind, sequence, *count);
+            }
+        }
         self.reset.timer = Some(now + self.send.rto.current());
     }
 
-    /// Makes a request of the streams that wait, as many as fit.
+    /// Makes a request of what is wanted: one at a time may be open (§5.1.1).
     fn open_reset(&mut self, buf: &[u8], end: usize) -> bool {
-        let drained = self.send.queues.drained();
         if !self.reset.supported {
-            self.reset.outgoing.extend(drained.drain(..));
+            self.reset.outgoing.extend(self.send.queues.drained().drain(..));
+            self.reset.refused |= self.reset.add_outgoing > 0 || self.reset.add_incoming > 0;
+            self.reset.add_outgoing = 0;
+            self.reset.add_incoming = 0;
             return false;
         }
-        // Chunk header, parameter header, three numbers.
-        let room = end.saturating_sub(buf.len() + 20) / 2;
-        let count = drained.len().min(room).min(MAX_STREAMS);
-        if count == 0 {
+        let asked = if self.send.queues.has_drained() {
+            let last_assigned_tsn = self.send.next_tsn().previous();
+            let drained = self.send.queues.drained();
+            // Chunk header, parameter header, three numbers.
+            let room = end.saturating_sub(buf.len() + 20) / 2;
+            let count = drained.len().min(room).min(MAX_STREAMS);
+            if count == 0 {
+                return false;
+            }
+            let numbers = drained.drain(..count).collect();
+            Asked::Reset(Streams { last_assigned_tsn, numbers, confirmed: Vec::new() })
+        } else if self.reset.add_outgoing > 0 {
+            Asked::AddOutgoing(std::mem::take(&mut self.reset.add_outgoing))
+        } else if self.reset.add_incoming > 0 {
+            Asked::AddIncoming(std::mem::take(&mut self.reset.add_incoming))
+        } else {
             return false;
-        }
-        let streams: Vec<u16> = drained.drain(..count).collect();
-        self.reset.open = Some(Open {
-            sequence: self.reset.next_request,
-            last_assigned_tsn: self.send.next_tsn().previous(),
-            streams,
-            confirmed: Vec::new(),
-            in_progress: false,
-        });
-        self.reset.next_request = self.reset.next_request.wrapping_add(1);
+        };
+        let sequence = self.reset.next_request;
+        self.reset.open = Some(Open { sequence, asked, in_progress: false });
+        self.reset.next_request = sequence.wrapping_add(1);
         true
     }
 
@@ -208,6 +293,7 @@ impl Association {
         let (Request::OutgoingReset { sequence, .. }
         | Request::IncomingReset { sequence, .. }
         | Request::AddOutgoing { sequence, .. }
+        | Request::AddIncoming { sequence, .. }
         | Request::Other { sequence }) = *request
         else {
             return;
@@ -220,6 +306,10 @@ impl Association {
             return self.pending.respond(sequence, ResetResult::BadSequenceNumber);
         }
         self.reset.expected = sequence.wrapping_add(1);
+        if self.reset.deferred.is_some() {
+            self.reset.last_result = ResetResult::RequestAlreadyInProgress;
+            return self.pending.respond(sequence, ResetResult::RequestAlreadyInProgress);
+        }
         let result = match request {
             Request::OutgoingReset { last_assigned_tsn, streams, .. } => {
                 let inbound = self.inbound_streams;
@@ -244,6 +334,11 @@ impl Association {
                 let outbound = self.outbound_streams;
                 if streams.is_empty() || streams.iter().any(|stream| stream >= outbound) {
                     ResetResult::WrongSsn
+                } else if let Some(open) = self.reset.open.as_mut().and_then(Open::streams)
+                    && streams.iter().all(|stream| open.numbers.contains(&stream))
+                {
+                    // §5.2.3: our own request says it all.
+                    ResetResult::NothingToDo
                 } else {
                     let streams: BTreeSet<u16> = streams.iter().collect();
                     for stream in streams {
@@ -255,10 +350,22 @@ impl Association {
             Request::AddOutgoing { count, .. } => match self.inbound_streams.checked_add(*count) {
                 Some(streams) if streams <= self.config.inbound_streams => {
                     self.inbound_streams = streams;
+                    self.reset.added = true;
                     ResetResult::Performed
                 }
                 _ => ResetResult::Denied,
             },
+            // §5.2.6: the streams are ours to add, by a request of our own.
+            Request::AddIncoming { count, .. } => {
+                let wanted = self.outbound_streams.checked_add(self.reset.add_outgoing);
+                match wanted.and_then(|wanted| wanted.checked_add(*count)) {
+                    Some(streams) if streams <= self.config.outbound_streams => {
+                        self.reset.add_outgoing += count;
+                        ResetResult::Performed
+                    }
+                    _ => ResetResult::Denied,
+                }
+            }
             _ => ResetResult::Denied,
         };
         self.reset.last_result = result;
@@ -303,19 +410,31 @@ impl Association {
             self.reset.timer = Some(now + self.send.rto.current());
             return;
         }
-        // A refusal leaves nothing to be done: the stream counts as reset on our side.
         let performed = matches!(result, ResetResult::Performed | ResetResult::NothingToDo);
         let Some(open) = self.reset.open.take() else { return };
         self.reset.timer = None;
         self.pending.reset_request = false;
-        for stream in open.streams {
-            if open.confirmed.contains(&stream) {
-                continue;
+        match open.asked {
+            Asked::Reset(streams) => {
+                // A refusal leaves nothing to be done: the stream counts as reset on our side.
+                for stream in streams.numbers {
+                    if streams.confirmed.contains(&stream) {
+                        continue;
+                    }
+                    if performed {
+                        self.send.queues.restart_stream(stream);
+                    }
+                    self.reset.outgoing.insert(stream);
+                }
             }
-            if performed {
-                self.send.queues.restart_stream(stream);
+            // H6.
+            Asked::AddOutgoing(count) if performed => {
+                self.outbound_streams = self.outbound_streams.saturating_add(count);
+                self.reset.added = true;
             }
-            self.reset.outgoing.insert(stream);
+            // The peer's own request follows.
+            Asked::AddIncoming(_) if performed => {}
+            Asked::AddOutgoing(_) | Asked::AddIncoming(_) => self.reset.refused = true,
         }
     }
 }

@@ -103,7 +103,14 @@ pub enum Request<'a> {
         /// How many.
         count: u16,
     },
-    /// Another request, to be denied: SSN/TSN reset (§4.3), streams that we should add (§4.6).
+    /// Its sender asks us to add streams that we send on (§4.6).
+    AddIncoming {
+        /// The number of the request.
+        sequence: u32,
+        /// How many.
+        count: u16,
+    },
+    /// Another request, to be denied: SSN/TSN reset (§4.3).
     Other {
         /// The number of the request.
         sequence: u32,
@@ -151,9 +158,10 @@ impl<'a> Request<'a> {
             parameter::ADD_OUTGOING_STREAMS_REQUEST => {
                 Self::AddOutgoing { sequence, count: u16_at(value, 4)? }
             }
-            parameter::SSN_TSN_RESET_REQUEST | parameter::ADD_INCOMING_STREAMS_REQUEST => {
-                Self::Other { sequence }
+            parameter::ADD_INCOMING_STREAMS_REQUEST => {
+                Self::AddIncoming { sequence, count: u16_at(value, 4)? }
             }
+            parameter::SSN_TSN_RESET_REQUEST => Self::Other { sequence },
             parameter::RE_CONFIGURATION_RESPONSE => {
                 Self::Response { sequence, result: ResetResult::from_wire(u32_at(value, 4)?) }
             }
@@ -181,6 +189,17 @@ pub(crate) fn write_outgoing_reset(
         buf.extend_from_slice(&stream.to_be_bytes());
     }
     // The padding of the parameter does count in the chunk's length unless it is the last one.
+    end(buf, start);
+}
+
+/// Appends a RE-CONFIG with a request to add `count` streams: `kind` says in which direction.
+pub(crate) fn write_add_streams(buf: &mut Vec<u8>, kind: u16, sequence: u32, count: u16) {
+    let start = begin(buf, ChunkType::ReConfig, 0);
+    let [high, low] = count.to_be_bytes();
+    buf.extend_from_slice(&kind.to_be_bytes());
+    buf.extend_from_slice(&12_u16.to_be_bytes());
+    buf.extend_from_slice(&sequence.to_be_bytes());
+    buf.extend_from_slice(&[high, low, 0, 0]);
     end(buf, start);
 }
 
@@ -219,6 +238,24 @@ mod tests {
         assert!(matches!(
             answer,
             Request::Response { sequence: 7, result: ResetResult::InProgress }
+        ));
+    }
+
+    #[test]
+    fn added_streams_read_back() {
+        let mut buf = Vec::new();
+        write_add_streams(&mut buf, parameter::ADD_OUTGOING_STREAMS_REQUEST, 1, 500);
+        write_add_streams(&mut buf, parameter::ADD_INCOMING_STREAMS_REQUEST, 2, 600);
+        let requests: Vec<_> = Chunks::new(&buf)
+            .flat_map(|chunk| Parameters::new(chunk.value))
+            .filter_map(|p| Request::parse(&p))
+            .collect();
+        assert!(matches!(
+            requests[..],
+            [
+                Request::AddOutgoing { sequence: 1, count: 500 },
+                Request::AddIncoming { sequence: 2, count: 600 }
+            ]
         ));
     }
 

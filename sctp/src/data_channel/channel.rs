@@ -91,6 +91,14 @@ impl Channel {
 pub(crate) struct Events(u8);
 
 impl Events {
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    pub(crate) const fn from_bits(bits: u8) -> Self {
+        Self(bits & 0x3f)
+    }
+
     pub(crate) const INCOMING: u8 = 1;
     pub(crate) const OPEN: u8 = 1 << 1;
     pub(crate) const READABLE: u8 = 1 << 2;

@@ -472,7 +472,11 @@ impl Session {
                 event::Event::IncomingStreamReset(stream) => self.incoming_reset(now, stream),
                 event::Event::OutgoingStreamReset(stream) => self.outgoing_reset(stream),
                 // Taken above; none of them comes from what was done since.
-                event::Event::Connected | event::Event::Restarted | event::Event::Closed(_) => {}
+                event::Event::Connected
+                | event::Event::Restarted
+                | event::Event::Closed(_)
+                | event::Event::StreamsAdded
+                | event::Event::StreamsRefused => {}
             }
         }
     }

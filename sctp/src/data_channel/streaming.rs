@@ -22,7 +22,7 @@ pub struct MessagePart {
 /// What is known of a message that is being written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Writing {
-    binary: bool,
+    pub(crate) binary: bool,
 }
 
 impl Session {

@@ -4,6 +4,7 @@
 use super::OVERHEAD;
 use super::reassembly::Misfit;
 use crate::chunk::data::Data;
+use crate::handover::{HandoverError, Reader, Writer, check};
 use crate::message::Order;
 use crate::tsn::number_is_after;
 use bytes::{Bytes, BytesMut};
@@ -95,6 +96,57 @@ impl Partials {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// What all of them hold.
+    pub(crate) fn held(&self) -> Held {
+        let mut held = Held::default();
+        for partial in self.0.values() {
+            held.add(partial.held());
+        }
+        held
+    }
+
+    pub(crate) fn hand_over(&self, out: &mut Writer) {
+        out.list(self.0.iter(), |out, ((order, message), partial)| {
+            out.order(*order);
+            out.u32(*message);
+            out.option(partial.ppid, Writer::u32);
+            out.u32(partial.base);
+            out.list(partial.runs.iter(), |out, run| {
+                out.u32(run.first);
+                out.u32(run.next);
+                out.flag(run.end);
+                out.bytes(&run.bytes);
+            });
+        });
+    }
+
+    pub(crate) fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), HandoverError> {
+        let partials = from.list(|from| {
+            let key = (from.order()?, from.u32()?);
+            let (ppid, base) = (from.option(Reader::u32)?, from.u32()?);
+            // Counted from `base`: where the last run ended, and whether the message ended there.
+            let (mut reached, mut ended) = (None, false);
+            let runs = from.list(|from| {
+                let (first, next, end) = (from.u32()?, from.u32()?, from.flag()?);
+                let bytes = BytesMut::from(from.slice()?);
+                let (start, stop) = (first.wrapping_sub(base), next.wrapping_sub(base));
+                let count = stop.checked_sub(start).ok_or(HandoverError::Malformed)?;
+                check(!ended && count > 0 && count as usize <= bytes.len())?;
+                check(reached.is_none_or(|reached| reached < start) && stop < 1 << 31)?;
+                (reached, ended) = (Some(stop), end);
+                Ok(Run { first, next, end, bytes })
+            })?;
+            check(runs.len() <= MAX_RUNS && (base != 0 || !runs.is_empty()))?;
+            let bytes = runs.iter().map(|run| run.bytes.len()).sum();
+            let runs = VecDeque::from(runs);
+            Ok((key, Partial { ppid, base, runs, bytes, reserved: 0 }))
+        })?;
+        for (key, partial) in partials {
+            check(self.0.insert(key, partial).is_none())?;
+        }
+        Ok(())
     }
 }
 

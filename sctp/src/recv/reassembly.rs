@@ -2,6 +2,7 @@
 //! ([RFC 9260 §6.9](https://www.rfc-editor.org/rfc/rfc9260#section-6.9)).
 
 use crate::chunk::data::Data;
+use crate::handover::{HandoverError, Reader, Writer, check};
 use crate::message::Order;
 use crate::tsn::Tsn;
 use bytes::{Bytes, BytesMut};
@@ -199,6 +200,45 @@ impl Reassembly {
             }
             keep
         });
+    }
+
+    pub(crate) fn hand_over(&self, out: &mut Writer) {
+        out.list(self.runs.iter(), |out, run| {
+            out.u32(run.first.0);
+            out.u32(run.next.0);
+            out.flag(run.begin);
+            out.flag(run.end);
+            out.order(run.order);
+            out.u16(run.stream);
+            out.u32(run.ssn);
+            out.u32(run.ppid);
+            out.bytes(&run.bytes);
+        });
+    }
+
+    /// Takes up what was handed over; `self` is new.
+    pub(crate) fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), HandoverError> {
+        let mut before: Option<Tsn> = None;
+        let runs = from.list(|from| {
+            let run = Run {
+                first: Tsn(from.u32()?),
+                next: Tsn(from.u32()?),
+                begin: from.flag()?,
+                end: from.flag()?,
+                order: from.order()?,
+                stream: from.u16()?,
+                ssn: from.u32()?,
+                ppid: from.u32()?,
+                bytes: BytesMut::from(from.slice()?),
+            };
+            check(run.next.is_after(run.first) && !run.is_whole() && !run.bytes.is_empty())?;
+            check(before.is_none_or(|before| run.first.is_at_or_after(before)))?;
+            before = Some(run.next);
+            Ok(run)
+        })?;
+        self.bytes = runs.iter().map(|run| run.bytes.len()).sum();
+        self.runs = VecDeque::from(runs);
+        Ok(())
     }
 
     /// Gives memory of busier times back.

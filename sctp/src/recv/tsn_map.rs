@@ -1,6 +1,7 @@
 //! Which transmission sequence numbers have arrived
 //! ([RFC 9260 §6.7](https://www.rfc-editor.org/rfc/rfc9260#section-6.7)).
 
+use crate::handover::{HandoverError, Reader, Writer, check};
 use crate::tsn::Tsn;
 
 /// The cumulative TSN and the runs of numbers beyond it.
@@ -147,6 +148,30 @@ impl TsnMap {
         });
         self.cumulative = tsn;
         self.join();
+    }
+
+    pub(crate) fn hand_over(&self, out: &mut Writer) {
+        out.u32(self.cumulative.0);
+        out.list(self.gaps.iter(), |out, (first, last)| {
+            out.u32(first.0);
+            out.u32(last.0);
+        });
+    }
+
+    /// Takes up what was handed over; `self` is new.
+    pub(crate) fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), HandoverError> {
+        self.cumulative = Tsn(from.u32()?);
+        // The number after a run, and the one after the cumulative one, are missing.
+        let mut missing = 1;
+        self.gaps = from.list(|from| {
+            let (first, last) = (Tsn(from.u32()?), Tsn(from.u32()?));
+            let start = first.distance_from(self.cumulative);
+            let end = last.distance_from(self.cumulative);
+            check(missing < start && start <= end && end <= MAX_DISTANCE)?;
+            missing = end + 1;
+            Ok((first, last))
+        })?;
+        check(self.gaps.len() <= MAX_GAPS)
     }
 
     /// Takes in the first run when the cumulative TSN has reached it.

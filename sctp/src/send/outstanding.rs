@@ -1,6 +1,7 @@
 //! What was sent and not yet acknowledged.
 
 pub(crate) mod forward;
+mod handover;
 mod loss;
 
 use crate::chunk::data::{self, Data, Form};

@@ -1,5 +1,7 @@
 //! Messages that wait to be sent.
 
+mod handover;
+
 use super::scheduler::{NORMAL_PRIORITY, Schedule, Scheduler, Share};
 use crate::chunk::data::Form;
 use crate::message::Order;

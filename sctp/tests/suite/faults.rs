@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A message that says where it belongs and that it is whole.
-fn numbered(rng: &mut ChaCha20Rng, stream: u16, number: u32) -> Outgoing {
+pub(crate) fn numbered(rng: &mut ChaCha20Rng, stream: u16, number: u32) -> Outgoing {
     let len = match rng.next_u32() % 10 {
         0 => rng.next_u32() % 100_000,
         1..4 => rng.next_u32() % 5_000,
@@ -21,7 +21,7 @@ fn numbered(rng: &mut ChaCha20Rng, stream: u16, number: u32) -> Outgoing {
 }
 
 /// The number of a message, which must be intact.
-fn number_of(payload: &[u8]) -> u32 {
+pub(crate) fn number_of(payload: &[u8]) -> u32 {
     let (number, rest) = payload.split_first_chunk::<4>().unwrap();
     let number = u32::from_be_bytes(*number);
     for (index, byte) in (0_u32..).zip(rest) {
@@ -30,7 +30,7 @@ fn number_of(payload: &[u8]) -> u32 {
     number
 }
 
-fn scheduler(rng: &mut ChaCha20Rng) -> Scheduler {
+pub(crate) fn scheduler(rng: &mut ChaCha20Rng) -> Scheduler {
     match rng.next_u32() % 5 {
         0 => Scheduler::FirstComeFirstServed,
         1 => Scheduler::RoundRobin,
@@ -40,7 +40,7 @@ fn scheduler(rng: &mut ChaCha20Rng) -> Scheduler {
     }
 }
 
-fn random_link(rng: &mut ChaCha20Rng) -> Link {
+pub(crate) fn random_link(rng: &mut ChaCha20Rng) -> Link {
     Link {
         delay: ms(u64::from(rng.next_u32() % 60)),
         jitter: ms(u64::from(rng.next_u32() % 30)),
@@ -50,17 +50,17 @@ fn random_link(rng: &mut ChaCha20Rng) -> Link {
     }
 }
 
-struct Traffic {
-    sent: BTreeMap<u16, u32>,
-    received: BTreeMap<u16, Vec<u32>>,
+pub(crate) struct Traffic {
+    pub(crate) sent: BTreeMap<u16, u32>,
+    pub(crate) received: BTreeMap<u16, Vec<u32>>,
 }
 
 impl Traffic {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { sent: BTreeMap::new(), received: BTreeMap::new() }
     }
 
-    fn read(&mut self, association: &mut Association) {
+    pub(crate) fn read(&mut self, association: &mut Association) {
         while let Some(event) = association.poll_event() {
             match event {
                 Event::Readable(stream) => {
@@ -76,7 +76,7 @@ impl Traffic {
     }
 }
 
-fn step(pair: &mut Pair<Association>, a: &mut Traffic, z: &mut Traffic, time: Duration) {
+pub(crate) fn step(pair: &mut Pair<Association>, a: &mut Traffic, z: &mut Traffic, time: Duration) {
     let limit = pair.now + time;
     while pair.step(limit) {
         a.read(&mut pair.a);

@@ -12,6 +12,7 @@ mod contract;
 mod data;
 mod ending;
 mod faults;
+mod handover;
 mod handshake;
 mod interleaving;
 #[path = "../path/ours.rs"]
@@ -19,6 +20,7 @@ mod ours;
 mod pair;
 #[path = "../path/mod.rs"]
 mod path;
+mod reset;
 mod snap;
 mod streaming;
 mod throughput;

@@ -1,0 +1,218 @@
+//! All channels of a connection, going on in another process.
+
+use super::channel::{Channel, ChannelState, ChannelStats, Events};
+use super::message::DCEP;
+use super::open::ChannelInit;
+use super::session::{Config, Session};
+use super::streaming::Writing;
+use super::{ChannelId, Event, Role};
+use crate::association::Association;
+use crate::handover::{HandoverError, Reader, Writer, check};
+use crate::message::{Order, Reliability};
+use crate::recv::OVERHEAD;
+use crate::recv::handover::{read_message, read_mode, write_message, write_mode};
+use std::collections::VecDeque;
+use std::time::Instant;
+
+impl Session {
+    /// Returns the association and all its channels as bytes, from which [`Self::resume`] makes
+    /// them anew; see [`Association::hand_over`]. [`ChannelId`]s stay what they are.
+    ///
+    /// # Errors
+    ///
+    /// When the association is not established ([`HandoverError::NotEstablished`]).
+    pub fn hand_over(&mut self, now: Instant) -> Result<Vec<u8>, HandoverError> {
+        let role = self.role.ok_or(HandoverError::NotEstablished)?;
+        let mut out = Writer::new(now);
+        self.association.write_handover(&mut out)?;
+        out.flag(role == Role::Server);
+        out.option(self.remote_max_message_size, Writer::size);
+        out.flag(self.events.contains(&Event::Connected));
+        out.u32(self.next_serial);
+        out.list(self.slots.iter(), |out, slot| {
+            out.option(slot.as_ref(), |out, (serial, channel)| {
+                out.u32(*serial);
+                write_channel(out, channel);
+            });
+        });
+        out.list(self.listed.iter(), |out, id| {
+            out.u32(id.serial);
+            out.u32(id.slot);
+        });
+        out.list(self.early.iter(), |out, (stream, messages)| {
+            out.u16(*stream);
+            out.list(messages.iter(), write_message);
+        });
+        Ok(out.into_bytes())
+    }
+
+    /// Makes a session of what [`Self::hand_over`] gave, perhaps in another process; see
+    /// [`Association::resume`].
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are not what was handed over ([`HandoverError`]).
+    pub fn resume(
+        config: Config,
+        now: Instant,
+        seed: [u8; 32],
+        bytes: &[u8],
+    ) -> Result<Self, HandoverError> {
+        let association =
+            Association::with_control_ppid(config.association.clone(), now, seed, Some(DCEP));
+        let mut session = Self::new(config, now, seed);
+        session.association = association;
+        let mut from = Reader::new(bytes, now)?;
+        session.association.read_handover(&mut from)?;
+        session.read_channels(&mut from)?;
+        from.end()?;
+        Ok(session)
+    }
+
+    fn read_channels(&mut self, from: &mut Reader<'_>) -> Result<(), HandoverError> {
+        self.role = Some(if from.flag()? { Role::Server } else { Role::Client });
+        self.connected = true;
+        self.remote_max_message_size = from.option(Reader::size)?;
+        if from.flag()? {
+            self.events.push_back(Event::Connected);
+        }
+        self.next_serial = from.u32()?;
+        let slots =
+            from.list(|from| from.option(|from| Ok((from.u32()?, Box::new(read_channel(from)?)))))?;
+        // What the association does not hold any more counts in its window all the same.
+        let mut set_aside = 0;
+        for (slot, entry) in (0_u32..).zip(&slots) {
+            let Some((serial, channel)) = entry else {
+                self.free.push(slot);
+                continue;
+            };
+            if channel.state != ChannelState::Closed {
+                self.live += 1;
+                if let Some(stream) = channel.stream {
+                    check(self.on_stream(stream).is_none())?;
+                    *self.by_stream.entry(stream) = Some(ChannelId { serial: *serial, slot });
+                }
+            }
+            if channel.incoming {
+                self.name_bytes += channel.name_len();
+            }
+            set_aside += channel
+                .unread
+                .iter()
+                .map(|message| message.payload.len() + OVERHEAD)
+                .sum::<usize>();
+        }
+        self.slots = slots;
+        let listed = from.list(|from| Ok(ChannelId { serial: from.u32()?, slot: from.u32()? }))?;
+        for id in listed {
+            if let Some(channel) = self.channel_mut(id).filter(|channel| !channel.listed) {
+                channel.listed = true;
+                self.listed.push_back(id);
+            }
+        }
+        self.early = from.list(|from| {
+            let stream = from.u16()?;
+            Ok((stream, VecDeque::from(from.list(read_message)?)))
+        })?;
+        let early = self.early.iter().flat_map(|(_, messages)| messages);
+        self.early_bytes = early.map(|message| message.payload.len() + OVERHEAD).sum();
+        self.association.receiver().set_aside(set_aside + self.early_bytes);
+        Ok(())
+    }
+}
+
+fn write_channel(out: &mut Writer, channel: &Channel) {
+    let init = &channel.init;
+    out.bytes(init.label.as_bytes());
+    out.bytes(init.protocol.as_bytes());
+    out.order(init.order);
+    match init.reliability {
+        Reliability::Reliable => out.u8(0),
+        Reliability::MaxRetransmits(count) => {
+            out.u8(1);
+            out.u16(count);
+        }
+        Reliability::MaxPacketLifeTime(time) => {
+            out.u8(2);
+            out.duration(time);
+        }
+    }
+    out.u16(init.priority);
+    out.option(init.negotiated, Writer::u16);
+    out.u8(match channel.state {
+        ChannelState::Connecting => 0,
+        ChannelState::Open => 1,
+        ChannelState::Closing => 2,
+        ChannelState::Closed => 3,
+    });
+    out.option(channel.stream, Writer::u16);
+    for flag in [
+        channel.confirmed,
+        channel.incoming,
+        channel.reset_asked,
+        channel.outgoing_reset,
+        channel.incoming_reset,
+    ] {
+        out.flag(flag);
+    }
+    out.list(channel.unread.iter(), write_message);
+    out.option(channel.cut_short, Writer::u32);
+    out.size(channel.low_threshold);
+    out.option(channel.read_mode, write_mode);
+    out.option(channel.writing, |out, writing| out.flag(writing.binary));
+    let stats = &channel.stats;
+    for count in
+        [stats.messages_sent, stats.bytes_sent, stats.messages_received, stats.bytes_received]
+    {
+        out.u64(count);
+    }
+    out.u8(channel.events.bits());
+}
+
+fn read_channel(from: &mut Reader<'_>) -> Result<Channel, HandoverError> {
+    let text = |from: &mut Reader<'_>| {
+        let text = std::str::from_utf8(from.slice()?).map_err(|_| HandoverError::Malformed)?;
+        check(text.len() <= usize::from(u16::MAX))?;
+        Ok::<_, HandoverError>(Box::from(text))
+    };
+    let (label, protocol) = (text(from)?, text(from)?);
+    let order: Order = from.order()?;
+    let reliability = match from.u8()? {
+        0 => Reliability::Reliable,
+        1 => Reliability::MaxRetransmits(from.u16()?),
+        2 => Reliability::MaxPacketLifeTime(from.duration()?),
+        _ => return Err(HandoverError::Malformed),
+    };
+    let (priority, negotiated) = (from.u16()?, from.option(Reader::u16)?);
+    let init = ChannelInit { label, protocol, order, reliability, priority, negotiated };
+    let state = match from.u8()? {
+        0 => ChannelState::Connecting,
+        1 => ChannelState::Open,
+        2 => ChannelState::Closing,
+        3 => ChannelState::Closed,
+        _ => return Err(HandoverError::Malformed),
+    };
+    Ok(Channel {
+        init,
+        state,
+        stream: from.option(Reader::u16)?,
+        confirmed: from.flag()?,
+        incoming: from.flag()?,
+        reset_asked: from.flag()?,
+        outgoing_reset: from.flag()?,
+        incoming_reset: from.flag()?,
+        unread: VecDeque::from(from.list(read_message)?),
+        cut_short: from.option(Reader::u32)?,
+        low_threshold: from.size()?,
+        read_mode: from.option(read_mode)?,
+        writing: from.option(|from| Ok(Writing { binary: from.flag()? }))?,
+        stats: ChannelStats {
+            messages_sent: from.u64()?,
+            bytes_sent: from.u64()?,
+            messages_received: from.u64()?,
+            bytes_received: from.u64()?,
+        },
+        events: Events::from_bits(from.u8()?),
+        listed: false,
+    })
+}

@@ -1,0 +1,216 @@
+//! What an association takes with it from one process to another, as bytes.
+
+use crate::message::Order;
+use bytes::Bytes;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+
+/// Why an association cannot be handed over, or what was handed over not be taken up.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum HandoverError {
+    /// The bytes are not what was handed over.
+    #[error("the bytes are not an association that was handed over")]
+    Malformed,
+    /// The association is not established, or is being shut down.
+    #[error("only an established association can be handed over")]
+    NotEstablished,
+    /// The bytes are of another version.
+    #[error("handed over in version {0}, which is not known")]
+    Version(u8),
+}
+
+/// Appends values, big-endian.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    bytes: Vec<u8>,
+    now: Instant,
+}
+
+impl Writer {
+    pub(crate) fn new(now: Instant) -> Self {
+        let mut bytes = MAGIC.to_vec();
+        bytes.push(VERSION);
+        Self { bytes, now }
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    pub(crate) fn u8(&mut self, value: u8) {
+        self.bytes.push(value);
+    }
+
+    pub(crate) fn flag(&mut self, value: bool) {
+        self.u8(u8::from(value));
+    }
+
+    pub(crate) fn order(&mut self, order: Order) {
+        self.flag(order == Order::Unordered);
+    }
+
+    pub(crate) fn u16(&mut self, value: u16) {
+        self.bytes.extend_from_slice(&value.to_be_bytes());
+    }
+
+    pub(crate) fn u32(&mut self, value: u32) {
+        self.bytes.extend_from_slice(&value.to_be_bytes());
+    }
+
+    pub(crate) fn u64(&mut self, value: u64) {
+        self.bytes.extend_from_slice(&value.to_be_bytes());
+    }
+
+    pub(crate) fn size(&mut self, value: usize) {
+        self.u64(value as u64);
+    }
+
+    /// A value that may be none.
+    pub(crate) fn option<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
+        self.flag(value.is_some());
+        if let Some(value) = value {
+            write(self, value);
+        }
+    }
+
+    /// A time, as how far it is off.
+    pub(crate) fn time(&mut self, at: Option<Instant>) {
+        let left = at.map(|at| at.saturating_duration_since(self.now));
+        self.option(left, Self::duration);
+    }
+
+    pub(crate) fn duration(&mut self, duration: Duration) {
+        self.u64(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn bytes(&mut self, value: &[u8]) {
+        self.size(value.len());
+        self.bytes.extend_from_slice(value);
+    }
+
+    /// A list with its length.
+    pub(crate) fn list<T>(
+        &mut self,
+        values: impl ExactSizeIterator<Item = T>,
+        mut write: impl FnMut(&mut Self, T),
+    ) {
+        self.size(values.len());
+        for value in values {
+            write(self, value);
+        }
+    }
+}
+
+/// Reads what a [`Writer`] wrote. What it makes takes no more memory than a few times the bytes.
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+    now: Instant,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8], now: Instant) -> Result<Self, HandoverError> {
+        let rest = bytes.strip_prefix(MAGIC).ok_or(HandoverError::Malformed)?;
+        let mut reader = Self { rest, now };
+        match reader.u8()? {
+            VERSION => Ok(reader),
+            other => Err(HandoverError::Version(other)),
+        }
+    }
+
+    /// Nothing may be left.
+    pub(crate) const fn end(&self) -> Result<(), HandoverError> {
+        if self.rest.is_empty() { Ok(()) } else { Err(HandoverError::Malformed) }
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], HandoverError> {
+        let (value, rest) = self.rest.split_first_chunk::<N>().ok_or(HandoverError::Malformed)?;
+        self.rest = rest;
+        Ok(*value)
+    }
+
+    pub(crate) fn u8(&mut self) -> Result<u8, HandoverError> {
+        let [value] = self.array()?;
+        Ok(value)
+    }
+
+    pub(crate) fn flag(&mut self) -> Result<bool, HandoverError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(HandoverError::Malformed),
+        }
+    }
+
+    pub(crate) fn order(&mut self) -> Result<Order, HandoverError> {
+        Ok(if self.flag()? { Order::Unordered } else { Order::Ordered })
+    }
+
+    pub(crate) fn u16(&mut self) -> Result<u16, HandoverError> {
+        Ok(u16::from_be_bytes(self.array()?))
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32, HandoverError> {
+        Ok(u32::from_be_bytes(self.array()?))
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64, HandoverError> {
+        Ok(u64::from_be_bytes(self.array()?))
+    }
+
+    /// A number of bytes that are counted, far below what would overflow a sum.
+    pub(crate) fn size(&mut self) -> Result<usize, HandoverError> {
+        let size = usize::try_from(self.u64()?).map_err(|_| HandoverError::Malformed)?;
+        if size > usize::MAX >> 8 { Err(HandoverError::Malformed) } else { Ok(size) }
+    }
+
+    pub(crate) fn option<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, HandoverError>,
+    ) -> Result<Option<T>, HandoverError> {
+        if self.flag()? { read(self).map(Some) } else { Ok(None) }
+    }
+
+    pub(crate) fn time(&mut self) -> Result<Option<Instant>, HandoverError> {
+        let left = self.option(Self::duration)?;
+        Ok(left.and_then(|left| self.now.checked_add(left)))
+    }
+
+    pub(crate) fn duration(&mut self) -> Result<Duration, HandoverError> {
+        self.u64().map(Duration::from_nanos)
+    }
+
+    pub(crate) fn slice(&mut self) -> Result<&'a [u8], HandoverError> {
+        let len = self.size()?;
+        let (value, rest) = self.rest.split_at_checked(len).ok_or(HandoverError::Malformed)?;
+        self.rest = rest;
+        Ok(value)
+    }
+
+    pub(crate) fn bytes(&mut self) -> Result<Bytes, HandoverError> {
+        self.slice().map(Bytes::copy_from_slice)
+    }
+
+    /// A list; each of its values has a byte at least.
+    pub(crate) fn list<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Self) -> Result<T, HandoverError>,
+    ) -> Result<Vec<T>, HandoverError> {
+        let count = self.size()?;
+        check(count <= self.rest.len())?;
+        let mut values = Vec::new();
+        for _ in 0..count {
+            values.push(read(self)?);
+        }
+        Ok(values)
+    }
+}
+
+/// Whether what was read can be.
+pub(crate) const fn check(can_be: bool) -> Result<(), HandoverError> {
+    if can_be { Ok(()) } else { Err(HandoverError::Malformed) }
+}
+
+const MAGIC: &[u8] = b"peerless-sctp";
+const VERSION: u8 = 1;

@@ -1,0 +1,123 @@
+//! What has arrived, handed over.
+
+use super::interleaved::Held;
+use super::{OVERHEAD, Reading, Receiver, Stream};
+use crate::handover::{HandoverError, Reader, Writer, check};
+use crate::message::{Message, ReadMode};
+use crate::tsn::number_is_after;
+use std::collections::VecDeque;
+
+pub(crate) fn write_message(out: &mut Writer, message: &Message) {
+    out.u32(message.ppid);
+    out.bytes(&message.payload);
+}
+
+pub(crate) fn read_message(from: &mut Reader<'_>) -> Result<Message, HandoverError> {
+    Ok(Message { ppid: from.u32()?, payload: from.bytes()? })
+}
+
+pub(crate) fn write_mode(out: &mut Writer, mode: ReadMode) {
+    out.flag(mode == ReadMode::Parts);
+}
+
+pub(crate) fn read_mode(from: &mut Reader<'_>) -> Result<ReadMode, HandoverError> {
+    Ok(if from.flag()? { ReadMode::Parts } else { ReadMode::Whole })
+}
+
+impl Stream {
+    fn hand_over(&self, out: &mut Writer) {
+        out.u32(self.next);
+        out.option(self.read_mode, write_mode);
+        out.list(self.queue.iter(), write_message);
+        out.list(self.waiting.iter(), |out, (number, message)| {
+            out.u32(*number);
+            write_message(out, message);
+        });
+        self.partials.hand_over(out);
+        out.option(self.reading, |out, reading| {
+            out.order(reading.order);
+            out.u32(reading.message);
+            out.u32(reading.ppid);
+            out.flag(reading.abandoned);
+        });
+    }
+
+    fn resume(from: &mut Reader<'_>) -> Result<Self, HandoverError> {
+        let mut stream = Self { next: from.u32()?, ..Self::default() };
+        stream.read_mode = from.option(read_mode)?;
+        stream.queue = VecDeque::from(from.list(read_message)?);
+        let mut before = stream.next;
+        let waiting = from.list(|from| {
+            let number = from.u32()?;
+            check(number_is_after(number, before))?;
+            before = number;
+            Ok((number, read_message(from)?))
+        })?;
+        stream.waiting = VecDeque::from(waiting);
+        stream.partials.resume(from)?;
+        stream.reading = from.option(|from| {
+            Ok(Reading {
+                order: from.order()?,
+                message: from.u32()?,
+                ppid: from.u32()?,
+                abandoned: from.flag()?,
+            })
+        })?;
+        Ok(stream)
+    }
+}
+
+impl Receiver {
+    pub(crate) fn hand_over(&mut self, out: &mut Writer) {
+        self.map.hand_over(out);
+        self.reassembly.hand_over(out);
+        write_mode(out, self.read_mode);
+        let streams: Vec<_> = self.streams.iter_mut().collect();
+        out.list(streams.into_iter(), |out, (number, stream)| {
+            out.u16(number);
+            stream.hand_over(out);
+        });
+        out.list(self.control.iter(), |out, (number, message)| {
+            out.u16(*number);
+            write_message(out, message);
+        });
+    }
+
+    /// So many bytes are held for the application elsewhere, until [`Self::release`].
+    pub(crate) const fn set_aside(&mut self, bytes: usize) {
+        self.ready += bytes;
+    }
+
+    /// Takes up what was handed over; `self` is new. What is unread is told of again, and a SACK
+    /// tells the peer how things stand.
+    pub(crate) fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), HandoverError> {
+        self.map.resume(from)?;
+        self.reassembly.resume(from)?;
+        self.read_mode = read_mode(from)?;
+        let mut before = None;
+        let streams = from.list(|from| {
+            let number = from.u16()?;
+            check(before.is_none_or(|before| before < number))?;
+            before = Some(number);
+            Ok((number, Stream::resume(from)?))
+        })?;
+        let counted = |message: &Message| message.payload.len() + OVERHEAD;
+        for (number, stream) in streams {
+            self.ready += stream.queue.iter().map(counted).sum::<usize>();
+            self.waiting +=
+                stream.waiting.iter().map(|(_, message)| counted(message)).sum::<usize>();
+            let held: Held = stream.partials.held();
+            self.partial.add(held);
+            let readable = stream.is_readable(self.read_mode);
+            *self.streams.entry(number) = stream;
+            if readable {
+                self.mark_readable(number);
+            }
+        }
+        let control = from.list(|from| Ok((from.u16()?, read_message(from)?)))?;
+        self.ready += control.iter().map(|(_, message)| counted(message)).sum::<usize>();
+        self.control = VecDeque::from(control);
+        self.sack_now();
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! Messages that wait, handed over.
+
+use super::{Parts, Queued, Queues, Stream};
+use crate::chunk::data::Form;
+use crate::handover::{HandoverError, Reader, Writer, check};
+use crate::message::Order;
+use std::collections::VecDeque;
+
+impl Queued {
+    fn hand_over(&self, out: &mut Writer) {
+        let parts = match &self.parts {
+            Parts::Whole => None,
+            Parts::Open(parts) | Parts::Finished(parts) => Some(parts),
+        };
+        out.u8(match self.parts {
+            Parts::Whole => 0,
+            Parts::Open(_) => 1,
+            Parts::Finished(_) => 2,
+        });
+        out.bytes(&self.payload);
+        out.list(parts.map(VecDeque::iter).unwrap_or_default(), |out, part| out.bytes(part));
+        out.u32(self.ppid);
+        out.order(self.order);
+        out.option(self.max_retransmits, Writer::u16);
+        out.time(self.expires);
+        out.size(self.sent);
+        out.flag(self.counts);
+        out.u64(self.arrived);
+        out.u32(self.message);
+        out.u32(self.fsn);
+    }
+
+    fn resume(from: &mut Reader<'_>) -> Result<Self, HandoverError> {
+        let kind = from.u8()?;
+        let payload = from.bytes()?;
+        let parts = VecDeque::from(from.list(Reader::bytes)?);
+        let left: usize = payload.len() + parts.iter().map(bytes::Bytes::len).sum::<usize>();
+        check(parts.iter().all(|part| !part.is_empty()))?;
+        check(!payload.is_empty() || parts.is_empty())?;
+        let parts = match kind {
+            0 => Parts::Whole,
+            1 => Parts::Open(parts),
+            2 => Parts::Finished(parts),
+            _ => return Err(HandoverError::Malformed),
+        };
+        let mut message = Self::new(payload, from.u32()?, from.order()?);
+        message.parts = parts;
+        message.max_retransmits = from.option(Reader::u16)?;
+        message.expires = from.time()?;
+        message.sent = from.size()?;
+        message.len = message.sent + left;
+        message.counts = from.flag()?;
+        message.arrived = from.u64()?;
+        message.message = from.u32()?;
+        message.fsn = from.u32()?;
+        check(left > 0 || message.is_open())?;
+        check(message.sent == 0 || left > 0)?;
+        Ok(message)
+    }
+}
+
+impl Queues {
+    pub(crate) fn hand_over(&mut self, out: &mut Writer) {
+        out.flag(self.form == Form::IData);
+        out.size(self.begun_limit);
+        let streams: Vec<_> = self.streams.iter_mut().collect();
+        out.list(streams.into_iter(), |out, (number, stream)| {
+            out.u16(number);
+            out.u32(stream.next_ordered);
+            out.u32(stream.next_unordered);
+            out.u16(stream.share.priority);
+            out.size(stream.low_threshold);
+            out.flag(stream.reset_when_empty);
+            out.list(stream.queue.iter(), |out, message| message.hand_over(out));
+        });
+        out.list(self.drained.iter(), |out, stream| out.u16(*stream));
+    }
+
+    /// Takes up what was handed over; `self` is new.
+    pub(crate) fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), HandoverError> {
+        self.form = if from.flag()? { Form::IData } else { Form::Data };
+        self.begun_limit = from.size()?;
+        let mut before = None;
+        let mut begun = None;
+        let streams = from.list(|from| {
+            let number = from.u16()?;
+            check(before.is_none_or(|before| before < number))?;
+            before = Some(number);
+            let mut stream = Stream {
+                next_ordered: from.u32()?,
+                next_unordered: from.u32()?,
+                ..Stream::default()
+            };
+            stream.share.priority = from.u16()?;
+            stream.low_threshold = from.size()?;
+            stream.reset_when_empty = from.flag()?;
+            stream.queue = VecDeque::from(from.list(Queued::resume)?);
+            let count = stream.queue.len();
+            for (index, message) in stream.queue.iter().enumerate() {
+                check(index == 0 || !message.is_begun())?;
+                check(index + 1 == count || !message.is_open())?;
+            }
+            check(!stream.reset_when_empty || count > 0)?;
+            Ok((number, stream))
+        })?;
+        for (number, mut stream) in streams {
+            for message in &stream.queue {
+                let left = message.len - message.sent;
+                self.bytes += left;
+                stream.buffered += message.counted(left);
+                self.count = self.count.max(message.arrived.saturating_add(1));
+            }
+            stream.high = stream.buffered > stream.low_threshold;
+            if let Some(front) = stream.queue.front().filter(|front| front.is_begun()) {
+                self.begun += front.weight();
+                if self.form == Form::Data {
+                    // One message at a time is under way, and it must be ended first.
+                    check(begun.is_none() && !front.is_open() && front.order_fits())?;
+                    begun = Some(number);
+                }
+            }
+            *self.streams.entry(number) = stream;
+        }
+        if let Some(number) = begun {
+            self.enter(number);
+            self.schedule.hold();
+        }
+        let numbers: Vec<u16> = self.streams.iter_mut().map(|(number, _)| number).collect();
+        for number in numbers {
+            self.enter(number);
+        }
+        self.drained = VecDeque::from(from.list(Reader::u16)?);
+        Ok(())
+    }
+}
+
+impl Queued {
+    /// DATA has no numbers for unordered messages.
+    fn order_fits(&self) -> bool {
+        self.order == Order::Ordered || self.message == 0
+    }
+}

@@ -1,0 +1,128 @@
+//! RFC 6525: the reset of streams, and more of them.
+
+use crate::pair::{
+    Pair, Side, associations, chart, chunk, connected, message, ms, overheard, packet,
+};
+use peerless_sctp::{Association, Config, Event};
+use std::time::Duration;
+
+fn events(association: &mut Association) -> Vec<Event> {
+    std::iter::from_fn(|| association.poll_event()).collect()
+}
+
+/// A pair with 10 streams from A to Z and 20 back, which may become more.
+fn few_streams() -> Pair<Association> {
+    let mut config = Config::default();
+    config.outbound_streams = 10;
+    config.inbound_streams = 20;
+    let start = crate::pair::origin();
+    let mut pair = Pair::new(
+        start,
+        Association::client(config, start, [1; 32]),
+        Association::server(Config::default(), start, [2; 32]),
+    );
+    pair.run(ms(100));
+    events(&mut pair.a);
+    events(&mut pair.z);
+    assert_eq!((pair.a.outbound_streams(), pair.a.inbound_streams()), (10, 20));
+    pair.log = Some(Vec::new());
+    pair
+}
+
+#[test]
+fn streams_to_send_on_are_added() {
+    // §5.1.5. A → RE-CONFIG (add outgoing) → Z; Z → RE-CONFIG (performed) → A
+    let mut pair = few_streams();
+    pair.a.add_streams(pair.now, 5, 0);
+    pair.run(ms(100));
+    assert_eq!(chart(pair.log.as_ref().unwrap()), ["A ReConfig", "Z ReConfig"]);
+    assert_eq!(events(&mut pair.a), [Event::StreamsAdded]);
+    assert_eq!(events(&mut pair.z), [Event::StreamsAdded]);
+    assert_eq!((pair.a.outbound_streams(), pair.z.inbound_streams()), (15, 15));
+    pair.a.send(pair.now, message(14, 10, 1)).unwrap();
+    pair.run(ms(100));
+    assert!(pair.z.read(14).is_some());
+}
+
+#[test]
+fn streams_of_the_peer_are_added_by_its_own_request() {
+    // §5.1.6. A → RE-CONFIG (add incoming) → Z; Z → RE-CONFIG (performed), RE-CONFIG (add outgoing)
+    // → A; A → RE-CONFIG (performed) → Z
+    let mut pair = few_streams();
+    pair.a.add_streams(pair.now, 0, 7);
+    pair.run(ms(100));
+    let expected = ["A ReConfig", "Z ReConfig ReConfig", "A ReConfig"];
+    assert_eq!(chart(pair.log.as_ref().unwrap()), expected);
+    assert_eq!((pair.a.inbound_streams(), pair.z.outbound_streams()), (27, 27));
+    assert_eq!(events(&mut pair.a), [Event::StreamsAdded]);
+    assert_eq!(events(&mut pair.z), [Event::StreamsAdded]);
+    pair.z.send(pair.now, message(26, 10, 1)).unwrap();
+    pair.run(ms(100));
+    assert!(pair.a.read(26).is_some());
+}
+
+#[test]
+fn streams_beyond_the_limit_are_denied() {
+    // §5.2.5, §5.2.6: "SHOULD deny the request if the number of streams exceeds a limit".
+    let mut pair = few_streams();
+    pair.z.add_streams(pair.now, 5, 5);
+    pair.run(ms(200));
+    assert_eq!(events(&mut pair.z), [Event::StreamsRefused]);
+    assert_eq!((pair.z.outbound_streams(), pair.z.inbound_streams()), (20, 10));
+}
+
+#[test]
+fn a_request_that_is_lost_is_made_again() {
+    let mut pair = few_streams();
+    let mut lost = 0;
+    pair.filter = Some(Box::new(move |_, packet| {
+        lost += u32::from(packet[12] == 130);
+        packet[12] != 130 || lost > 3
+    }));
+    pair.a.add_streams(pair.now, 5, 5);
+    pair.a.reset_stream(pair.now, 3);
+    pair.run(Duration::from_secs(20));
+    assert_eq!((pair.a.outbound_streams(), pair.a.inbound_streams()), (15, 25));
+    assert_eq!((pair.z.outbound_streams(), pair.z.inbound_streams()), (25, 15));
+    assert!(events(&mut pair.z).contains(&Event::IncomingStreamReset(3)));
+}
+
+#[test]
+fn without_rfc_6525_streams_are_refused_here() {
+    let mut config = Config::default();
+    config.stream_reset = false;
+    config.outbound_streams = 5;
+    let mut pair = connected(&config);
+    pair.log = Some(Vec::new());
+    pair.a.add_streams(pair.now, 5, 5);
+    pair.run(ms(100));
+    assert_eq!(events(&mut pair.a), [Event::StreamsRefused]);
+    assert!(pair.log.as_ref().unwrap().is_empty());
+}
+
+#[test]
+fn a_request_out_of_sequence_is_answered_as_such() {
+    // §5.2.1. Z → RE-CONFIG (add incoming, of a far number) → A; A → RE-CONFIG (bad sequence) → Z
+    let (mut pair, secrets) = overheard(&Config::default());
+    pair.log = Some(Vec::new());
+    let mut request = vec![0, 18, 0, 12];
+    request.extend(secrets.tsn_a.wrapping_add(77).to_be_bytes());
+    request.extend([0, 1, 0, 0]);
+    pair.z.handle_datagram(pair.now, &packet(secrets.tag_z, &chunk(130, 0, &request)));
+    pair.run(ms(100));
+    let log = pair.log.as_ref().unwrap();
+    assert_eq!(chart(log), ["Z ReConfig"]);
+    assert_eq!(log[0].0, Side::Z);
+    assert_eq!(log[0].1[24..28], [0, 0, 0, 5], "Error - Bad Sequence Number");
+}
+
+#[test]
+fn asking_before_the_association_is_up_waits_for_it() {
+    let mut config = Config::default();
+    config.outbound_streams = 10;
+    let mut pair = associations(&config, 3);
+    pair.a.add_streams(pair.now, 5, 0);
+    pair.run(ms(300));
+    // Z's limit is 65 535 streams of A.
+    assert_eq!(pair.a.outbound_streams(), 15);
+}
