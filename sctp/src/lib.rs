@@ -81,6 +81,7 @@
 //!   outstanding chunks, timeout, congestion control, pacing. What has arrived: the map of numbers,
 //!   reassembly, the streams' queues. Partial reliability (RFC 3758), immediate SACKs (RFC 7053) and
 //!   interleaving (RFC 8260) run through both.
+//! * [`conformance`]: what the standards say, and the test that shows it.
 //! * [`data_channel`]: labels, numbers and ends of channels (RFC 8831, RFC 8832).
 //!
 //! # What is not here
@@ -92,6 +93,8 @@
 mod association;
 pub mod chunk;
 mod config;
+#[doc = include_str!("conformance.md")]
+pub mod conformance {}
 pub mod data_channel;
 mod event;
 mod handover;

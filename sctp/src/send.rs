@@ -634,7 +634,7 @@ impl Sender {
         self.partial_reliability = from.flag()?;
         self.peer_window = from.size()?;
         self.queues.resume(from)?;
-        self.outstanding = Outstanding::resume(from, now, self.form(), segment(self.mtu))?;
+        self.outstanding = Outstanding::resume(from, now, self.form())?;
         self.forward = self.outstanding.must_forward() && self.partial_reliability;
         self.update_timer(now, true);
         Ok(())

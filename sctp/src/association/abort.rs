@@ -34,12 +34,18 @@ impl Association {
         }
     }
 
+    /// As [`Self::violated`], where the standard has a cause of its own for it.
+    pub(crate) fn refuse(&mut self, cause: ErrorCause, information: &[u8], what: &'static str) {
+        if self.closed.is_none() {
+            self.owe_abort(cause, information.iter().take(64).copied().collect());
+            self.close(CloseReason::ProtocolViolation(what));
+        }
+    }
+
     /// A DATA chunk without user data (§6.2).
     pub(crate) fn no_user_data(&mut self, tsn: Tsn) {
-        if self.closed.is_none() {
-            self.owe_abort(ErrorCause::NoUserData, tsn.0.to_be_bytes().to_vec());
-            self.close(CloseReason::ProtocolViolation("a DATA chunk without user data"));
-        }
+        let what = "a DATA chunk without user data";
+        self.refuse(ErrorCause::NoUserData, &tsn.0.to_be_bytes(), what);
     }
 
     /// Ends the association for `reason` and tells the peer, should it be there after all.

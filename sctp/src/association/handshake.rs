@@ -187,9 +187,15 @@ impl Association {
         if self.closed.is_some() {
             return self.owe(Reply::Abort { tag: init.initiate_tag, flags: 0, cause: None });
         }
-        let Ok(unrecognized) = self.check_parameters(parameters) else {
-            let cause = Some((ErrorCause::UnresolvableAddress, Vec::new()));
-            return self.owe(Reply::Abort { tag: init.initiate_tag, flags: 0, cause });
+        let unrecognized = match self.check_parameters(parameters) {
+            Ok(unrecognized) => unrecognized,
+            Err(HostName(parameter)) => {
+                let cause = Some((
+                    ErrorCause::UnresolvableAddress,
+                    parameter.iter().take(64).copied().collect(),
+                ));
+                return self.owe(Reply::Abort { tag: init.initiate_tag, flags: 0, cause });
+            }
         };
         let (tag, tsn, tie_tags) = match self.state {
             State::Closed => (random_tag(&mut self.rng), self.initial_tsn(), (0, 0)),
@@ -238,14 +244,29 @@ impl Association {
         }
         if let Some(why) = refusal(&init) {
             self.peer_tag = init.initiate_tag;
-            return self.violated(now, why);
+            return self.refuse(ErrorCause::InvalidMandatoryParameter, why.as_bytes(), why);
         }
         let cookie = parameters.clone().find(|p| p.kind == parameter::STATE_COOKIE);
         let Some(cookie) = cookie.filter(|cookie| cookie.value.len() <= self.max_cookie_len())
         else {
             // §3.3.3: a mandatory parameter is missing. One that fits no packet is as good as none.
             self.peer_tag = init.initiate_tag;
-            return self.violated(now, "an INIT ACK without a cookie that fits");
+            // §3.3.10.2: one is missing, and its type.
+            let [high, low] = parameter::STATE_COOKIE.to_be_bytes();
+            let what = "an INIT ACK without a cookie that fits";
+            return self.refuse(
+                ErrorCause::MissingMandatoryParameter,
+                &[0, 0, 0, 1, high, low],
+                what,
+            );
+        };
+        let unrecognized = match self.check_parameters(parameters) {
+            Ok(unrecognized) => unrecognized,
+            Err(HostName(parameter)) => {
+                self.peer_tag = init.initiate_tag;
+                let what = "an INIT ACK with a host name";
+                return self.refuse(ErrorCause::UnresolvableAddress, parameter, what);
+            }
         };
         self.measure_handshake(now);
         self.handshake.cookie = Bytes::copy_from_slice(cookie.value);
@@ -254,9 +275,7 @@ impl Association {
         self.take_peer(&init, self.local_tag);
         self.state = State::CookieEchoed;
         self.pending.cookie_echo = true;
-        if let Ok(unrecognized) = self.check_parameters(parameters)
-            && !unrecognized.is_empty()
-        {
+        if !unrecognized.is_empty() {
             self.pending.report(ErrorCause::UnrecognizedParameters, &unrecognized);
         }
     }
@@ -418,11 +437,11 @@ impl Association {
 
     /// What INIT and INIT ACK carry that we do not know is reported when its type says so
     /// (§3.2.1). An error when a host name is given, which must be refused (§5.1.2).
-    fn check_parameters(&self, parameters: Parameters<'_>) -> Result<Vec<u8>, HostName> {
+    fn check_parameters<'p>(&self, parameters: Parameters<'p>) -> Result<Vec<u8>, HostName<'p>> {
         let mut unrecognized = Vec::new();
         for parameter in parameters {
             match parameter.kind {
-                parameter::HOST_NAME_ADDRESS => return Err(HostName),
+                parameter::HOST_NAME_ADDRESS => return Err(HostName(parameter.whole)),
                 // RFC 8261 §6.1 forbids the peer to send addresses: there is one path, so they
                 // are not looked at.
                 parameter::IPV4_ADDRESS
@@ -433,6 +452,7 @@ impl Association {
                 | parameter::COOKIE_PRESERVATIVE
                 | parameter::ECN_CAPABLE
                 | parameter::SUPPORTED_EXTENSIONS
+                | parameter::ZERO_CHECKSUM_ACCEPTABLE
                 | parameter::FORWARD_TSN_SUPPORTED => {}
                 other => {
                     let [high, _] = other.to_be_bytes();
@@ -458,8 +478,8 @@ impl Association {
     }
 }
 
-/// The peer gave a host name in the place of an address.
-struct HostName;
+/// The peer gave a host name in the place of an address, in this parameter.
+struct HostName<'p>(&'p [u8]);
 
 /// Why an INIT or INIT ACK cannot be accepted (§3.3.2).
 pub(crate) const fn refusal(init: &Init) -> Option<&'static str> {

@@ -8,6 +8,7 @@
 mod attack;
 mod bulk;
 mod channels;
+mod conformance;
 mod contract;
 mod data;
 mod ending;
@@ -20,6 +21,7 @@ mod ours;
 mod pair;
 #[path = "../path/mod.rs"]
 mod path;
+mod refusals;
 mod reset;
 mod snap;
 mod streaming;

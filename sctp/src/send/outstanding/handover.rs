@@ -34,10 +34,13 @@ impl Outstanding {
         from: &mut Reader<'_>,
         now: Instant,
         form: Form,
-        segment: usize,
     ) -> Result<Self, HandoverError> {
         let cumulative = Tsn(from.u32()?);
-        let mut outstanding = Self::new(cumulative.next(), segment);
+        let mut outstanding = Self::new(cumulative.next());
+        // One packet stands for all that had carried what is on its way; of the path it says nothing.
+        outstanding.packets.limited(0);
+        let packet = outstanding.packets.current(now, 0);
+        outstanding.packets.close();
         let chunks = from.list(|from| {
             let state = match from.u8()? {
                 0 => State::InFlight,
@@ -57,8 +60,8 @@ impl Outstanding {
             check(!payload.is_empty() || state == State::Abandoned)?;
             Ok(Sent {
                 payload,
-                sent_at: now,
                 expires,
+                packet,
                 ppid_or_fsn,
                 max_retransmits: max_retransmits.map(|max| max.saturating_add(1)),
                 message,
@@ -66,21 +69,31 @@ impl Outstanding {
                 transmissions,
                 form,
                 flags,
-                misses: 0,
                 state,
             })
         })?;
-        for chunk in &chunks {
+        for (tsn, chunk) in (0..).map(|index| cumulative.next().plus(index)).zip(&chunks) {
             match chunk.state {
-                State::InFlight => outstanding.in_flight += chunk.wire_len(),
-                State::Marked => outstanding.marked += 1,
-                State::Acknowledged => outstanding.beyond += 1,
+                State::InFlight => {
+                    outstanding.in_flight += chunk.wire_len();
+                    outstanding.detection.sent_again(packet, tsn);
+                }
+                State::Marked => {
+                    outstanding.marked += 1;
+                    outstanding.lost.push_back(tsn);
+                }
+                State::Acknowledged => match outstanding.runs.last_mut() {
+                    Some((_, last)) if last.next() == tsn => *last = tsn,
+                    _ => outstanding.runs.push((tsn, tsn)),
+                },
                 State::Abandoned => outstanding.abandoned += 1,
             }
             if matches!(chunk.state, State::InFlight | State::Marked) {
                 outstanding.payload += chunk.payload.len();
             }
         }
+        outstanding.packets.grow(outstanding.in_flight);
+        outstanding.detection.advance_past(chunks.len());
         outstanding.chunks = VecDeque::from(chunks);
         Ok(outstanding)
     }

@@ -42,6 +42,11 @@ impl Detection {
         self.oldest = self.oldest.saturating_sub(count);
     }
 
+    /// Whatever is in flight among the first `len` chunks was sent again.
+    pub(super) const fn advance_past(&mut self, len: usize) {
+        self.oldest = len;
+    }
+
     /// Nothing is in flight any more.
     pub(super) fn forget_all(&mut self, len: usize) {
         self.oldest = len;
