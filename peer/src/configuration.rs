@@ -6,6 +6,7 @@ use std::time::Duration;
 use dtls_srtp::{Certificate, Crypto};
 
 use crate::media::codec::{CodecCapability, HeaderExtensionCapability};
+use crate::security::SecurityPolicy;
 
 /// The settings of a [`PeerConnection`](crate::PeerConnection): the W3C's `RTCConfiguration`, and
 /// the bounds that a server wants to choose.
@@ -49,6 +50,8 @@ pub struct Configuration {
     /// How long consent lasts without an answer before the connection has failed. At most 30 s by
     /// RFC 7675 §5.1, which is the default.
     pub failed_timeout: Duration,
+    /// How secure a connection must be at least. The default takes the best that both sides have.
+    pub security_policy: SecurityPolicy,
     /// Whether the DTLS handshake rides in ICE's checks where the other side does that, too, which
     /// saves a round trip
     /// ([draft-hancke-webrtc-sped](https://datatracker.ietf.org/doc/draft-hancke-webrtc-sped/)).
@@ -80,6 +83,7 @@ impl Default for Configuration {
             pacing_rate: 10_000_000,
             disconnected_timeout: Duration::from_secs(5),
             failed_timeout: Duration::from_secs(30),
+            security_policy: SecurityPolicy::default(),
             sped: false,
             snap: false,
             max_transceivers: 128,

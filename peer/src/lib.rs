@@ -97,6 +97,7 @@
 //! | `configuration.rtpHeaderEncryptionPolicy` | [`Configuration::rtp_header_encryption_policy`] |
 //! | `transceiver.rtpHeaderEncryptionNegotiated` | [`TransportStats::cryptex`](stats::TransportStats::cryptex) |
 //! | `getStats()` | [`stats`](PeerConnection::stats) |
+//! | `RTCDtlsTransport`, and what its statistics say of security | [`security_report`](PeerConnection::security_report) |
 //! | `close()` | [`close`](PeerConnection::close) |
 //! | `onicecandidate`, `ontrack`, … | [`Event`] |
 //!
@@ -120,6 +121,7 @@ mod event;
 mod jsep;
 pub mod media;
 mod origin;
+pub mod security;
 mod signalling;
 #[cfg(feature = "sim")]
 pub mod sim;
@@ -142,6 +144,7 @@ pub use origin::Origin;
 pub use rtp::PayloadType;
 pub use rtp::section::Mode as ReceiveMode;
 pub use rtp::session::{Frame, OutgoingPacket, ReceivedFrame, ReceivedPacket};
+pub use security::{SecurityPolicy, SecurityReport};
 pub use signalling::{
     ConnectionState, IceCandidate, IceConnectionState, IceGatheringState, OfferOptions, SdpType,
     SessionDescription, SignalingState,

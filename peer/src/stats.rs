@@ -6,13 +6,13 @@
 
 use std::time::{Duration, Instant};
 
-use dtls_srtp::srtp;
 use rtp::session::{InboundStats, OutboundStats, RemoteInboundStats, RemoteOutboundStats};
 use stun::FiveTuple;
 
 use crate::data_channel::{DataChannelId, DataChannelState};
 use crate::media::MediaKind;
 use crate::media::transceiver::TransceiverId;
+use crate::security::{CertificateStats, Profile, Role, Version};
 use crate::transport::DtlsTransportState;
 
 /// Everything that [`PeerConnection::stats`](crate::PeerConnection::stats) knows.
@@ -53,12 +53,33 @@ pub struct TransportStats {
     pub round_trip_time: Option<Duration>,
     /// `dtlsState`.
     pub dtls_state: DtlsTransportState,
-    /// `tlsVersion` and `dtlsCipher`, for people: `DTLS 1.2 TLS_ECDHE_ECDSA_…`.
+    /// `dtlsRole`, once it is known.
+    pub dtls_role: Option<Role>,
+    /// `tlsVersion`, once there are keys; [`tls_version`](Self::tls_version) has it as the W3C
+    /// writes it.
+    pub dtls_version: Option<Version>,
+    /// `dtlsCipher`: the registered name of the cipher suite.
     pub dtls_cipher: Option<String>,
-    /// `srtpCipher`: the SRTP profile.
-    pub srtp_profile: Option<srtp::Profile>,
+    /// `srtpCipher`: the SRTP profile, whose `Display` is the registered name.
+    pub srtp_cipher: Option<Profile>,
     /// Whether the RTP header extensions and CSRCs that are sent are encrypted (cryptex, RFC 9335).
     pub cryptex: bool,
+    /// What `localCertificateId` refers to.
+    pub local_certificate: Option<CertificateStats>,
+    /// What `remoteCertificateId` refers to, once the other side is who it has to be.
+    pub remote_certificate: Option<CertificateStats>,
+}
+
+impl TransportStats {
+    /// Returns `tlsVersion`: "four upper case hexadecimal digits, representing the two bytes of the
+    /// version".
+    pub const fn tls_version(&self) -> Option<&'static str> {
+        match self.dtls_version {
+            Some(Version::Dtls12) => Some("FEFD"),
+            Some(Version::Dtls13) => Some("FEFC"),
+            _ => None,
+        }
+    }
 }
 
 /// `RTCIceCandidatePairStats`, with the kinds of both candidates.

@@ -9,6 +9,7 @@ use dtls_srtp::{dtls, srtp};
 use stun::FiveTuple;
 
 use crate::jsep::{CryptexPlan, DtlsRole, TransportId};
+use crate::security::CertificateStats;
 
 pub(crate) mod early;
 pub(crate) mod security;
@@ -30,6 +31,8 @@ pub(crate) struct Transport {
     /// Made when the role is known and ICE has a path, or its checks carry the handshake.
     pub(crate) dtls: Option<Box<dtls::Connection>>,
     pub(crate) dtls_state: DtlsTransportState,
+    /// When the handshake could begin, and when it was done.
+    pub(crate) handshake: Option<Handshake>,
     /// While ICE's checks carry the handshake, or may.
     pub(crate) sped: Option<Box<sped::Sped>>,
     pub(crate) remote_fingerprints: Vec<dtls_srtp::Fingerprint>,
@@ -46,6 +49,15 @@ pub(crate) struct Transport {
     pub(crate) had_path: bool,
     /// Where the goodbye of a closed connection goes.
     pub(crate) farewell: Option<FiveTuple>,
+}
+
+/// The course of the DTLS handshake.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Handshake {
+    pub(crate) begun: Instant,
+    pub(crate) done: Option<Instant>,
+    /// Whether it travelled inside checks, both ways.
+    pub(crate) in_checks: bool,
 }
 
 /// SRTP both ways.
@@ -89,6 +101,7 @@ impl Transport {
             dtls_role: None,
             dtls: None,
             dtls_state: DtlsTransportState::New,
+            handshake: None,
             sped: None,
             remote_fingerprints: Vec::new(),
             srtp: None,
@@ -113,6 +126,17 @@ impl Transport {
         let rtp = self.rtp.as_ref().and_then(|rtp| rtp.poll_timeout());
         let rtp = rtp.filter(|at| keyed || *at > now);
         earliest(earliest(dtls, rtp), unsent.then_some(now))
+    }
+
+    /// Whether RTP header extensions are sent encrypted.
+    pub(crate) fn encrypts_headers(&self) -> bool {
+        self.srtp.as_ref().is_some_and(|srtp| srtp.outbound.cryptex() != srtp::Cryptex::Off)
+    }
+
+    /// The other side's certificate, if it is the one that it has announced.
+    pub(crate) fn remote_certificate(&self) -> Option<CertificateStats> {
+        let dtls = self.dtls.as_ref().filter(|dtls| dtls.is_connected())?;
+        dtls.peer_certificate().map(CertificateStats::new)
     }
 
     /// Whether DTLS's timers run: as long as its flights travel in checks only, ICE repeats them.

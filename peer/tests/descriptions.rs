@@ -132,7 +132,7 @@ fn state(peer: &mut PeerConnection) -> State {
     let transceivers = transceivers.collect();
     let stats = peer.stats(base());
     let transports = stats.transports.iter().map(|transport| {
-        format!("{:?} {:?} {:?}", transport.path, transport.dtls_state, transport.srtp_profile)
+        format!("{:?} {:?} {:?}", transport.path, transport.dtls_state, transport.srtp_cipher)
     });
     let pairs = stats.candidate_pairs.iter().map(|pair| format!("{} {:?}", pair.path, pair.state));
     State {

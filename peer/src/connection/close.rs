@@ -7,6 +7,7 @@ use thiserror::Error as ThisError;
 
 use super::{PeerConnection, Route};
 use crate::event::Event;
+use crate::security::PolicyRefusal;
 use crate::signalling::{ConnectionState, IceConnectionState};
 
 /// Why a connection failed, in words that help.
@@ -37,6 +38,10 @@ pub enum FailureReason {
     /// DTLS ended.
     #[error("no secure connection: {0}")]
     Dtls(dtls::CloseReason),
+    /// The connection would not have been as secure as
+    /// [`Configuration::security_policy`](crate::Configuration::security_policy) asks for.
+    #[error("no secure connection: {0}")]
+    Policy(PolicyRefusal),
 }
 
 impl PeerConnection {

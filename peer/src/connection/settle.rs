@@ -8,7 +8,7 @@ use super::{FailureReason, PeerConnection, Route};
 use crate::event::{Event, Readable};
 use crate::jsep::DtlsRole;
 use crate::signalling::{ConnectionState, IceConnectionState, IceGatheringState};
-use crate::transport::{DtlsTransportState, SrtpContexts};
+use crate::transport::{DtlsTransportState, Handshake, SrtpContexts};
 
 /// How many routes wait for an endpoint at most; it takes them after every call.
 const MAX_ROUTES: usize = 256;
@@ -121,6 +121,7 @@ impl PeerConnection {
         }
         transport.dtls = Some(Box::new(connection));
         transport.dtls_state = DtlsTransportState::Connecting;
+        transport.handshake = Some(Handshake { begun: now, done: None, in_checks: false });
         self.tell_round_trip_time(index);
         self.start_data(now);
         self.replay_early(now, index);
@@ -219,8 +220,15 @@ impl PeerConnection {
     }
 
     fn on_dtls_connected(&mut self, now: Instant, index: usize) {
+        if self.refuses(now, index) {
+            return;
+        }
         let Some(transport) = self.transports.get_mut(index) else { return };
         transport.dtls_state = DtlsTransportState::Connected;
+        if let Some(handshake) = &mut transport.handshake {
+            handshake.done = Some(now);
+            handshake.in_checks = transport.sped.as_ref().is_some_and(|sped| sped.has_carried());
+        }
         if let (Some(sped), Some(dtls)) = (&mut transport.sped, &mut transport.dtls) {
             sped.finish(dtls);
             // "The reduced MTU should only be used until the DTLS handshake is complete."
@@ -251,6 +259,21 @@ impl PeerConnection {
         self.replay_early(now, index);
     }
 
+    /// Ends a connection that falls short of the policy, before anything can be sent or received.
+    fn refuses(&mut self, now: Instant, index: usize) -> bool {
+        let Some(transport) = self.transports.get_mut(index) else { return false };
+        let Some(dtls) = &mut transport.dtls else { return false };
+        let profile = dtls.srtp_keys().map(|keys| keys.profile);
+        let policy = &self.configuration.security_policy;
+        let Err(refusal) = policy.check(dtls, profile, transport.rtp.is_some()) else {
+            return false;
+        };
+        tracing::info!(%refusal, "the policy refuses the connection");
+        dtls.close(now);
+        self.failure.get_or_insert(FailureReason::Policy(refusal));
+        true
+    }
+
     fn on_dtls_closed(&mut self, now: Instant, index: usize, reason: dtls::CloseReason) {
         let Some(transport) = self.transports.get_mut(index) else { return };
         if reason == dtls::CloseReason::Remote {
@@ -258,7 +281,10 @@ impl PeerConnection {
             self.close_by_peer(now);
         } else {
             transport.dtls_state = DtlsTransportState::Failed;
-            self.failure.get_or_insert(FailureReason::Dtls(reason));
+            let refusal = self.configuration.security_policy.explain(reason);
+            self.failure.get_or_insert_with(|| {
+                refusal.map_or(FailureReason::Dtls(reason), FailureReason::Policy)
+            });
         }
     }
 

@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-use dtls_srtp::srtp::Cryptex;
-
 use super::PeerConnection;
 use crate::data_channel::DataChannelId;
+use crate::security::{CertificateStats, SecurityReport, cipher_suite_name, is_post_quantum};
 use crate::stats::{
     CandidatePairStats, DataChannelStats, InboundRtpStats, OutboundRtpStats, StatsReport,
     TransportStats,
@@ -27,28 +26,62 @@ impl PeerConnection {
         report
     }
 
+    /// How the connection is secured, once a transport is: of several, the first.
+    pub fn security_report(&self) -> Option<SecurityReport> {
+        self.security_reports().next()
+    }
+
+    /// How every transport that is connected is secured: more than one where not everything is
+    /// bundled.
+    pub fn security_reports(&self) -> impl Iterator<Item = SecurityReport> {
+        self.transports.iter().filter_map(|transport| {
+            let dtls = transport.dtls.as_ref().filter(|dtls| dtls.is_connected())?;
+            let handshake = transport.handshake?;
+            let group = dtls.group()?;
+            Some(SecurityReport {
+                dtls_role: dtls.role(),
+                version: dtls.version()?,
+                cipher_suite: dtls.cipher_suite()?,
+                group,
+                post_quantum: is_post_quantum(group),
+                local_certificate: self.local_certificate()?,
+                remote_certificate: transport.remote_certificate()?,
+                srtp_profile: transport.srtp.as_ref().map(|srtp| srtp.profile),
+                cryptex: transport.encrypts_headers(),
+                handshake_in_checks: handshake.in_checks,
+                handshake_time: handshake.done?.saturating_duration_since(handshake.begun),
+                flights_retransmitted: dtls.stats().flights_retransmitted,
+            })
+        })
+    }
+
+    fn local_certificate(&self) -> Option<CertificateStats> {
+        let config = self.dtls.as_ref().ok()?;
+        Some(CertificateStats::new(config.certificate().der()))
+    }
+
     fn transport_stats(&self) -> Vec<TransportStats> {
         let stats = self.transports.iter().map(|transport| {
             let dtls = transport.dtls.as_ref();
-            let version = dtls.and_then(|dtls| dtls.version());
             let suite = dtls.and_then(|dtls| dtls.cipher_suite());
+            let unproved = self.ice.counters().unproved_paths;
+            let dropped = self.counters.datagrams_dropped + transport.early.dropped();
             TransportStats {
                 packets_received: self.counters.datagrams_received,
                 packets_sent: self.counters.datagrams_sent,
                 bytes_received: self.counters.bytes_received,
                 bytes_sent: self.counters.bytes_sent,
-                packets_dropped: self.counters.datagrams_dropped + transport.early.dropped(),
+                packets_dropped: dropped + unproved,
                 path: self.ice.send_path(transport.component),
                 round_trip_time: self.ice.round_trip_time(transport.component),
                 dtls_state: transport.dtls_state,
-                dtls_cipher: version
-                    .zip(suite)
-                    .map(|(version, suite)| format!("{version} {suite:?}")),
-                srtp_profile: transport.srtp.as_ref().map(|srtp| srtp.profile),
-                cryptex: transport
-                    .srtp
-                    .as_ref()
-                    .is_some_and(|srtp| srtp.outbound.cryptex() != Cryptex::Off),
+                dtls_role: dtls.map(|dtls| dtls.role()),
+                dtls_version: dtls.and_then(|dtls| dtls.version()),
+                dtls_cipher: suite.map(cipher_suite_name),
+                srtp_cipher: transport.srtp.as_ref().map(|srtp| srtp.profile),
+                cryptex: transport.encrypts_headers(),
+                local_certificate: self.local_certificate(),
+                remote_certificate: transport.remote_certificate(),
             }
         });
         stats.collect()

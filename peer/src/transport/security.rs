@@ -32,5 +32,7 @@ pub(crate) fn config(
     };
     let config = dtls::Config::new(certificate, configuration.crypto.clone())
         .map_err(|error| error.to_string())?;
-    Ok(config.with_mtu(configuration.path_mtu))
+    Ok(config
+        .with_mtu(configuration.path_mtu)
+        .with_srtp_profiles(&configuration.security_policy.srtp_profiles))
 }

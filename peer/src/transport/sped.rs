@@ -35,6 +35,8 @@ pub(crate) struct Sped {
     answered: bool,
     /// Flights that DTLS has sent again.
     retransmissions: u64,
+    /// A check or a response had a datagram for DTLS.
+    carried: bool,
     /// ICE must be told.
     changed: bool,
 }
@@ -67,6 +69,7 @@ impl Sped {
             received: VecDeque::new(),
             answered: false,
             retransmissions: 0,
+            carried: false,
             changed: true,
         }
     }
@@ -153,8 +156,13 @@ impl Sped {
         if !self.remember(stun::crc32(&datagram)) {
             return None;
         }
-        self.answered = true;
+        (self.answered, self.carried) = (true, true);
         Some(datagram)
+    }
+
+    /// Whether a check or a response had something for DTLS.
+    pub(crate) const fn has_carried(&self) -> bool {
+        self.carried
     }
 
     /// The handshake is done on this side. Whose flight was the last keeps it under way.
