@@ -29,6 +29,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDR")]
     pub(crate) bind: Vec<IpAddr>,
 
+    /// Lets the DTLS handshake ride in ICE's checks where the browser does that, too (SPED): in
+    /// Chromium, --force-fieldtrials=WebRTC-IceHandshakeDtls/Enabled/
+    #[arg(long)]
+    pub(crate) sped: bool,
+
     /// Calls itself over UDP on this machine, without a browser, and says how it went
     #[arg(long)]
     pub(crate) self_test: bool,

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use peerless::security::{Role, SecurityReport};
 use peerless::stats::StatsReport;
 use peerless::{MediaKind, PeerConnection};
 use serde::Serialize;
 
-use crate::signalling::Facts;
+use crate::signalling::{Facts, Security};
 
 /// What changes every second. Counts are from the beginning of the call.
 #[derive(Debug, Serialize)]
@@ -101,7 +102,6 @@ impl Figures {
 /// Says what a connection agreed on, `took` after its offer came.
 pub(crate) fn facts(pc: &mut PeerConnection, now: Instant, took: Duration) -> Facts {
     let report = pc.stats(now);
-    let transport = report.transports.first();
     let pair = report.candidate_pairs.iter().find(|pair| pair.in_use).map(|pair| {
         format!(
             "{} {} ↔ {}",
@@ -113,9 +113,29 @@ pub(crate) fn facts(pc: &mut PeerConnection, now: Instant, took: Duration) -> Fa
     Facts {
         connected_ms: milliseconds(took),
         pair,
-        dtls: transport.and_then(|it| it.dtls_cipher.clone()),
-        srtp: transport.and_then(|it| it.srtp_profile).map(|profile| profile.to_string()),
+        security: pc.security_report().map(|report| security(&report)),
         codecs: codecs(pc).join(" "),
+    }
+}
+
+/// Says in words how a connection is secured.
+fn security(report: &SecurityReport) -> Security {
+    Security {
+        line: report.to_string(),
+        version: report.version.to_string(),
+        group: report.group_name(),
+        post_quantum: report.post_quantum,
+        cipher_suite: report.cipher_suite_name(),
+        srtp: report.srtp_profile.map(|profile| profile.to_string()),
+        role: match report.dtls_role {
+            Role::Client => "client",
+            Role::Server => "server",
+        },
+        handshake_ms: milliseconds(report.handshake_time),
+        in_checks: report.handshake_in_checks,
+        retransmitted: report.flights_retransmitted,
+        local_fingerprint: report.local_certificate.fingerprint.to_string(),
+        remote_fingerprint: report.remote_certificate.fingerprint.to_string(),
     }
 }
 
@@ -141,9 +161,9 @@ fn codecs(pc: &mut PeerConnection) -> Vec<String> {
 impl Facts {
     /// Everything but the time, in a line.
     pub(crate) fn line(&self) -> String {
-        let srtp = self.srtp.as_ref().map(|srtp| format!("SRTP {srtp}"));
+        let security = self.security.as_ref().map(|security| security.line.clone());
         let codecs = Some(self.codecs.clone()).filter(|codecs| !codecs.is_empty());
-        let parts = [self.pair.clone(), self.dtls.clone(), srtp, codecs];
+        let parts = [self.pair.clone(), security, codecs];
         parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
     }
 }

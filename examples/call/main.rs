@@ -73,7 +73,9 @@ fn serve(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (commands, asked) = mpsc::channel(1024);
     let calls = web::Calls::new(commands, driver.waker());
     thread::Builder::new().name("web".to_owned()).spawn(move || web_thread(web, calls))?;
-    Ok(drive(driver, asked, Configuration::default())?)
+    let mut configuration = Configuration::default();
+    configuration.sped = arguments.sped;
+    Ok(drive(driver, asked, configuration)?)
 }
 
 /// Drives all calls, until it is told to stop.

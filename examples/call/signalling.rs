@@ -124,7 +124,24 @@ pub(crate) enum Mode {
 pub(crate) struct Facts {
     pub(crate) connected_ms: f64,
     pub(crate) pair: Option<String>,
-    pub(crate) dtls: Option<String>,
-    pub(crate) srtp: Option<String>,
+    pub(crate) security: Option<Security>,
     pub(crate) codecs: String,
+}
+
+/// The security report, in words.
+#[derive(Debug, Serialize)]
+pub(crate) struct Security {
+    /// All that a log needs.
+    pub(crate) line: String,
+    pub(crate) version: String,
+    pub(crate) group: String,
+    pub(crate) post_quantum: bool,
+    pub(crate) cipher_suite: String,
+    pub(crate) srtp: Option<String>,
+    pub(crate) role: &'static str,
+    pub(crate) handshake_ms: f64,
+    pub(crate) in_checks: bool,
+    pub(crate) retransmitted: u64,
+    pub(crate) local_fingerprint: String,
+    pub(crate) remote_fingerprint: String,
 }

@@ -170,6 +170,32 @@ fn chromium_without_devices_hides_its_addresses_and_still_connects() {
 }
 
 #[test]
+fn chromium_carries_the_handshake_in_its_checks() {
+    let _alone = alone();
+    let field_trial = "--force-fieldtrials=WebRTC-IceHandshakeDtls/Enabled/";
+    let Some(browser) = Browser::start_with(Devices::Fake, &[field_trial]) else { return };
+    for arguments in [&["--sped"][..], &[]] {
+        let does = !arguments.is_empty();
+        let program = Program::start_with(arguments);
+        let mut page = Page(browser.new_tab());
+        page.open(&format!("{}/?raw", program.url()));
+        page.click("#start");
+        page.wait_for("the call is connected", "peerless.state === 'connected'");
+        page.wait_for("Peerless reports", "peerless.facts.server.security");
+        let security = page.script("return peerless.facts.server.security");
+        assert_eq!(security["in_checks"], does, "{security}");
+        let [offer, answer] = ["localDescription", "remoteDescription"]
+            .map(|which| page.script(&format!("return peerless.pc.{which}.sdp")));
+        assert!(offer.as_str().unwrap().contains("sped"), "{offer}");
+        assert_eq!(answer.as_str().unwrap().contains("sped"), does, "{answer}");
+        page.pictures_keep_coming();
+        page.a_file_returns(100_000);
+        page.click("#hang-up");
+        program.wait_for("nothing is left of the call", is_empty);
+    }
+}
+
+#[test]
 fn firefox_gets_its_picture_and_files_back() {
     let _alone = alone();
     // Firefox leaves loopback out: its own addresses, and those that it is told of.

@@ -158,6 +158,7 @@ function hangUp() {
   $("say").querySelector("button").disabled = true;
   $("drop").dataset.disabled = "";
   $("facts").replaceChildren();
+  $("security").hidden = true;
   showState();
   showMode(false);
 }
@@ -311,11 +312,32 @@ function showMode(confirmed) {
 }
 
 function showFacts() {
-  const { pair, dtls, cipher, srtp, codecs } = figures.last?.facts ?? {};
-  const security = serverFacts.dtls ?? [dtls, cipher].filter(Boolean).join(" ");
-  const rows = { Pair: pair, DTLS: security, SRTP: serverFacts.srtp ?? srtp, Codecs: serverFacts.codecs ?? codecs, You: me };
+  const { pair, codecs } = figures.last?.facts ?? {};
+  const rows = { Pair: serverFacts.pair ?? pair, Codecs: serverFacts.codecs ?? codecs, You: me };
   if (serverFacts.connected_ms !== undefined) rows["Connected in"] = `${Math.round(serverFacts.connected_ms)} ms`;
-  $("facts").replaceChildren(
+  describe("facts", rows);
+  showSecurity(serverFacts.security);
+}
+
+/** What Peerless reports; the browser's statistics say the same, and the tests compare the two. */
+function showSecurity(security) {
+  $("security").hidden = !security;
+  if (!security) return;
+  const retransmitted = security.retransmitted ? `, ${security.retransmitted} flights sent again` : "";
+  const where = security.in_checks ? " inside ICE’s checks" : "";
+  $("security-line").textContent = security.line;
+  $("quantum").hidden = !security.post_quantum;
+  describe("security-facts", {
+    Records: security.cipher_suite,
+    Media: security.srtp ?? "not protected, as there is none",
+    Handshake: `${security.handshake_ms.toFixed(1)} ms as ${security.role}${where}${retransmitted}`,
+    "This browser": security.remote_fingerprint,
+    Peerless: security.local_fingerprint,
+  });
+}
+
+function describe(id, rows) {
+  $(id).replaceChildren(
     ...Object.entries(rows)
       .filter(([, value]) => value)
       .map(([name, value]) => {

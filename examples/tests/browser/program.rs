@@ -22,10 +22,20 @@ impl Program {
         Self::start_on(Ipv4Addr::LOCALHOST.into())
     }
 
+    /// Starts it with more arguments.
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
+        Self::spawn(Ipv4Addr::LOCALHOST.into(), arguments)
+    }
+
     /// Starts it with calls on another address than the loopback's.
     pub(crate) fn start_on(address: IpAddr) -> Self {
+        Self::spawn(address, &[])
+    }
+
+    fn spawn(address: IpAddr, arguments: &[&str]) -> Self {
         let mut child = Command::new(example("call"))
             .args(["--port", "0", "--udp-port", "0", "--bind", &address.to_string()])
+            .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

@@ -34,6 +34,11 @@ struct Session {
 impl Browser {
     /// Starts Chromium, or says that it is missing.
     pub(crate) fn start(devices: Devices) -> Option<Self> {
+        Self::start_with(devices, &[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn start_with(devices: Devices, more: &[&str]) -> Option<Self> {
         let started = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -74,6 +79,7 @@ impl Browser {
             arguments.push("--use-fake-device-for-media-stream");
             arguments.push("--use-fake-ui-for-media-stream");
         }
+        arguments.extend(more);
         let capabilities = json!({ "capabilities": { "alwaysMatch": {
             "goog:chromeOptions": { "args": arguments },
             "timeouts": { "script": 120_000 },
