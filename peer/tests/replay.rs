@@ -87,8 +87,10 @@ fn plain(datagram: &[u8]) -> &[u8] {
     match datagram[0] {
         // STUN is all of the seed, its integrity too.
         0..4 => datagram,
+        // DTLS 1.3: the flags and the epoch's bits; the sequence number is encrypted.
+        32..64 => &datagram[..1],
         // DTLS: type, version, epoch and sequence number of the first record.
-        20..64 => &datagram[..11],
+        20..32 => &datagram[..11],
         // RTCP: the header and the sender's SSRC; RTP: the fixed header.
         _ if (192..224).contains(&datagram[1]) => &datagram[..8],
         _ => &datagram[..12],

@@ -135,6 +135,20 @@ fn a_policy_that_both_can_satisfy_changes_nothing_else() {
 }
 
 #[test]
+fn the_strict_policy_is_what_two_of_us_agree_on_anyway() {
+    let mut pair = with_policies(SecurityPolicy::strict(), SecurityPolicy::strict());
+    let chat = call(&mut pair);
+    assert_works(&mut pair, chat);
+    let strict = pair.peers[A].security_report().unwrap();
+    assert!(strict.post_quantum);
+    let mut pair = Pair::new();
+    call(&mut pair);
+    let default = pair.peers[A].security_report().unwrap();
+    assert_eq!(strict.to_string(), default.to_string());
+    assert_eq!(default.to_string(), "DTLS 1.3 X25519MLKEM768 · SRTP AES-128-GCM");
+}
+
+#[test]
 fn refuses_an_srtp_profile_that_the_policy_does_not_have() {
     let gcm = [srtp::Profile::AeadAes128Gcm, srtp::Profile::AeadAes256Gcm];
     let old = [srtp::Profile::Aes128CmHmacSha1_80];

@@ -50,6 +50,32 @@ impl Connection {
         }
     }
 
+    /// Returns whether a server of DTLS 1.3 can send though it does not know yet who the client is:
+    /// its Finished message is sent, the client's certificate has not come
+    /// ([RFC 8446 §4.4.4](https://www.rfc-editor.org/rfc/rfc8446#section-4.4.4): "any such data is
+    /// being sent to an unauthenticated peer"). It spares half a round trip where what is sent is
+    /// no secret.
+    pub fn may_send_to_anyone(&self) -> bool {
+        match &self.phase {
+            Phase::Handshaking(handshake) => {
+                self.role == Role::Server
+                    && handshake.inbox.version() == Some(Version::Dtls13)
+                    && self.outgoing.has_application_keys()
+                    && handshake.flight.was_sent()
+            }
+            _ => false,
+        }
+    }
+
+    /// As [`Connection::begin`], where [`Connection::may_send_to_anyone`]: whoever greeted us can
+    /// read it.
+    pub fn begin_to_anyone(&mut self, buf: &mut Vec<u8>) -> Option<RecordStart> {
+        if !self.may_send_to_anyone() {
+            return None;
+        }
+        self.outgoing.begin(buf).map(RecordStart)
+    }
+
     /// Begins a record of application data: appends what stands before the plaintext to `buf`.
     /// The caller appends the plaintext, at most [`MAX_PLAINTEXT_LEN`] bytes, and calls
     /// [`Connection::seal`]. `None`, and nothing appended, unless [`Connection::may_send`].

@@ -185,6 +185,7 @@ impl PeerConnection {
             }
         }
         self.tell_data_of_dtls(now, index);
+        self.greet_early(now, index);
         settled & self.settle_sped(now, index)
     }
 
@@ -196,6 +197,21 @@ impl PeerConnection {
             && up
         {
             data.channels.lower_layer_up(now);
+        }
+    }
+
+    /// Where the other side can read what comes behind our first flight, SCTP need not wait for its
+    /// INIT.
+    fn greet_early(&mut self, now: Instant, index: usize) {
+        let Some(transport) = self.transports.get(index) else { return };
+        let Some(dtls) = &transport.dtls else { return };
+        let is_first = dtls.role() == dtls::Role::Server
+            && dtls.version() == Some(dtls::Version::Dtls13)
+            && !dtls.is_connected();
+        if let Some(data) = self.data.as_mut().filter(|data| data.transport == Some(transport.id))
+            && is_first
+        {
+            data.channels.end_hold(now);
         }
     }
 

@@ -83,7 +83,11 @@ impl SecurityPolicy {
             {
                 Some(PolicyRefusal::Version { offered: dtls::Version::Dtls12, wanted })
             }
-            CloseReason::Handshake(HandshakeError::NoCommonGroup) if self.post_quantum => {
+            // A server says no more than that; nothing else is narrowed.
+            CloseReason::Handshake(HandshakeError::NoCommonGroup)
+            | CloseReason::Alert(AlertDescription::HandshakeFailure)
+                if self.post_quantum =>
+            {
                 Some(PolicyRefusal::KeyExchange { group: None })
             }
             _ => None,

@@ -30,9 +30,13 @@ pub(crate) fn config(
                 .map_err(|error| error.to_string())?
         }
     };
-    let config = dtls::Config::new(certificate, configuration.crypto.clone())
+    let policy = &configuration.security_policy;
+    let mut config = dtls::Config::new(certificate, configuration.crypto.clone())
+        .and_then(|config| config.with_versions(policy.lowest_version(), policy.max_version))
         .map_err(|error| error.to_string())?;
-    Ok(config
-        .with_mtu(configuration.path_mtu)
-        .with_srtp_profiles(&configuration.security_policy.srtp_profiles))
+    if policy.post_quantum {
+        let groups = [rustls::NamedGroup::X25519MLKEM768];
+        config = config.with_groups(&groups).map_err(|error| error.to_string())?;
+    }
+    Ok(config.with_mtu(configuration.path_mtu).with_srtp_profiles(&policy.srtp_profiles))
 }

@@ -96,6 +96,16 @@ impl Association {
         }
     }
 
+    /// Sends the INIT that [`connect`](Self::connect) holds back at once: it can be there before
+    /// the peer's is made.
+    pub fn end_hold(&mut self, now: Instant) {
+        self.advance(now);
+        let held = self.state == State::CookieWait && self.handshake.sent_at.is_none();
+        if held && self.handshake.timer.take().is_some() {
+            self.handshake.init_due = true;
+        }
+    }
+
     /// The number of the first DATA chunk, as long as nothing is acknowledged.
     const fn initial_tsn(&self) -> Tsn {
         self.send.cumulative().next()

@@ -153,6 +153,13 @@ impl Session {
         }
     }
 
+    /// Lets a server begin the association without waiting for the client, which it does for a
+    /// moment otherwise: where DTLS lets it send first.
+    pub fn end_hold(&mut self, now: Instant) {
+        self.association.end_hold(now);
+        self.settle(now);
+    }
+
     /// Takes an SCTP packet, the plaintext of a DTLS record.
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
         self.lower_layer_up(now);
