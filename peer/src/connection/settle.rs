@@ -219,7 +219,7 @@ impl PeerConnection {
     fn settle_sped(&mut self, now: Instant, index: usize) -> bool {
         let Some(transport) = self.transports.get_mut(index) else { return true };
         let Some(sped) = &mut transport.sped else { return true };
-        if let Some(dtls) = transport.dtls.as_mut().filter(|_| sped.is_on()) {
+        if let Some(dtls) = transport.dtls.as_mut().filter(|_| sped.pulls()) {
             sped.pull(now, dtls);
         }
         let Some(embedding) = sped.take_embedding() else {

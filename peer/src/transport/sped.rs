@@ -35,6 +35,7 @@ pub(crate) struct Sped {
     answered: bool,
     /// Flights that DTLS has sent again.
     retransmissions: u64,
+    last_flight_is_ours: bool,
     /// A check or a response had a datagram for DTLS.
     carried: bool,
     /// ICE must be told.
@@ -69,9 +70,16 @@ impl Sped {
             received: VecDeque::new(),
             answered: false,
             retransmissions: 0,
+            last_flight_is_ours: false,
             carried: false,
             changed: true,
         }
+    }
+
+    /// Whether what DTLS makes belongs to the handshake: behind the other side's last flight come
+    /// ACKs and the like, which nobody acknowledges here.
+    pub(crate) fn pulls(&self) -> bool {
+        self.is_on() && (self.state != State::Finishing || self.last_flight_is_ours)
     }
 
     /// Whether checks carry the handshake.
@@ -121,8 +129,19 @@ impl Sped {
     }
 
     /// Notes a DTLS datagram that came as it is: it is acknowledged all the same.
+    ///
+    /// Application data is not: it would push the last flight out of what is told.
     pub(crate) fn note_received(&mut self, datagram: &[u8]) {
-        if self.is_on() {
+        /// DTLS 1.2's content type.
+        const APPLICATION_DATA: u8 = 23;
+        let is_data = match datagram.first() {
+            Some(&APPLICATION_DATA) => true,
+            // DTLS 1.3's header has two bits of the epoch, which is 2 for the handshake, 3 and up
+            // for what follows (RFC 9147 §4, §6.1).
+            Some(first @ 32..=63) => first & 0b11 != 2,
+            _ => false,
+        };
+        if self.is_on() && !is_data {
             self.remember(stun::crc32(datagram));
             self.answered = true;
         }
@@ -167,11 +186,11 @@ impl Sped {
 
     /// The handshake is done on this side. Whose flight was the last keeps it under way.
     pub(crate) fn finish(&mut self, dtls: &dtls::Connection) {
-        let last_flight_is_ours = match dtls.version() {
+        self.last_flight_is_ours = match dtls.version() {
             Some(dtls::Version::Dtls12) => dtls.role() == dtls::Role::Server,
             _ => dtls.role() == dtls::Role::Client,
         };
-        if !last_flight_is_ours {
+        if !self.last_flight_is_ours {
             self.clear();
         }
         if self.is_on() {
