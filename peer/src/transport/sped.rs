@@ -96,7 +96,9 @@ impl Sped {
     /// under way.
     pub(crate) fn pull(&mut self, now: Instant, dtls: &mut dtls::Connection) {
         let retransmissions = dtls.stats().flights_retransmitted;
-        let begins = self.answered || retransmissions != self.retransmissions;
+        // Behind the last flight there is none: what DTLS adds to it are ACKs.
+        let answered = self.answered && self.state != State::Finishing;
+        let begins = answered || retransmissions != self.retransmissions;
         if begins && self.pending.len() >= MAX_PENDING {
             self.clear();
         }
@@ -184,15 +186,14 @@ impl Sped {
         self.carried
     }
 
-    /// The handshake is done on this side. Whose flight was the last keeps it under way.
+    /// The handshake is done on this side, and what was under way is answered. The last flight, if
+    /// it is ours, is still to be made, and nothing answers it but its acknowledgement.
     pub(crate) fn finish(&mut self, dtls: &dtls::Connection) {
         self.last_flight_is_ours = match dtls.version() {
             Some(dtls::Version::Dtls12) => dtls.role() == dtls::Role::Server,
             _ => dtls.role() == dtls::Role::Client,
         };
-        if !self.last_flight_is_ours {
-            self.clear();
-        }
+        self.clear();
         if self.is_on() {
             self.state = State::Finishing;
         }
