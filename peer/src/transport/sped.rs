@@ -35,7 +35,8 @@ pub(crate) struct Sped {
     answered: bool,
     /// Flights that DTLS has sent again.
     retransmissions: u64,
-    last_flight_is_ours: bool,
+    /// Our handshake is done, and its last flight is ours and still to be taken from DTLS.
+    last_flight_comes: bool,
     /// A check or a response had a datagram for DTLS.
     carried: bool,
     /// ICE must be told.
@@ -70,7 +71,7 @@ impl Sped {
             received: VecDeque::new(),
             answered: false,
             retransmissions: 0,
-            last_flight_is_ours: false,
+            last_flight_comes: false,
             carried: false,
             changed: true,
         }
@@ -79,7 +80,7 @@ impl Sped {
     /// Whether what DTLS makes belongs to the handshake: behind the other side's last flight come
     /// ACKs and the like, which nobody acknowledges here.
     pub(crate) fn pulls(&self) -> bool {
-        self.is_on() && (self.state != State::Finishing || self.last_flight_is_ours)
+        self.is_on() && (self.state != State::Finishing || self.last_flight_comes)
     }
 
     /// Whether checks carry the handshake.
@@ -117,6 +118,7 @@ impl Sped {
             self.pending.push(Pending { hash, datagram: buf.as_slice().into(), sent: false });
             self.changed = true;
         }
+        self.last_flight_comes &= self.pending.is_empty();
     }
 
     /// Appends the next datagram that has to be sent as it is: "In SUCCEEDED state … any new DTLS
@@ -189,7 +191,7 @@ impl Sped {
     /// The handshake is done on this side, and what was under way is answered. The last flight, if
     /// it is ours, is still to be made, and nothing answers it but its acknowledgement.
     pub(crate) fn finish(&mut self, dtls: &dtls::Connection) {
-        self.last_flight_is_ours = match dtls.version() {
+        self.last_flight_comes = match dtls.version() {
             Some(dtls::Version::Dtls12) => dtls.role() == dtls::Role::Server,
             _ => dtls.role() == dtls::Role::Client,
         };
