@@ -27,7 +27,9 @@ impl Data {
     pub(crate) fn new(configuration: &Configuration, now: Instant, seed: [u8; 32]) -> Self {
         let mut config = sctp::data_channel::Config::default();
         config.association.max_receive_message_size = configuration.max_message_size;
-        config.association.send_buffer = configuration.max_buffered_amount;
+        let most = configuration.max_buffered_amount;
+        config.association.send_buffer = config.association.send_buffer.min(most);
+        config.association.max_send_buffer = most;
         config.association.over_dtls = true;
         config.association.mtu = configuration.path_mtu - DTLS_OVERHEAD;
         Self { channels: Session::new(config, now, seed), transport: None }

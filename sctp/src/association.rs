@@ -322,7 +322,7 @@ impl Association {
             return Err(SendError::TooLarge { message, limit });
         }
         let buffered = self.send.buffered();
-        if buffered > 0 && buffered.saturating_add(len) > self.config.send_buffer {
+        if buffered > 0 && buffered.saturating_add(len) > self.send_limit() {
             return Err(SendError::BufferFull { message, buffered });
         }
         Ok(message)
@@ -349,6 +349,12 @@ impl Association {
         queued.expires = expires;
         queued.counts = counts;
         self.send.push(message.stream, queued);
+    }
+
+    /// How many bytes may wait to be sent or acknowledged: more on a path that holds more.
+    fn send_limit(&self) -> usize {
+        let path = self.send.window().saturating_mul(3).min(self.config.max_send_buffer);
+        self.config.send_buffer.max(path)
     }
 
     /// Returns the next message of `stream`.

@@ -1,6 +1,7 @@
 //! What an association can be told.
 
 use crate::message::ReadMode;
+use crate::recv::budget::ReceiveBudget;
 use crate::send::scheduler::Scheduler;
 use std::time::Duration;
 
@@ -27,21 +28,31 @@ pub struct Config {
     pub outbound_streams: u16,
     /// How many streams the peer may send on. 65 535.
     pub inbound_streams: u16,
-    /// How many bytes we hold for a reader that does not read: messages and fragments, each
-    /// counted with 64 bytes on top. At least twice [`Self::max_receive_message_size`] is taken.
+    /// The receive window at first: how many bytes we hold for a reader that does not read, each
+    /// message counted with 64 bytes on top.
     ///
-    /// 1 MiB: a path of 100 Mbit/s and 80 ms is filled.
+    /// 128 KiB: five round trips of slow start, by which time it has followed the path.
     pub receive_window: usize,
+    /// The greatest receive window. The window follows what the application takes in a round trip,
+    /// while it reads promptly; what is held for it and what waits for something missing stay below
+    /// this. At least twice [`Self::max_receive_message_size`] is taken.
+    ///
+    /// 16 MiB: a path of a gigabit a second and 130 ms is filled.
+    pub max_receive_window: usize,
+    /// What several associations may hold together. `None`: each is bounded by itself.
+    pub receive_budget: Option<ReceiveBudget>,
     /// The largest message that the peer may send, in bytes; a larger one aborts the association,
     /// since fragments cannot be skipped without harm to other streams. 256 KiB, what browsers
     /// have.
     pub max_receive_message_size: usize,
     /// The largest message that we send, in bytes. 256 KiB.
     pub max_send_message_size: usize,
-    /// How many bytes may wait to be sent or acknowledged, over all streams; beyond, `send` gives
-    /// the message back. 4 MiB: twice what a path of 100 Mbit/s and 160 ms has under way. At least
-    /// one message always fits.
+    /// How many bytes may wait to be sent or acknowledged, over all streams, on any path; beyond,
+    /// `send` gives the message back. 4 MiB. At least one message always fits.
     pub send_buffer: usize,
+    /// How far [`Self::send_buffer`] grows with the path, to three congestion windows: one under
+    /// way, one that waits behind a gap, and one to come. 64 MiB: a path of 3 Gbit/s and 50 ms.
+    pub max_send_buffer: usize,
     /// RTO.Initial, while nothing was measured and no layer below has given its figure by
     /// [`set_round_trip_time`](crate::Association::set_round_trip_time).
     ///
@@ -116,11 +127,16 @@ impl Config {
         self
     }
 
-    /// The receive window in effect.
+    /// The receive window in effect at first.
     pub(crate) fn effective_receive_window(&self) -> usize {
-        self.receive_window
+        self.receive_window.clamp(MIN_RECEIVE_WINDOW, self.effective_max_receive_window())
+    }
+
+    /// The greatest receive window in effect.
+    pub(crate) fn effective_max_receive_window(&self) -> usize {
+        self.max_receive_window
             .max(self.max_receive_message_size.saturating_mul(2))
-            .clamp(MIN_RECEIVE_WINDOW, u32::MAX as usize)
+            .clamp(MIN_RECEIVE_WINDOW, MAX_RECEIVE_WINDOW)
     }
 
     /// The packet size in effect.
@@ -157,10 +173,13 @@ impl Default for Config {
             mtu: 1160,
             outbound_streams: 65_535,
             inbound_streams: 65_535,
-            receive_window: 1 << 20,
+            receive_window: 128 << 10,
+            max_receive_window: 16 << 20,
+            receive_budget: None,
             max_receive_message_size: 256 << 10,
             max_send_message_size: 256 << 10,
             send_buffer: 4 << 20,
+            max_send_buffer: 64 << 20,
             rto_initial: Duration::from_millis(500),
             rto_min: Duration::from_millis(200),
             rto_max: Duration::from_secs(10),
@@ -188,6 +207,8 @@ const MAX_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 const MAX_SACK_DELAY: Duration = Duration::from_millis(500);
 /// RFC 9260 §3.3.2: a smaller a_rwnd than 1500 is refused.
 const MIN_RECEIVE_WINDOW: usize = 4096;
+/// Sums of it stay within 32 bits, a_rwnd's.
+const MAX_RECEIVE_WINDOW: usize = 1 << 30;
 /// What every IPv4 host accepts; the control chunks that we make fit into it.
 const MIN_MTU: usize = 576;
 /// A chunk's length has 16 bits.

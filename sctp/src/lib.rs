@@ -82,6 +82,12 @@
 //!   reassembly, the streams' queues. Partial reliability (RFC 3758), immediate SACKs (RFC 7053) and
 //!   interleaving (RFC 8260) run through both.
 //! * [`conformance`]: what the standards say, and the test that shows it.
+//! * Congestion control is one of three behind a trait, chosen in [`Config::congestion_control`]. The
+//!   default keeps a model of the path, because a sender that takes each loss for congestion stays at
+//!   2 Mbit/s where one packet in a hundred is lost, whatever the path could carry. Losses are found
+//!   by when packets were sent (RFC 8985's RACK), and the tail is probed before T3-rtx.
+//! * The receive window follows what the application takes in a round trip, from 128 KiB to 16 MiB;
+//!   associations may share a [`ReceiveBudget`]. The send buffer follows the congestion window.
 //! * [`data_channel`]: labels, numbers and ends of channels (RFC 8831, RFC 8832).
 //!
 //! # What is not here
@@ -114,5 +120,6 @@ pub use config::{Config, CongestionControl};
 pub use event::{CloseReason, Event};
 pub use handover::HandoverError;
 pub use message::{Message, Order, Outgoing, Part, ReadMode, Reliability, Then};
+pub use recv::budget::ReceiveBudget;
 pub use send::scheduler::Scheduler;
 pub use tsn::Tsn;

@@ -2,10 +2,12 @@
 //! §6.7).
 
 pub(crate) mod block;
+pub(crate) mod budget;
 pub(crate) mod handover;
 pub(crate) mod interleaved;
 pub(crate) mod reassembly;
 pub(crate) mod tsn_map;
+pub(crate) mod window;
 
 use crate::chunk::data::{Data, Form};
 use crate::chunk::forward_tsn::{ForwardTsn, Skipped};
@@ -21,6 +23,7 @@ use reassembly::{Misfit, Reassembly, Whole};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tsn_map::{Arrival, TsnMap};
+use window::Window;
 
 /// Everything about data in the direction towards us.
 #[derive(Debug)]
@@ -38,14 +41,12 @@ pub(crate) struct Receiver {
     ready: usize,
     /// Bytes of whole ordered messages that wait for an earlier one, with [`OVERHEAD`].
     waiting: usize,
-    window: usize,
+    window: Window,
     max_message: usize,
     sack_delay: Duration,
     sack: SackDue,
     /// Packets with DATA since the last SACK.
     packets: u32,
-    /// The window that the last SACK told.
-    told_window: usize,
     /// Streams with messages that the application has not been told of.
     readable: VecDeque<u16>,
     /// Messages with this payload protocol identifier are kept apart.
@@ -163,7 +164,6 @@ pub(crate) enum Taken {
 
 impl Receiver {
     pub(crate) fn new(config: &Config, initial_tsn: Tsn, control_ppid: Option<u32>) -> Self {
-        let window = config.effective_receive_window();
         Self {
             map: TsnMap::new(initial_tsn),
             reassembly: Reassembly::default(),
@@ -174,12 +174,11 @@ impl Receiver {
             block: Block::default(),
             ready: 0,
             waiting: 0,
-            window,
+            window: Window::new(config),
             max_message: config.max_receive_message_size,
             sack_delay: config.sack_delay,
             sack: SackDue::No,
             packets: 0,
-            told_window: window,
             readable: VecDeque::new(),
             control_ppid,
             control: VecDeque::new(),
@@ -222,11 +221,9 @@ impl Receiver {
             + self.partial.bytes
     }
 
-    /// The window to tell. A small one is told as none, lest the peer sends small pieces (the
-    /// silly window of RFC 1122 §4.2.3.3).
-    fn a_rwnd(&self) -> usize {
-        let free = self.window.saturating_sub(self.held());
-        if free < MIN_WINDOW { 0 } else { free }
+    /// The receive window.
+    pub(crate) const fn window(&self) -> usize {
+        self.window.size()
     }
 
     /// Takes a DATA or I-DATA chunk.
@@ -250,7 +247,8 @@ impl Receiver {
             self.map.insert(data.tsn);
             return Ok(Taken::NoSuchStream);
         }
-        if !self.has_room(arrival) {
+        let (len, held) = (data.payload.len() + OVERHEAD, self.held());
+        if !self.window.admits(len, self.ready, held, arrival == Arrival::Next) {
             self.counters.refused += 1;
             self.sack = SackDue::Now;
             return Ok(Taken::Refused);
@@ -309,7 +307,7 @@ impl Receiver {
             ReadMode::Parts => usize::MAX,
         };
         // Many messages may be begun at a time: what is reserved for all of them is bounded.
-        let spare = self.window.saturating_sub(self.partial.reserved);
+        let spare = self.window.size().saturating_sub(self.partial.reserved);
         let reserve = if self.usual_len <= spare { self.usual_len } else { 0 };
         let partial = stream.partials.entry(data);
         if !partial.is_new() {
@@ -329,17 +327,6 @@ impl Receiver {
         };
         self.usual_len = payload.len().min(self.max_message);
         Ok(Some(Whole { stream: number, message, ppid, order, payload }))
-    }
-
-    /// Whether another chunk can be kept. The peer may overrun the window by what was under way
-    /// when it was told, and each message counts for more than its bytes, so that twice the window
-    /// is the bound. What moves the cumulative number on has twice the bound, unless the application
-    /// does not read: else what waits for it could never leave.
-    fn has_room(&self, arrival: Arrival) -> bool {
-        match arrival {
-            Arrival::Next => self.ready < 2 * self.window && self.held() < 4 * self.window,
-            _ => self.held() < 2 * self.window,
-        }
     }
 
     /// Puts a whole message where it belongs: to the application, or before its turn aside.
@@ -496,8 +483,10 @@ impl Receiver {
 
     /// A packet with DATA chunks was taken: decides about the SACK. RFC 9260 §6.2.
     #[inline]
-    pub(crate) fn packet_done(&mut self, now: Instant) {
+    pub(crate) fn packet_done(&mut self, now: Instant, rtt: Option<Duration>) {
         self.packets += 1;
+        let held = self.held();
+        self.window.packet(now, rtt.unwrap_or(USUAL_RTT), self.ready, held);
         match self.sack {
             SackDue::Now => {}
             // Every second packet.
@@ -545,8 +534,9 @@ impl Receiver {
 
     /// Appends a SACK; gives whether there was room.
     pub(crate) fn write_sack(&mut self, buf: &mut Vec<u8>, end: usize) -> bool {
-        let window = self.a_rwnd();
         let Some(room) = end.checked_sub(buf.len()) else { return false };
+        let held = self.held();
+        let window = self.window.tell(self.ready, held);
         let a_rwnd = u32::try_from(window).unwrap_or(u32::MAX);
         let written = sack::write(
             buf,
@@ -560,7 +550,6 @@ impl Receiver {
             return false;
         }
         self.map.clear_duplicates();
-        self.told_window = window;
         self.sack = SackDue::No;
         self.packets = 0;
         true
@@ -658,7 +647,7 @@ impl Receiver {
         } else {
             stream.reading = Some(Reading { order, message, ppid, abandoned: false });
         }
-        self.window_opened();
+        self.window_opened(payload.len());
         Some(Part { ppid, payload, then: if end { Then::End } else { Then::More } })
     }
 
@@ -681,22 +670,23 @@ impl Receiver {
     pub(crate) fn release(&mut self, bytes: usize) {
         debug_assert!(self.ready >= bytes, "more is read than was held");
         self.ready = self.ready.saturating_sub(bytes);
-        self.window_opened();
+        self.window_opened(bytes);
     }
 
-    /// There is more room than before.
-    fn window_opened(&mut self) {
-        // The peer may be waiting for the window: it is told when it has become much wider.
-        if self.told_window < self.window / 2 {
-            let free = self.window.saturating_sub(self.held());
-            if free >= self.told_window + self.window / 4 {
-                self.sack = SackDue::Now;
-            }
+    /// The application has taken bytes: there is more room than before, and the peer may be waiting
+    /// for it.
+    fn window_opened(&mut self, bytes: usize) {
+        let held = self.held();
+        self.window.taken(bytes, held);
+        if self.window.has_opened(self.ready, held) {
+            self.sack = SackDue::Now;
         }
     }
 
     /// Gives memory of busier times back.
     pub(crate) fn shrink(&mut self) {
+        let held = self.held();
+        self.window.shrink(held);
         self.block.shrink();
         self.reassembly.shrink();
         self.control.shrink_to(1);
@@ -710,5 +700,5 @@ impl Receiver {
 
 /// What a message in a queue takes beside its bytes.
 pub(crate) const OVERHEAD: usize = 64;
-/// Less room than about a packet is told as none.
-const MIN_WINDOW: usize = 1500;
+/// While no round-trip time is known.
+const USUAL_RTT: Duration = Duration::from_millis(100);

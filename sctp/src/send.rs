@@ -439,7 +439,9 @@ impl Sender {
             self.probed = false;
         }
         self.take_progress(now, progress, in_flight_before);
-        self.update_timer(now, progress.advanced);
+        // Beyond R3 of §6.3.2, which looks at the first chunk only: while anything is acknowledged,
+        // losses are found by that, those of retransmissions too, and T3-rtx has no say.
+        self.update_timer(now, progress.advanced || progress.bytes > 0);
         self.arm_probe(now);
         self.forward |= self.outstanding.must_forward() && self.partial_reliability;
         Ok(progress.bytes > 0 || progress.advanced)

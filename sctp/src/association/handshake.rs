@@ -339,6 +339,8 @@ impl Association {
             && cookie.peer.initiate_tag == self.peer_tag;
         let age = now.saturating_duration_since(self.origin).saturating_sub(cookie.made);
         let known = self.state != State::Closed;
+        // From our INIT ACK to its answer is a round trip; not when the answer was sent again.
+        self.send.rto.suggest(age);
         if age > self.config.cookie_lifetime && !(known && same) {
             let late = age - self.config.cookie_lifetime;
             let microseconds = u32::try_from(late.as_micros()).unwrap_or(u32::MAX);

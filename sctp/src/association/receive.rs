@@ -53,7 +53,7 @@ impl Association {
             return;
         }
         if data && self.state.may_receive() {
-            self.recv.packet_done(now);
+            self.recv.packet_done(now, self.send.rto.known());
             self.repeat_shutdown();
         }
         if self.has_deferred_reset() {

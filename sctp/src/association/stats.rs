@@ -106,7 +106,7 @@ impl Association {
             slow_start_threshold: self.send.threshold(),
             bytes_in_flight: self.send.in_flight(),
             peer_receive_window: self.send.peer_window(),
-            receive_window: self.config.effective_receive_window(),
+            receive_window: self.recv.window(),
             receive_buffered: self.recv.held(),
             send_buffered: self.send.buffered(),
             mtu: self.send.mtu(),

@@ -102,7 +102,7 @@ impl Association {
             return Err(AppendError::TooLarge { part, limit });
         }
         let buffered = self.send.buffered();
-        if buffered > 0 && buffered.saturating_add(part.len()) > self.config.send_buffer {
+        if buffered > 0 && buffered.saturating_add(part.len()) > self.send_limit() {
             return Err(AppendError::BufferFull { part, buffered });
         }
         self.send.append(stream, part);

@@ -48,6 +48,13 @@ impl Rto {
         }
     }
 
+    /// As [`Self::set_hint`], when there is nothing better.
+    pub(crate) fn suggest(&mut self, rtt: Duration) {
+        if self.hint.is_none() && self.smoothed.is_none() && rtt < self.initial {
+            self.set_hint(rtt);
+        }
+    }
+
     /// Takes a measurement. RFC 9260 §6.3.1 C2 and C3.
     pub(crate) fn measured(&mut self, rtt: Duration) {
         match self.smoothed {

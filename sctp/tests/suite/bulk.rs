@@ -40,7 +40,7 @@ fn hundred(queue: u64, loss: u32) -> Path {
 
 #[test]
 fn a_path_is_filled_whatever_it_loses() {
-    let config = large();
+    let config = Config::default();
     for (loss, least) in [(0, 93.0), (1_000, 90.0), (10_000, 80.0)] {
         let outcome = alone(&config, hundred(100, loss), Duration::from_secs(60));
         println!("{loss}: {outcome:?}");
@@ -52,7 +52,7 @@ fn a_path_is_filled_whatever_it_loses() {
 #[test]
 fn a_long_path_is_filled_whatever_it_loses() {
     let path = Path { loss: Loss::Random(10_000), ..Path::new(100, ms(200), 100) };
-    let outcome = alone(&large(), path, Duration::from_secs(30));
+    let outcome = alone(&Config::default(), path, Duration::from_secs(30));
     println!("{outcome:?}");
     assert!(outcome.goodput >= 60.0, "{outcome:?}");
 }
@@ -61,7 +61,7 @@ fn a_long_path_is_filled_whatever_it_loses() {
 fn a_path_without_a_limit_gives_what_the_windows_allow() {
     for (loss, least) in [(0, 2_000.0), (10_000, 400.0)] {
         let path = Path { rate: None, loss: Loss::Random(loss), ..Path::new(100, ms(50), 100) };
-        let outcome = alone(&large(), path, Duration::from_secs(5));
+        let outcome = alone(&Config::default(), path, Duration::from_secs(5));
         println!("{loss}: {outcome:?}");
         assert!(outcome.goodput >= least, "{outcome:?}");
     }
@@ -85,13 +85,14 @@ fn share(configs: [&Config; 2], path: Path, apart: Duration, time: Duration) -> 
 
 #[test]
 fn a_loss_based_neighbour_keeps_its_share() {
-    let mut reno = large();
+    let mut reno = Config::default();
     reno.congestion_control = CongestionControl::NewReno;
     for (queue, least) in [(100, 0.40), (25, 0.20)] {
         for apart in [0, 5] {
             let apart = Duration::from_secs(apart);
             let path = hundred(queue, 0);
-            let share = 1.0 - share([&large(), &reno], path, apart, Duration::from_secs(120));
+            let share =
+                1.0 - share([&Config::default(), &reno], path, apart, Duration::from_secs(120));
             println!("a queue of {queue} %: NewReno has {share:.3}");
             assert!(share >= least, "{share}");
         }
@@ -102,7 +103,7 @@ fn a_loss_based_neighbour_keeps_its_share() {
 fn two_of_ours_share_evenly() {
     for apart in [0, 3] {
         let share = share(
-            [&large(), &large()],
+            [&Config::default(), &Config::default()],
             hundred(100, 0),
             Duration::from_secs(apart),
             Duration::from_secs(120),
@@ -115,7 +116,7 @@ fn two_of_ours_share_evenly() {
 #[test]
 fn the_algorithms_of_the_standards_fill_a_path_without_loss() {
     for algorithm in [CongestionControl::NewReno, CongestionControl::Cubic] {
-        let mut config = large();
+        let mut config = Config::default();
         config.congestion_control = algorithm;
         let outcome = alone(&config, hundred(100, 0), Duration::from_secs(20));
         println!("{algorithm:?}: {outcome:?}");
@@ -126,7 +127,7 @@ fn the_algorithms_of_the_standards_fill_a_path_without_loss() {
 #[test]
 fn bursts_of_losses_are_repaired_at_the_rate_of_the_path() {
     let path = Path { loss: Loss::Bursts(10_000), ..Path::new(100, ms(50), 100) };
-    let outcome = alone(&large(), path, Duration::from_secs(20));
+    let outcome = alone(&Config::default(), path, Duration::from_secs(20));
     println!("{outcome:?}");
     assert!(outcome.goodput >= 80.0, "{outcome:?}");
     assert!(outcome.retransmitted <= 1.5, "{outcome:?}");
@@ -135,7 +136,7 @@ fn bursts_of_losses_are_repaired_at_the_rate_of_the_path() {
 #[test]
 fn a_managed_queue_stays_short() {
     let path = Path { queue: Queue::CoDel(2_500_000), ..Path::new(100, ms(50), 100) };
-    let outcome = alone(&large(), path, Duration::from_secs(20));
+    let outcome = alone(&Config::default(), path, Duration::from_secs(20));
     println!("{outcome:?}");
     assert!(outcome.goodput >= 90.0, "{outcome:?}");
     assert!(outcome.mean_wait < ms(5), "{outcome:?}");
@@ -143,13 +144,6 @@ fn a_managed_queue_stays_short() {
 
 #[test]
 fn slow_start_ends_before_the_queue_overflows() {
-    let outcome = alone(&large(), hundred(100, 0), Duration::from_secs(2));
+    let outcome = alone(&Config::default(), hundred(100, 0), Duration::from_secs(2));
     assert_eq!(outcome.overflowed, 0);
-}
-
-fn large() -> Config {
-    let mut config = Config::default();
-    config.receive_window = 16 << 20;
-    config.send_buffer = 40 << 20;
-    config
 }

@@ -166,6 +166,7 @@ fn the_last_packet_lost_is_sent_again_by_the_timer() {
 fn a_reader_that_does_not_read_stops_the_sender_and_goes_on_later() {
     let mut config = plain();
     config.receive_window = 100_000;
+    config.max_receive_window = 100_000;
     config.max_receive_message_size = 50_000;
     let mut pair = connected(&config);
     for number in 0..100 {

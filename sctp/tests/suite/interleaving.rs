@@ -156,6 +156,7 @@ fn many_large_messages_at_once_do_not_fill_the_window_with_pieces() {
     // leave.
     let mut config = Config::default();
     config.send_buffer = 64 << 20;
+    config.max_receive_window = 1 << 20;
     let mut pair = connected(&config);
     pair.link.rate = Some((12_500_000, 200_000));
     for stream in 0..200 {
@@ -220,6 +221,7 @@ fn small_messages_beside_a_bulk_transfer_take_two_round_trips_at_most() {
     // A loss costs another round trip, so the send buffer keeps the path full and its queue short.
     let mut config = Config::default();
     config.send_buffer = 384 << 10;
+    config.max_send_buffer = 384 << 10;
     let (worst, share) = latency_beside_bulk(&config);
     println!("interleaved: {worst:?}, the bulk has {share:.2} of the path");
     assert!(worst <= ms(200), "{worst:?}");

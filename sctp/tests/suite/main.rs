@@ -26,3 +26,4 @@ mod reset;
 mod snap;
 mod streaming;
 mod throughput;
+mod window;

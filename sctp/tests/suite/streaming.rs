@@ -11,6 +11,8 @@ use std::time::Duration;
 fn streaming() -> Config {
     let mut config = Config::default();
     config.max_send_message_size = usize::MAX;
+    config.max_send_buffer = 4 << 20;
+    config.max_receive_window = 1 << 20;
     config
 }
 

@@ -53,6 +53,8 @@ pub(crate) struct Bbr {
     filled: bool,
     /// How many times longer than usual the next probe waits, since the last ones ended in losses.
     patience: u32,
+    /// As a power of two, in packets: how fast the upper bound is raised.
+    growth: u32,
     random: u32,
     /// What [`Controller::on_spurious`] restores.
     before_loss: Option<(Option<Low>, Option<usize>)>,
@@ -143,6 +145,7 @@ impl Bbr {
             recent: Recent::default(),
             filled: false,
             patience: 1,
+            growth: 0,
             random: seed | 1,
             before_loss: None,
         }
@@ -262,6 +265,7 @@ impl Bbr {
                     let high = sample.lost_in_flight.max(self.bdp(100)).max(self.least());
                     self.high = Some(high);
                     self.patience = (self.patience * 2).min(MAX_PATIENCE);
+                    self.growth = 0;
                     self.go_down();
                 }
             }
@@ -402,11 +406,13 @@ impl Bbr {
         }
         if round {
             probe.rounds += 1;
-            // All that the upper bound allows got through without harm: one packet more, two, four.
+            // All that the upper bound allows got through without harm: one packet more, two, four,
+            // and on in the next probe, until one ends in losses.
             if let Some(high) = self.high
                 && sample.in_flight_before + 2 * self.segment >= high
             {
-                self.high = Some(high + (self.segment << probe.rounds.min(MAX_GROWTH)));
+                self.high = Some(high + (self.segment << self.growth));
+                self.growth = (self.growth + 1).min(MAX_GROWTH);
             }
         }
         self.phase = Phase::Up(probe);
@@ -489,6 +495,9 @@ impl Controller for Bbr {
     }
 
     fn pace(&self, rtt: Option<Duration>) -> Option<u64> {
+        if self.min_rtt.is_some_and(|(rtt, _)| rtt < UNPACED_RTT) {
+            return None;
+        }
         let rate = self.rate();
         if rate == 0 {
             return super::window_pace(self.window, rtt, STARTUP_PACE_PERCENT as u64);
@@ -583,7 +592,9 @@ const MAX_ROUNDS: usize = 62;
 const MIN_RTT_LIFE: Duration = Duration::from_secs(10);
 const PROBE_RTT: Duration = Duration::from_millis(200);
 const MAX_RTT: Duration = Duration::from_secs(60);
-/// Shorter round trips are the timers' doing.
-const MIN_RTT: Duration = Duration::from_micros(100);
+/// What is in flight is not reckoned with shorter round trips: a driver serves us less often.
+const MIN_RTT: Duration = Duration::from_millis(1);
+/// On paths shorter than a pacer's burst, acknowledgements alone pace what is sent.
+const UNPACED_RTT: Duration = Duration::from_micros(500);
 const MIN_THRESHOLD: Duration = Duration::from_micros(250);
 const MAX_PACKET_TIME: Duration = Duration::from_millis(50);

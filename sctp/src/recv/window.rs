@@ -1,0 +1,182 @@
+//! How much the peer may send before it is read
+//! ([RFC 9260 §6.2](https://www.rfc-editor.org/rfc/rfc9260#section-6.2), a_rwnd).
+//!
+//! A window smaller than what the path holds slows the sender down; one that is always large lets
+//! whoever sends fill our memory while nobody reads. So it starts small and follows what the
+//! application takes in a round trip: four times that, which lets a sender in slow start double, and
+//! leaves room for a round trip's worth behind a gap. While something waits to become whole there is
+//! room for two of the largest messages at least, or one larger than the window would never do.
+
+use super::budget::ReceiveBudget;
+use crate::config::Config;
+use std::time::{Duration, Instant};
+
+/// The window and what it is measured by.
+#[derive(Debug)]
+pub(crate) struct Window {
+    size: usize,
+    initial: usize,
+    most: usize,
+    /// Room for what is to become whole.
+    whole: usize,
+    /// The window that the last SACK told.
+    told: usize,
+    /// How much the peer may have made us hold by then, and on its way.
+    reach: usize,
+    /// Since when [`Self::read`] is counted.
+    since: Option<Instant>,
+    read: usize,
+    /// When the application last read, or had nothing to read.
+    prompt_at: Option<Instant>,
+    budget: Option<ReceiveBudget>,
+    /// What was drawn from it.
+    drawn: usize,
+}
+
+impl Window {
+    pub(crate) fn new(config: &Config) -> Self {
+        let most = config.effective_max_receive_window();
+        let initial = config.effective_receive_window();
+        Self {
+            size: initial,
+            initial,
+            most,
+            whole: config.max_receive_message_size.saturating_mul(2).min(most),
+            told: initial,
+            reach: 2 * initial,
+            since: None,
+            read: 0,
+            prompt_at: None,
+            budget: config.receive_budget.clone(),
+            drawn: 0,
+        }
+    }
+
+    pub(crate) const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The window to tell, with so much that the application could read, and so much held in all. A
+    /// small one is told as none, lest the peer sends small pieces (the silly window of RFC 1122
+    /// §4.2.3.3).
+    fn free(&self, ready: usize, held: usize) -> usize {
+        let size = if held > ready { self.size.max(self.whole) } else { self.size };
+        let mut free = size.saturating_sub(held);
+        if let Some(budget) = &self.budget {
+            free = free.min(self.drawn.saturating_sub(held) + budget.left());
+        }
+        if free < MIN_WINDOW { 0 } else { free }
+    }
+
+    /// The window for a SACK that is being made.
+    pub(crate) fn tell(&mut self, ready: usize, held: usize) -> usize {
+        self.told = self.free(ready, held);
+        // Each message counts for more than its bytes, which the peer does not know.
+        self.reach = (held + 2 * self.told).max(self.reach.min(2 * self.initial));
+        self.told
+    }
+
+    /// Whether the peer must be told that there is much more room than it knows.
+    #[inline]
+    pub(crate) fn has_opened(&self, ready: usize, held: usize) -> bool {
+        self.told < self.size / 2 && self.free(ready, held) >= self.told + self.size / 4
+    }
+
+    /// Whether another chunk of `len` bytes can be kept. What moves the cumulative number on has
+    /// twice the bound, unless the application does not read: else what waits for it could never
+    /// leave. With nothing held there is always room for one that does.
+    #[inline]
+    pub(crate) fn admits(&mut self, len: usize, ready: usize, held: usize, next: bool) -> bool {
+        let fits = if next {
+            ready < self.reach.max(MIN_WINDOW) && held < 2 * self.reach
+        } else {
+            held < self.reach
+        };
+        fits && (self.draw(held + len) || (next && held == 0))
+    }
+
+    /// Draws from the budget until `held` is covered.
+    #[inline]
+    fn draw(&mut self, held: usize) -> bool {
+        let Some(budget) = &self.budget else { return true };
+        if held <= self.drawn {
+            return true;
+        }
+        let more = held.next_multiple_of(STEP) - self.drawn;
+        let drawn = budget.draw(more);
+        if drawn {
+            self.drawn += more;
+        }
+        drawn
+    }
+
+    /// The application has taken `len` bytes, and `held` are left.
+    #[inline]
+    pub(crate) fn taken(&mut self, len: usize, held: usize) {
+        self.read += len;
+        if self.drawn > held + 2 * STEP {
+            self.give_back(held);
+        }
+    }
+
+    fn give_back(&mut self, held: usize) {
+        let keep = held.next_multiple_of(STEP).min(self.drawn);
+        if let Some(budget) = &self.budget {
+            budget.give_back(self.drawn - keep);
+        }
+        self.drawn = keep;
+    }
+
+    /// A packet with data came: once a round trip, the window follows what was read in it.
+    #[inline]
+    pub(crate) fn packet(&mut self, now: Instant, rtt: Duration, ready: usize, held: usize) {
+        let since = *self.since.get_or_insert(now);
+        let elapsed = now.saturating_duration_since(since);
+        if elapsed >= rtt.max(MIN_ROUND) {
+            self.adapt(now, elapsed, rtt, ready, held);
+        }
+    }
+
+    fn adapt(&mut self, now: Instant, elapsed: Duration, rtt: Duration, ready: usize, held: usize) {
+        let read = std::mem::take(&mut self.read);
+        self.since = Some(now);
+        if read > 0 || ready == 0 {
+            self.prompt_at = Some(now);
+            let share =
+                rtt.max(MIN_ROUND).as_nanos() * 4 * read as u128 / elapsed.as_nanos().max(1);
+            let wanted = usize::try_from(share).unwrap_or(usize::MAX);
+            self.size = self.size.max(wanted).min(self.most);
+        } else if self
+            .prompt_at
+            .is_some_and(|at| now.saturating_duration_since(at) >= PATIENCE.max(rtt * 4))
+        {
+            // Nobody reads: no more than what is there already.
+            self.size = self.size.min(held).max(self.initial);
+        }
+    }
+
+    /// A quiet time: the window starts anew.
+    pub(crate) fn shrink(&mut self, held: usize) {
+        self.size = self.initial;
+        self.give_back(held);
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        self.give_back(0);
+    }
+}
+
+/// Less room than about a packet is told as none.
+const MIN_WINDOW: usize = 1500;
+/// The budget is drawn in steps, so that not each chunk touches what all share.
+const STEP: usize = 16 << 10;
+/// On the shortest paths the machine's own pace is longer.
+const MIN_ROUND: Duration = Duration::from_millis(1);
+/// An application that has not read for so long does not read.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the origin of virtual time")]
+mod tests;
