@@ -162,11 +162,11 @@ impl Context {
         crypto: &Crypto,
         settings: Settings,
     ) -> Result<Self, KeyError> {
-        let key = Key::new(profile, key, &settings.encrypted_extensions, crypto)?;
+        let key = Key::new(profile, key, &settings, crypto)?;
         Ok(Self {
             keys: Keyring::new(key),
             sources: Sources::new(settings.max_sources),
-            settings: settings.bounded(profile),
+            settings: settings.bounded(),
             profile,
         })
     }
@@ -188,7 +188,7 @@ impl Context {
         if self.keys.find(key.mki()).is_some() {
             return Err(AddKeyError::Known);
         }
-        let key = Key::new(self.profile, key, &self.settings.encrypted_extensions, crypto)?;
+        let key = Key::new(self.profile, key, &self.settings, crypto)?;
         self.keys.add(key);
         Ok(())
     }
@@ -207,22 +207,15 @@ impl Context {
 
     /// Returns how many packets the master key that is sent with may still protect. When that is
     /// nearly none, it is time to agree on another.
-    pub fn packets_left(&self) -> PacketsLeft {
-        let Settings { max_rtp_packets, max_rtcp_packets, .. } = self.settings;
-        let key = &self.keys.current;
-        PacketsLeft {
-            rtp: max_rtp_packets.unwrap_or(u64::MAX).saturating_sub(key.rtp_packets),
-            rtcp: max_rtcp_packets.unwrap_or(u64::MAX).saturating_sub(key.rtcp_packets),
-        }
+    pub const fn packets_left(&self) -> PacketsLeft {
+        self.keys.current.left
     }
 
     /// Returns whether less than a sixteenth is left of what the master key that is sent with may
     /// protect.
     pub fn needs_new_key(&self) -> bool {
-        let left = self.packets_left();
-        let is_short = |left: u64, max: Option<u64>| left < max.unwrap_or(u64::MAX).div_ceil(16);
-        is_short(left.rtp, self.settings.max_rtp_packets)
-            || is_short(left.rtcp, self.settings.max_rtcp_packets)
+        let (left, whole) = (self.packets_left(), self.settings.lifetime(self.profile));
+        left.rtp < whole.rtp.div_ceil(16) || left.rtcp < whole.rtcp.div_ceil(16)
     }
 
     /// Returns the profile.
@@ -259,8 +252,7 @@ impl Context {
     /// Returns the rollover counter of a source's newest RTP packet, for those who join late;
     /// `None` before the first.
     pub fn rollover_counter(&self, ssrc: Ssrc) -> Option<u32> {
-        let slot = self.sources.find(ssrc.0).ok()?;
-        let newest = self.sources.get(slot)?.rtp.newest()?;
+        let newest = self.sources.get(ssrc.0)?.rtp.newest()?;
         Some((newest >> 16) as u32)
     }
 
@@ -269,11 +261,13 @@ impl Context {
     ///
     /// Returns false, and changes nothing, for a source already known or if the table is full.
     pub fn set_rollover_counter(&mut self, ssrc: Ssrc, counter: u32) -> bool {
-        let Ok(slot) = self.sources.find(ssrc.0) else { return false };
-        if self.sources.get(slot).is_some() {
+        let mut fresh = None;
+        if self.sources.find(ssrc.0, &mut fresh).is_err() {
             return false;
         }
-        self.sources.get_or_insert(slot, ssrc.0).first_counter = counter;
+        let Some(source) = &mut fresh else { return false };
+        source.first_counter = counter;
+        self.sources.keep(fresh);
         true
     }
 
@@ -294,47 +288,41 @@ impl Context {
         let ssrc = layout.ssrc;
         let mark = self.settings.cryptex.mark(&layout)?;
         let key = &mut self.keys.current;
-        if Some(key.rtp_packets) >= self.settings.max_rtp_packets {
+        if key.left.rtp == 0 {
             return Err(ProtectError::KeyExhausted);
         }
-        let slot = self.sources.find(ssrc).map_err(|_| ProtectError::TooManySources)?;
-        let index = match self.sources.get(slot) {
-            None => u64::from(layout.sequence_number),
-            Some(source) => {
-                let index =
-                    source.estimate(layout.sequence_number).ok_or(ProtectError::KeyExhausted)?;
-                if key.rtp.needs_unique_nonces() {
-                    let new = source.rtp.check(index, self.settings.replay_window);
-                    new.map_err(|_| ProtectError::Repeated)?;
-                }
-                index
-            }
-        };
+        let mut fresh = None;
+        let source = self.sources.find(ssrc, &mut fresh);
+        let source = source.map_err(|_| ProtectError::TooManySources)?;
+        let index = source.estimate(layout.sequence_number).ok_or(ProtectError::KeyExhausted)?;
+        if key.rtp.needs_unique_nonces() {
+            let new = source.rtp.check(index, self.settings.replay_window);
+            new.map_err(|_| ProtectError::Repeated)?;
+        }
 
         let mut portion = layout.payload();
         if let Some(mark) = mark {
             mark.write(buf, start, &layout);
             portion = layout.all_but_the_fixed();
         }
-        let packet = buf.get_mut(start..).ok_or(ProtectError::Malformed)?;
         // "If a packet is encrypted with Cryptex, it MUST NOT also use header extension encryption
         // [RFC6904], and vice versa" (RFC 9335 §5).
         if mark.is_none()
             && let (Some(header), Some(profile)) = (&key.header, layout.extension)
+            && let Some(packet) = buf.get_mut(start..)
             && let Some(elements) = layout.elements_mut(packet)
         {
             let ids = &self.settings.encrypted_extensions;
             header.apply(ssrc, index, ids, profile, elements);
         }
-        let tag = key.rtp.seal_rtp(ssrc, index, packet, portion)?;
-        key.rtp_packets += 1;
-        let source = self.sources.get_or_insert(slot, ssrc);
+        key.rtp.seal_rtp(ssrc, index, buf, start, portion, &key.mki)?;
+        key.left.rtp -= 1;
         if key.rtp.needs_unique_nonces() {
             source.rtp.mark(index, self.settings.replay_window);
         } else {
             source.rtp.advance(index);
         }
-        key.rtp.append(buf, &tag, &[], &key.mki);
+        self.sources.keep(fresh);
         Ok(())
     }
 
@@ -356,11 +344,10 @@ impl Context {
         let ssrc = layout.ssrc;
         let profile = self.settings.cryptex.unmark(&layout)?;
         let key = self.keys.find(parts.mki).ok_or(UnprotectError::UnknownMasterKey)?;
-        let slot = self.sources.find(ssrc).map_err(|_| UnprotectError::TooManySources)?;
-        let index = match self.sources.get(slot) {
-            None => u64::from(layout.sequence_number),
-            Some(source) => source.expect(layout.sequence_number, self.settings.replay_window)?,
-        };
+        let mut fresh = None;
+        let source = self.sources.find(ssrc, &mut fresh);
+        let source = source.map_err(|_| UnprotectError::TooManySources)?;
+        let index = source.expect(layout.sequence_number, self.settings.replay_window)?;
 
         let portion = match profile {
             None => layout.payload(),
@@ -375,7 +362,8 @@ impl Context {
             let ids = &self.settings.encrypted_extensions;
             header.apply(ssrc, index, ids, profile, elements);
         }
-        self.sources.get_or_insert(slot, ssrc).rtp.mark(index, self.settings.replay_window);
+        source.rtp.mark(index, self.settings.replay_window);
+        self.sources.keep(fresh);
         Ok(parts.packet)
     }
 
@@ -386,26 +374,27 @@ impl Context {
     ///
     /// [`ProtectError`]; `buf` is as it was, unless that is [`ProtectError::TooLong`].
     pub fn protect_rtcp(&mut self, buf: &mut Vec<u8>, start: usize) -> Result<(), ProtectError> {
-        let packet = buf.get_mut(start..).ok_or(ProtectError::Malformed)?;
+        let packet = buf.get(start..).ok_or(ProtectError::Malformed)?;
         let ssrc = rtcp_sender(packet).ok_or(ProtectError::Malformed)?;
         let key = &mut self.keys.current;
-        if Some(key.rtcp_packets) >= self.settings.max_rtcp_packets {
+        if key.left.rtcp == 0 {
             return Err(ProtectError::KeyExhausted);
         }
-        let slot = self.sources.find(ssrc).map_err(|_| ProtectError::TooManySources)?;
+        let mut fresh = None;
+        let source = self.sources.find(ssrc, &mut fresh);
+        let source = source.map_err(|_| ProtectError::TooManySources)?;
         // "The SRTCP index MUST be set to zero before the first SRTCP packet is sent, and MUST be
         // incremented by one, modulo 2^31, after each SRTCP packet is sent": wrapping would use a
         // nonce again, so that the key ends there instead (RFC 3711 §9.2).
-        let newest = self.sources.get(slot).and_then(|source| source.rtcp.newest());
-        let index = newest.map_or(0, |newest| newest + 1);
+        let index = source.rtcp.newest().map_or(0, |newest| newest + 1);
         if index > MAX_RTCP_INDEX {
             return Err(ProtectError::KeyExhausted);
         }
         let word = ENCRYPTED | index as u32;
-        let tag = key.rtcp.seal_rtcp(ssrc, word, packet)?;
-        key.rtcp_packets += 1;
-        self.sources.get_or_insert(slot, ssrc).rtcp.advance(index);
-        key.rtcp.append(buf, &tag, &word.to_be_bytes(), &key.mki);
+        key.rtcp.seal_rtcp(ssrc, word, buf, start, &key.mki)?;
+        key.left.rtcp -= 1;
+        source.rtcp.advance(index);
+        self.sources.keep(fresh);
         Ok(())
     }
 
@@ -425,13 +414,13 @@ impl Context {
         let word = u32::from_be_bytes(word);
         let index = u64::from(word & !ENCRYPTED);
         let key = self.keys.find(parts.mki).ok_or(UnprotectError::UnknownMasterKey)?;
-        let slot = self.sources.find(ssrc).map_err(|_| UnprotectError::TooManySources)?;
-        if let Some(source) = self.sources.get(slot) {
-            source.rtcp.check(index, self.settings.rtcp_replay_window)?;
-        }
+        let mut fresh = None;
+        let source = self.sources.find(ssrc, &mut fresh);
+        let source = source.map_err(|_| UnprotectError::TooManySources)?;
+        source.rtcp.check(index, self.settings.rtcp_replay_window)?;
         key.rtcp.open_rtcp(ssrc, word, parts.packet, parts.tag)?;
-        let source = self.sources.get_or_insert(slot, ssrc);
         source.rtcp.mark(index, self.settings.rtcp_replay_window);
+        self.sources.keep(fresh);
         Ok(parts.packet)
     }
 }

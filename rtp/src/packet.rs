@@ -42,11 +42,13 @@ impl<'a> Header<'a> {
     /// # Errors
     ///
     /// When the version isn't 2 or something is cut short.
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
         Self::split(bytes).map(|(header, _)| header)
     }
 
     /// The same, with what comes after the header.
+    #[inline]
     fn split(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), ParseError> {
         let cut = || ParseError::Cut { len: bytes.len() };
         let (fixed, rest) = bytes.split_first_chunk::<FIXED_LEN>().ok_or_else(cut)?;
@@ -70,6 +72,7 @@ impl<'a> Header<'a> {
     }
 
     /// Whether bytes of padding follow the payload.
+    #[inline]
     pub const fn has_padding(&self) -> bool {
         self.fixed[0] & PADDING != 0
     }
@@ -85,6 +88,7 @@ impl<'a> Header<'a> {
     }
 
     /// The sequence number, one more for each packet of this source.
+    #[inline]
     pub const fn sequence_number(&self) -> SequenceNumber {
         SequenceNumber(u16::from_be_bytes([self.fixed[2], self.fixed[3]]))
     }
@@ -95,16 +99,19 @@ impl<'a> Header<'a> {
     }
 
     /// The source.
+    #[inline]
     pub const fn ssrc(&self) -> Ssrc {
         Ssrc(u32::from_be_bytes([self.fixed[8], self.fixed[9], self.fixed[10], self.fixed[11]]))
     }
 
     /// The contributing sources that a mixer put together, at most 15.
+    #[inline]
     pub fn csrcs(&self) -> impl ExactSizeIterator<Item = Ssrc> + Clone + use<'a> {
         self.csrcs.iter().map(|bytes| Ssrc(u32::from_be_bytes(*bytes)))
     }
 
     /// The elements of the header extension.
+    #[inline]
     pub const fn extensions(&self) -> Extensions<'a> {
         self.extensions
     }
@@ -116,12 +123,14 @@ impl<'a> Header<'a> {
 
     /// The header's length in bytes: where the payload begins.
     #[expect(clippy::len_without_is_empty, reason = "a header is never empty")]
+    #[inline]
     pub const fn len(&self) -> usize {
         self.len
     }
 
     /// Where the elements of the header extension are in the packet, after the four bytes that
     /// announce them; `None` without a header extension.
+    #[inline]
     pub const fn extension_range(&self) -> Option<Range<usize>> {
         if self.fixed[0] & EXTENSION == 0 {
             return None;
@@ -263,6 +272,7 @@ impl<'a> Extensions<'a> {
     }
 
     /// The 16 bits that announce the form, and the bytes that follow the length.
+    #[inline]
     pub const fn raw(&self) -> (u16, &'a [u8]) {
         (self.profile, self.elements)
     }

@@ -55,15 +55,18 @@ impl Cipher {
         matches!(self.object, Object::Aead(_))
     }
 
-    /// Encrypts `portion` and returns the tag.
+    /// Encrypts `portion` of the packet in `buf[start..]` and appends tag and `mki`.
     #[inline]
     pub(super) fn seal_rtp(
         &self,
         ssrc: u32,
         index: u64,
-        packet: &mut [u8],
+        buf: &mut Vec<u8>,
+        start: usize,
         portion: Portion,
-    ) -> Result<Tag, CryptoError> {
+        mki: &[u8],
+    ) -> Result<(), CryptoError> {
+        let packet = buf.get_mut(start..).ok_or(CryptoError)?;
         match &self.object {
             Object::CounterMode { cipher, tag_len } => {
                 let counter = self.salt.counter(ssrc, index);
@@ -77,7 +80,7 @@ impl Cipher {
                     clear = packet.len();
                 }
                 let tag = cipher.seal(&counter, packet, clear, &rollover_counter(index));
-                Ok(Tag { bytes: tag, len: *tag_len })
+                end_counter_mode(buf, &[], mki, &tag, *tag_len);
             }
             Object::Aead(aead) => {
                 portion.gather(packet);
@@ -85,9 +88,10 @@ impl Cipher {
                     packet.split_at_mut_checked(portion.start).ok_or(CryptoError)?;
                 let tag = aead.seal(&self.salt.nonce(ssrc, index), header, secret);
                 portion.scatter(packet);
-                tag.map(Tag::from)
+                end_aead(buf, &tag?, &[], mki);
             }
         }
+        Ok(())
     }
 
     /// Checks the tag and decrypts `portion` of the packet.
@@ -125,28 +129,34 @@ impl Cipher {
         }
     }
 
-    /// Encrypts a compound packet after the sender's SSRC and returns the tag.
+    /// Encrypts the compound packet in `buf[start..]` after the sender's SSRC and appends tag,
+    /// index and `mki`.
     pub(super) fn seal_rtcp(
         &self,
         ssrc: u32,
         word: u32,
-        packet: &mut [u8],
-    ) -> Result<Tag, CryptoError> {
+        buf: &mut Vec<u8>,
+        start: usize,
+        mki: &[u8],
+    ) -> Result<(), CryptoError> {
+        let packet = buf.get_mut(start..).ok_or(CryptoError)?;
         let (index, word) = (u64::from(word & !ENCRYPTED), word.to_be_bytes());
         match &self.object {
             Object::CounterMode { cipher, tag_len } => {
                 let counter = self.salt.counter(ssrc, index);
                 // "M = Authenticated Portion", which ends with the index.
                 let tag = cipher.seal(&counter, packet, RTCP_CLEAR_LEN, &word);
-                Ok(Tag { bytes: tag, len: *tag_len })
+                end_counter_mode(buf, &word, mki, &tag, *tag_len);
             }
             Object::Aead(aead) => {
                 let (clear, secret) =
                     packet.split_first_chunk_mut::<RTCP_CLEAR_LEN>().ok_or(CryptoError)?;
                 let nonce = self.salt.nonce(ssrc, index);
-                aead.seal(&nonce, &rtcp_aad(clear, word), secret).map(Tag::from)
+                let tag = aead.seal(&nonce, &rtcp_aad(clear, word), secret)?;
+                end_aead(buf, &tag, &word, mki);
             }
         }
+        Ok(())
     }
 
     /// Checks the tag, and decrypts if the flag in the index says so.
@@ -180,29 +190,10 @@ impl Cipher {
         }
     }
 
-    /// Appends what follows a packet: with counter mode, the tag comes last and the rest before it
+    /// Takes a protected packet apart: with counter mode the tag comes last
     /// ([RFC 3711 §3.1, §3.4](https://www.rfc-editor.org/rfc/rfc3711#section-3.1)); the tag of an
     /// AEAD belongs to the ciphertext
     /// ([RFC 7714 §8.2, §9.2](https://www.rfc-editor.org/rfc/rfc7714#section-8.2)).
-    #[inline]
-    pub(super) fn append(&self, buf: &mut Vec<u8>, tag: &Tag, word: &[u8], mki: &[u8]) {
-        match self.object {
-            Object::CounterMode { .. } => {
-                for part in [word, mki].into_iter().filter(|part| !part.is_empty()) {
-                    buf.extend_from_slice(part);
-                }
-                buf.extend_from_slice(tag);
-            }
-            Object::Aead(_) => {
-                buf.extend_from_slice(tag);
-                for part in [word, mki].into_iter().filter(|part| !part.is_empty()) {
-                    buf.extend_from_slice(part);
-                }
-            }
-        }
-    }
-
-    /// Takes apart what [`append`](Self::append) put together.
     #[inline]
     pub(super) fn split<'d>(
         &self,
@@ -236,29 +227,32 @@ pub(super) struct Parts<'d> {
     pub(super) tag: &'d [u8],
 }
 
-/// An authentication tag, cut to the profile's length.
-pub(super) struct Tag {
-    bytes: [u8; 20],
-    len: usize,
-}
-
-impl From<[u8; AEAD_TAG_LEN]> for Tag {
-    #[inline]
-    fn from(tag: [u8; AEAD_TAG_LEN]) -> Self {
-        let mut bytes = [0; 20];
-        if let Some(first) = bytes.first_chunk_mut() {
-            *first = tag;
-        }
-        Self { bytes, len: AEAD_TAG_LEN }
+/// Appends what follows a packet in counter mode. The lengths of tags are constants, so that they
+/// are copied by two instructions.
+#[inline]
+fn end_counter_mode(buf: &mut Vec<u8>, word: &[u8], mki: &[u8], tag: &[u8; 20], tag_len: usize) {
+    if !word.is_empty() {
+        buf.extend_from_slice(word);
+    }
+    if !mki.is_empty() {
+        buf.extend_from_slice(mki);
+    }
+    match (tag_len, tag.first_chunk::<10>(), tag.first_chunk::<4>()) {
+        (10, Some(tag), _) => buf.extend_from_slice(tag),
+        (4, _, Some(tag)) => buf.extend_from_slice(tag),
+        _ => buf.extend_from_slice(tag.get(..tag_len).unwrap_or(tag)),
     }
 }
 
-impl std::ops::Deref for Tag {
-    type Target = [u8];
-
-    #[inline]
-    fn deref(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or(&self.bytes)
+/// Appends what follows a packet with an AEAD.
+#[inline]
+fn end_aead(buf: &mut Vec<u8>, tag: &[u8; AEAD_TAG_LEN], word: &[u8], mki: &[u8]) {
+    buf.extend_from_slice(tag);
+    if !word.is_empty() {
+        buf.extend_from_slice(word);
+    }
+    if !mki.is_empty() {
+        buf.extend_from_slice(mki);
     }
 }
 

@@ -38,6 +38,8 @@ impl Cryptex {
             None => Ok(Some(Mark::Inserted)),
             Some(ONE_BYTE) => Ok(Some(Mark::Profile(CRYPTEX_ONE_BYTE))),
             Some(TWO_BYTE) => Ok(Some(Mark::Profile(CRYPTEX_TWO_BYTE))),
+            // The receiver would take it for encrypted.
+            Some(CRYPTEX_ONE_BYTE | CRYPTEX_TWO_BYTE) => Err(ProtectError::HeaderInClear),
             Some(_) if self == Self::Required => Err(ProtectError::HeaderInClear),
             Some(_) => Ok(None),
         }

@@ -8,7 +8,8 @@ use crate::crypto::{CryptoError, KeyError};
 pub enum ProtectError {
     /// The packet's header would show what
     /// [`Cryptex::Required`](super::Cryptex::Required) was to hide: it has a header extension that
-    /// [RFC 9335](https://www.rfc-editor.org/rfc/rfc9335) cannot encrypt.
+    /// [RFC 9335](https://www.rfc-editor.org/rfc/rfc9335) cannot encrypt. Or it would be taken for
+    /// encrypted, as its kind is one that cryptex has for its own.
     #[error("the header extension is of a kind that cryptex cannot encrypt")]
     HeaderInClear,
     /// The key has protected as many packets as it may, or this source has used up its indexes:

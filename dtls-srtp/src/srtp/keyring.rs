@@ -1,5 +1,5 @@
 use super::{
-    ExtensionIds, Profile,
+    PacketsLeft, Profile, Settings,
     cipher::Cipher,
     extension::HeaderCipher,
     keys::{self, MasterKey},
@@ -23,20 +23,19 @@ pub(super) struct Key {
     /// For RFC 6904, where it is used.
     pub(super) header: Option<Box<HeaderCipher>>,
     /// "For each master key, there is a counter of the number of SRTP packets that have been
-    /// processed (sent) with that master key" (RFC 3711 §3.2.1).
-    pub(super) rtp_packets: u64,
-    pub(super) rtcp_packets: u64,
+    /// processed (sent) with that master key" (RFC 3711 §3.2.1). It counts down.
+    pub(super) left: PacketsLeft,
 }
 
 impl Key {
     pub(super) fn new(
         profile: Profile,
         master: &MasterKey,
-        encrypted: &ExtensionIds,
+        settings: &Settings,
         crypto: &Crypto,
     ) -> Result<Self, KeyError> {
         let derivation = keys::Derivation::new(profile, master, crypto)?;
-        let header = match encrypted.is_empty() {
+        let header = match settings.encrypted_extensions.is_empty() {
             true => None,
             false => Some(Box::new(derivation.header_cipher(crypto)?)),
         };
@@ -45,8 +44,7 @@ impl Key {
             rtp: derivation.rtp(crypto)?,
             rtcp: derivation.rtcp(crypto)?,
             header,
-            rtp_packets: 0,
-            rtcp_packets: 0,
+            left: settings.lifetime(profile),
         })
     }
 }
@@ -62,8 +60,8 @@ impl Keyring {
 
     #[inline]
     pub(super) fn find(&self, mki: &[u8]) -> Option<&Key> {
-        // Without identifiers all are equal, and nothing is compared.
-        if *self.current.mki == *mki {
+        // Without identifiers there is one key.
+        if mki.is_empty() || *self.current.mki == *mki {
             return Some(&self.current);
         }
         self.others.iter().find(|key| *key.mki == *mki)

@@ -10,7 +10,7 @@ pub(super) struct ReplayWindow {
     /// One more than the newest index; zero before the first.
     end: u64,
     /// Empty until the first index is marked.
-    bits: Vec<u64>,
+    bits: Box<[u64]>,
 }
 
 impl ReplayWindow {
@@ -20,6 +20,7 @@ impl ReplayWindow {
     }
 
     /// Tells a new index from one seen before and from one too old to know.
+    #[inline]
     pub(super) fn check(&self, index: u64, window: usize) -> Result<(), UnprotectError> {
         if index >= self.end {
             return Ok(());
@@ -32,12 +33,16 @@ impl ReplayWindow {
     }
 
     /// Marks `index` as seen, in a window of at least `window` indexes.
+    #[inline]
     pub(super) fn mark(&mut self, index: u64, window: usize) {
         if self.bits.is_empty() {
-            self.bits = vec![0; window.div_ceil(64).next_power_of_two()];
+            self.bits = vec![0; window.div_ceil(64).next_power_of_two()].into();
         }
         if index >= self.end {
-            self.clear(self.end, index);
+            // One step, the usual, leaves nothing out.
+            if index > self.end {
+                self.clear(self.end, index - 1);
+            }
             self.end = index + 1;
         }
         let (word, mask) = self.place(index);
@@ -52,8 +57,8 @@ impl ReplayWindow {
     }
 
     /// Clears the bits of `from..=to`, each at most once.
+    #[cold]
     fn clear(&mut self, from: u64, to: u64) {
-        // One step, the usual, touches one bit.
         let len = (to - from + 1).min(self.bits.len() as u64 * 64);
         if len == self.bits.len() as u64 * 64 {
             self.bits.fill(0);
@@ -67,12 +72,14 @@ impl ReplayWindow {
         }
     }
 
+    #[inline]
     fn bit(&self, index: u64) -> bool {
         let (word, mask) = self.place(index);
         self.bits.get(word).is_some_and(|word| word & mask != 0)
     }
 
     /// Returns the word and the bit in it that belong to `index`.
+    #[inline]
     fn place(&self, index: u64) -> (usize, u64) {
         // The number of words is a power of two, so that this is no division.
         ((index / 64) as usize & self.bits.len().wrapping_sub(1), 1 << (index % 64))

@@ -1,4 +1,4 @@
-use super::{Cryptex, ExtensionIds, Profile};
+use super::{Cryptex, ExtensionIds, PacketsLeft, Profile};
 
 /// The bounds and the options of a [`Context`](super::Context).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -45,14 +45,20 @@ impl Default for Settings {
 
 impl Settings {
     /// Returns the settings within what the standards allow.
-    pub(super) fn bounded(self, profile: Profile) -> Self {
-        let at_most = |set: Option<u64>, limit: u64| set.map_or(limit, |set| set.min(limit));
+    pub(super) fn bounded(self) -> Self {
         Self {
             replay_window: self.replay_window.max(MIN_REPLAY_WINDOW),
             rtcp_replay_window: self.rtcp_replay_window.max(MIN_REPLAY_WINDOW),
-            max_rtp_packets: Some(at_most(self.max_rtp_packets, profile.max_rtp_packets())),
-            max_rtcp_packets: Some(at_most(self.max_rtcp_packets, Profile::MAX_RTCP_PACKETS)),
             ..self
+        }
+    }
+
+    /// Returns how many packets a master key may protect.
+    pub(super) fn lifetime(&self, profile: Profile) -> PacketsLeft {
+        let at_most = |set: Option<u64>, limit: u64| set.map_or(limit, |set| set.min(limit));
+        PacketsLeft {
+            rtp: at_most(self.max_rtp_packets, profile.max_rtp_packets()),
+            rtcp: at_most(self.max_rtcp_packets, Profile::MAX_RTCP_PACKETS),
         }
     }
 }

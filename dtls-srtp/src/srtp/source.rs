@@ -21,13 +21,6 @@ pub(super) struct Sources {
     max: usize,
 }
 
-/// Where a source is, or where it belongs.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Slot {
-    Known(usize),
-    Free(usize),
-}
-
 /// The table is full and the source is not in it.
 #[derive(Debug)]
 pub(super) struct Full;
@@ -41,48 +34,46 @@ impl Sources {
         self.sorted.len()
     }
 
-    #[inline]
-    pub(super) fn find(&self, ssrc: u32) -> Result<Slot, Full> {
-        if self.sorted.get(self.last).is_some_and(|source| source.ssrc == ssrc) {
-            return Ok(Slot::Known(self.last));
-        }
-        match self.sorted.binary_search_by_key(&ssrc, |source| source.ssrc) {
-            Ok(at) => Ok(Slot::Known(at)),
-            Err(at) if self.sorted.len() < self.max => Ok(Slot::Free(at)),
-            Err(_) => Err(Full),
-        }
+    pub(super) fn get(&self, ssrc: u32) -> Option<&Source> {
+        let at = self.sorted.binary_search_by_key(&ssrc, |source| source.ssrc).ok()?;
+        self.sorted.get(at)
     }
 
+    /// Returns the source; for one that is not in the table, `fresh`, which
+    /// [`keep`](Self::keep) puts in once its packet is authenticated.
     #[inline]
-    pub(super) fn get(&self, slot: Slot) -> Option<&Source> {
-        match slot {
-            Slot::Known(at) => self.sorted.get(at),
-            Slot::Free(_) => None,
-        }
-    }
-
-    /// Returns the source in `slot`, making it if the slot is free: only for authenticated packets.
-    #[inline]
-    pub(super) fn get_or_insert(&mut self, slot: Slot, ssrc: u32) -> &mut Source {
-        let at = match slot {
-            Slot::Known(at) => at,
-            Slot::Free(at) => {
-                self.insert(at, ssrc);
-                at
+    pub(super) fn find<'s>(
+        &'s mut self,
+        ssrc: u32,
+        fresh: &'s mut Option<Source>,
+    ) -> Result<&'s mut Source, Full> {
+        if self.sorted.get(self.last).is_none_or(|source| source.ssrc != ssrc) {
+            match self.sorted.binary_search_by_key(&ssrc, |source| source.ssrc) {
+                Ok(at) => self.last = at,
+                Err(_) if self.sorted.len() >= self.max => return Err(Full),
+                Err(_) => return Ok(fresh.insert(Source { ssrc, ..Source::default() })),
             }
-        };
-        self.last = at;
-        self.sorted.get_mut(at).expect("a slot is used before the table changes")
+        }
+        self.sorted.get_mut(self.last).ok_or(Full)
+    }
+
+    #[inline]
+    pub(super) fn keep(&mut self, fresh: Option<Source>) {
+        if let Some(source) = fresh {
+            self.insert(source);
+        }
     }
 
     #[cold]
-    fn insert(&mut self, at: usize, ssrc: u32) {
+    fn insert(&mut self, source: Source) {
         if self.sorted.is_empty() {
             // A call has audio and video, or a source alone: a growing vector would begin with
             // room for four.
             self.sorted.reserve_exact(2);
         }
-        self.sorted.insert(at, Source { ssrc, ..Source::default() });
+        let at = self.sorted.partition_point(|own| own.ssrc < source.ssrc);
+        self.sorted.insert(at, source);
+        self.last = at;
     }
 }
 

@@ -142,6 +142,16 @@ fn a_packet_is_encrypted_by_it_or_by_rfc_6904_never_by_both() {
     }
 }
 
+#[test]
+fn what_would_be_taken_for_encrypted_is_not_sent() {
+    for extension in [[0xC0, 0xDE], [0xC2, 0xDE]] {
+        let mut plain = rtp_with_everything(1, b"payload");
+        plain[20..22].copy_from_slice(&extension);
+        let (mut sender, _) = pair_with(Profile::AeadAes128Gcm, with(Cryptex::On));
+        assert_eq!(sender.protect_rtp(&mut plain, 0), Err(ProtectError::HeaderInClear));
+    }
+}
+
 fn with(cryptex: Cryptex) -> Settings {
     Settings { cryptex, ..Settings::default() }
 }

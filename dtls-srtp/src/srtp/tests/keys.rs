@@ -93,8 +93,9 @@ fn a_key_ends_with_its_last_index() {
         let one_more = sender.protect_rtp(&mut rtp(0, b"one more"), 0);
         assert_eq!(one_more, Err(ProtectError::KeyExhausted));
 
-        let Ok(slot) = sender.sources.find(SSRC) else { panic!("a known source") };
-        sender.sources.get_or_insert(slot, SSRC).rtcp.advance(MAX_RTCP_INDEX);
+        let mut fresh = None;
+        let Ok(source) = sender.sources.find(SSRC, &mut fresh) else { panic!("a known source") };
+        source.rtcp.advance(MAX_RTCP_INDEX);
         assert_eq!(sender.protect_rtcp(&mut rtcp(SSRC), 0), Err(ProtectError::KeyExhausted));
     }
 }
