@@ -9,6 +9,7 @@
 
 mod handshake;
 mod loss;
+mod srtp;
 
 use std::fmt::Write as _;
 
@@ -19,7 +20,7 @@ pub fn print(filter: Option<&str>) {
     let wanted = |name: &str| filter.is_none_or(|filter| name.contains(filter));
     println!("| work | ours | bare primitives | ours ÷ bare | goal | others |");
     println!("|---|---|---|---|---|---|");
-    for row in handshake::rows() {
+    for row in handshake::rows().into_iter().chain(srtp::rows()) {
         if wanted(row.name) {
             println!("{}", row.run());
         }
@@ -50,12 +51,15 @@ struct Row<'a> {
 enum Show {
     /// Pieces of work a second: more is better, and so is a larger ratio.
     PerSecond,
+    /// Nanoseconds for each: less is better.
+    Nanoseconds,
 }
 
 /// What our figure divided by that of the bare primitives has to be.
 #[derive(Clone, Copy)]
 enum Goal {
     AtLeast(f64),
+    AtMost(f64),
 }
 
 impl Row<'_> {
@@ -96,12 +100,17 @@ impl Show {
     fn figure(self, sample: Sample) -> String {
         match self {
             Self::PerSecond => format!("{:.0}/s", 1.0 / sample.value),
+            Self::Nanoseconds if sample.allocations >= 0.5 => {
+                format!("{:.0} ns, {:.0} allocations", sample.value * 1e9, sample.allocations)
+            }
+            Self::Nanoseconds => format!("{:.0} ns", sample.value * 1e9),
         }
     }
 
     fn ratio(self, ours: Sample, bare: Sample) -> f64 {
         match self {
             Self::PerSecond => bare.value / ours.value,
+            Self::Nanoseconds => ours.value / bare.value,
         }
     }
 }
@@ -110,6 +119,7 @@ impl Goal {
     fn judge(self, ratio: f64) -> String {
         let (sign, bound, met) = match self {
             Self::AtLeast(bound) => ("≥", bound, ratio >= bound),
+            Self::AtMost(bound) => ("≤", bound, ratio <= bound),
         };
         format!("{sign} {bound:.2}, {}", if met { "met" } else { "missed" })
     }
