@@ -196,6 +196,37 @@ fn chromium_carries_the_handshake_in_its_checks() {
 }
 
 #[test]
+fn chromium_requires_encrypted_header_extensions_and_gets_its_picture_back() {
+    let _alone = alone();
+    // RFC 9335 is behind a flag in it.
+    let features = [
+        "--enable-experimental-web-platform-features",
+        "--enable-blink-features=RtcRtpHeaderEncryptionPolicy",
+    ];
+    let Some(browser) = Browser::start_with(Devices::Fake, &features) else { return };
+    let program = Program::start();
+    let mut page = Page(browser.tab());
+    page.open(program.url());
+    page.script(
+        "const Original = RTCPeerConnection;
+         window.RTCPeerConnection = class extends Original {
+             constructor(own) { super({ ...own, rtpHeaderEncryptionPolicy: 'require' }); }
+         };",
+    );
+    page.click("#start");
+    page.wait_for("the call is connected", "peerless.state === 'connected'");
+    for side in ["localDescription", "remoteDescription"] {
+        let sdp = page.script(&format!("return peerless.pc.{side}.sdp"));
+        assert!(sdp.as_str().unwrap().contains("a=cryptex"), "{side}: {sdp}");
+    }
+    page.pictures_keep_coming();
+    page.sound_arrives();
+    assert_eq!(page.script("return peerless.errors"), json!([]));
+    page.click("#hang-up");
+    program.wait_for("nothing is left of the call", is_empty);
+}
+
+#[test]
 fn firefox_gets_its_picture_and_files_back() {
     let _alone = alone();
     // Firefox leaves loopback out: its own addresses, and those that it is told of.
