@@ -17,19 +17,22 @@
 //! ```
 
 pub(crate) mod der;
+mod encode;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rcgen::{
-    CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256,
-    PKCS_ECDSA_P384_SHA384, PKCS_ED25519, SerialNumber,
+use ring::rand::SystemRandom;
+use ring::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair,
 };
-use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::SignatureScheme;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::SigningKey;
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 pub use self::der::DerError;
 use crate::crypto::Crypto;
@@ -53,7 +56,8 @@ pub enum KeyAlgorithm {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CertificateParameters {
-    /// The subject's and issuer's common name; random when absent, so that it tells nothing.
+    /// The subject's and issuer's common name, at most 64 characters; random when absent, so that
+    /// it tells nothing.
     pub common_name: Option<String>,
     /// The kind of key.
     pub key_algorithm: KeyAlgorithm,
@@ -100,23 +104,18 @@ impl Certificate {
     /// makes many connections can share one certificate among them, or make one for each so that
     /// they cannot be linked.
     ///
-    /// The key comes from *ring*'s system randomness, as every provider's key exchange does.
+    /// The key is made of the provider's randomness if the provider can derive the public key from
+    /// it, as aws-lc-rs can. *ring* cannot for the NIST curves, and makes these keys itself.
     ///
     /// # Errors
     ///
     /// [`CertificateError`] if the system gives no randomness, the handshake provider cannot use
-    /// the kind of key, or a date is before 1970 or after 9999.
+    /// the kind of key, the name is longer than 64 characters, or a date is before 1970 or after
+    /// 9999.
     pub fn generate(
         crypto: &Crypto,
         parameters: CertificateParameters,
     ) -> Result<Self, CertificateError> {
-        let key_pair = KeyPair::generate_for(match parameters.key_algorithm {
-            KeyAlgorithm::EcdsaP256 => &PKCS_ECDSA_P256_SHA256,
-            KeyAlgorithm::EcdsaP384 => &PKCS_ECDSA_P384_SHA384,
-            KeyAlgorithm::Ed25519 => &PKCS_ED25519,
-        })
-        .map_err(|_| CertificateError::Generation)?;
-
         let mut random = [0; 16];
         crypto
             .handshake
@@ -126,28 +125,26 @@ impl Certificate {
         // RFC 5280 §4.1.2.2: a positive integer, with as many bits as the encoding keeps.
         let mut serial = random;
         serial[0] = (serial[0] & 0x7f) | 0x40;
-
-        let mut params = CertificateParams::default();
-        params.not_before = rcgen::date_time_ymd(1970, 1, 1) + since_1970(parameters.not_before)?;
-        params.not_after = rcgen::date_time_ymd(1970, 1, 1) + since_1970(parameters.not_after)?;
-        params.serial_number = Some(SerialNumber::from_slice(&serial));
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(
-            DnType::CommonName,
-            parameters
-                .common_name
-                .unwrap_or_else(|| format!("{:016x}", u128::from_be_bytes(random) >> 64)),
-        );
-        let certificate =
-            params.self_signed(&key_pair).map_err(|_| CertificateError::Generation)?;
-
-        let private_key = Zeroizing::new(key_pair.serialize_der());
-        let mut certificate =
-            Self::from_der(crypto, vec![certificate.der().to_vec()], &private_key)?;
-        if let Some(inner) = Arc::get_mut(&mut certificate.inner) {
-            inner.expires = Some(parameters.not_after);
+        let common_name = match &parameters.common_name {
+            Some(name) => name.clone(),
+            None => format!("{:016x}", u128::from_be_bytes(random) >> 64),
+        };
+        // RFC 5280 A.1: ub-common-name.
+        if common_name.chars().count() > 64 {
+            return Err(CertificateError::CommonName);
         }
-        Ok(certificate)
+
+        let key = generate_key(&crypto.handshake, parameters.key_algorithm)?;
+        let signer = key
+            .choose_scheme(&[match parameters.key_algorithm {
+                KeyAlgorithm::EcdsaP256 => SignatureScheme::ECDSA_NISTP256_SHA256,
+                KeyAlgorithm::EcdsaP384 => SignatureScheme::ECDSA_NISTP384_SHA384,
+                KeyAlgorithm::Ed25519 => SignatureScheme::ED25519,
+            }])
+            .ok_or(CertificateError::Generation)?;
+        let leaf = encode::self_signed(&parameters, &serial, &common_name, &*key, &*signer)?;
+        let expires = Some(parameters.not_after);
+        Ok(Self { inner: Arc::new(Inner { leaf, chain: Vec::new(), key, expires }) })
     }
 
     /// Takes a certificate that was made elsewhere: its DER encoding, followed by those of its
@@ -155,19 +152,36 @@ impl Certificate {
     ///
     /// # Errors
     ///
-    /// [`CertificateError`] if a certificate is malformed, or the handshake provider cannot use
-    /// the key.
+    /// [`CertificateError`] if a certificate is malformed, the handshake provider cannot use the
+    /// key, or it is another certificate's.
     pub fn from_der(
         crypto: &Crypto,
         chain: Vec<Vec<u8>>,
         private_key_pkcs8: &[u8],
     ) -> Result<Self, CertificateError> {
-        let key = crypto
-            .handshake
-            .key_provider
-            .load_private_key(PrivatePkcs8KeyDer::from(private_key_pkcs8.to_vec()).into())
-            .map_err(|_| CertificateError::Key)?;
-        Self::with_signing_key(chain, key)
+        let key = PrivatePkcs8KeyDer::from(private_key_pkcs8.to_vec());
+        Self::with_signing_key(chain, load(&crypto.handshake, key.into())?)
+    }
+
+    /// Takes the texts of two PEM files: the certificate, its issuers after it if they shall be
+    /// sent along, and the private key (PKCS #8, SEC 1 or PKCS #1). They may be one file; sections
+    /// of other kinds are skipped.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_der`](Self::from_der), and if one of the texts has nothing of what it should.
+    pub fn from_pem(
+        crypto: &Crypto,
+        certificates: &[u8],
+        private_key: &[u8],
+    ) -> Result<Self, CertificateError> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificates)
+            .map(|certificate| certificate.map(|certificate| certificate.to_vec()))
+            .collect();
+        let chain = chain.map_err(|_| CertificateError::Pem("certificate"))?;
+        let key = PrivateKeyDer::from_pem_slice(private_key)
+            .map_err(|_| CertificateError::Pem("private key"))?;
+        Self::with_signing_key(chain, load(&crypto.handshake, key)?)
     }
 
     /// Takes a certificate whose private key stays where it is: in a hardware module, or another
@@ -181,12 +195,21 @@ impl Certificate {
         chain: Vec<Vec<u8>>,
         key: Arc<dyn SigningKey>,
     ) -> Result<Self, CertificateError> {
-        for certificate in &chain {
-            der::subject_public_key_info(certificate)?;
+        let public_key = check(&chain)?;
+        if let Some(key) = key.public_key() {
+            let key = der::parse_subject_public_key_info(&key)?;
+            if key.key != public_key.key {
+                return Err(CertificateError::OtherKey);
+            }
         }
+        Self::with_key(chain, key)
+    }
+
+    fn with_key(chain: Vec<Vec<u8>>, key: Arc<dyn SigningKey>) -> Result<Self, CertificateError> {
         let mut chain = chain.into_iter();
         let leaf = chain.next().ok_or(CertificateError::Empty)?;
-        Ok(Self { inner: Arc::new(Inner { leaf, chain: chain.collect(), key, expires: None }) })
+        let chain = chain.collect();
+        Ok(Self { inner: Arc::new(Inner { leaf, chain, key, expires: None }) })
     }
 
     /// Computes the fingerprint to announce.
@@ -209,19 +232,50 @@ impl Certificate {
         std::iter::once(self.der()).chain(self.inner.chain.iter().map(Vec::as_slice))
     }
 
+    /// The certificate of one and the key of another, as an attacker has them.
+    #[cfg(test)]
+    pub(crate) fn with_any_key(chain: Vec<Vec<u8>>, other: Self) -> Result<Self, CertificateError> {
+        Self::with_key(chain, Arc::clone(&other.inner.key))
+    }
+
     pub(crate) fn key(&self) -> &dyn SigningKey {
         &*self.inner.key
     }
 }
 
-/// The time since 1970, if a certificate can express it.
-fn since_1970(time: SystemTime) -> Result<Duration, CertificateError> {
-    /// 9999-12-31T23:59:59Z, the last date of GeneralizedTime.
-    const LAST: Duration = Duration::from_secs(253_402_300_799);
-    time.duration_since(UNIX_EPOCH)
-        .ok()
-        .filter(|since| *since <= LAST)
-        .ok_or(CertificateError::Date(time))
+/// Checks every certificate of a chain; the key is the first one's.
+fn check(chain: &[Vec<u8>]) -> Result<der::SubjectPublicKeyInfo<'_>, CertificateError> {
+    let mut key = None;
+    for certificate in chain {
+        key.get_or_insert(der::subject_public_key_info(certificate)?);
+    }
+    key.ok_or(CertificateError::Empty)
+}
+
+fn load(
+    provider: &CryptoProvider,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<dyn SigningKey>, CertificateError> {
+    provider.key_provider.load_private_key(key).map_err(|_| CertificateError::Key)
+}
+
+fn generate_key(
+    provider: &CryptoProvider,
+    algorithm: KeyAlgorithm,
+) -> Result<Arc<dyn SigningKey>, CertificateError> {
+    let key = encode::private_key(provider, algorithm)?;
+    if let Ok(key) = load(provider, PrivatePkcs8KeyDer::from(key.to_vec()).into()) {
+        return Ok(key);
+    }
+    let signing = match algorithm {
+        KeyAlgorithm::EcdsaP256 => &ECDSA_P256_SHA256_ASN1_SIGNING,
+        KeyAlgorithm::EcdsaP384 => &ECDSA_P384_SHA384_ASN1_SIGNING,
+        KeyAlgorithm::Ed25519 => return Err(CertificateError::Generation),
+    };
+    let key = EcdsaKeyPair::generate_pkcs8(signing, &SystemRandom::new())
+        .map_err(|_| CertificateError::Generation)?;
+    load(provider, PrivatePkcs8KeyDer::from(key.as_ref().to_vec()).into())
+        .map_err(|_| CertificateError::Generation)
 }
 
 impl fmt::Debug for Certificate {
@@ -237,6 +291,9 @@ impl fmt::Debug for Certificate {
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum CertificateError {
+    /// The common name has more than 64 characters.
+    #[error("a common name has at most 64 characters")]
+    CommonName,
     /// A date is before 1970 or after 9999.
     #[error("a certificate cannot express the date {0:?}")]
     Date(SystemTime),
@@ -252,6 +309,12 @@ pub enum CertificateError {
     /// The private key is not PKCS #8, or of a kind that the handshake provider does not know.
     #[error("the handshake provider cannot use the private key")]
     Key,
+    /// The private key belongs to another certificate.
+    #[error("the private key is not that of the certificate")]
+    OtherKey,
+    /// The text has no section of this kind, or it is damaged.
+    #[error("there is no {0} in PEM")]
+    Pem(&'static str),
 }
 
 #[cfg(test)]
@@ -287,6 +350,72 @@ mod tests {
         assert_eq!(error(vec![P256.to_vec()], b"no key"), CertificateError::Key);
         assert_eq!(error(vec![], P256_KEY), CertificateError::Empty);
         assert!(matches!(error(vec![vec![0x30]], P256_KEY), CertificateError::Der(_)));
+    }
+
+    #[test]
+    fn a_generated_certificate_is_taken_by_others() {
+        let parameters = CertificateParameters {
+            common_name: Some("x".repeat(64)),
+            ..CertificateParameters::new(UNIX_EPOCH)
+        };
+        let certificate = Certificate::generate(&Crypto::default(), parameters).unwrap();
+        // webpki is what rustls reads certificates with.
+        let der = CertificateDer::from(certificate.der());
+        let parsed = rustls::server::ParsedCertificate::try_from(&der).unwrap();
+        assert_eq!(Some(parsed.subject_public_key_info()), certificate.key().public_key());
+    }
+
+    #[test]
+    fn a_generated_certificate_signs_itself() {
+        let crypto = Crypto::default();
+        let certificate =
+            Certificate::generate(&crypto, CertificateParameters::new(UNIX_EPOCH)).unwrap();
+        let der = certificate.der();
+        // SEQUENCE { tbsCertificate SEQUENCE, signatureAlgorithm of 12 bytes, BIT STRING }, with
+        // one or two bytes of length each.
+        let header = |der: &[u8]| match der[1] {
+            0x81 => (3, usize::from(der[2])),
+            _ => (4, usize::from(u16::from_be_bytes([der[2], der[3]]))),
+        };
+        let contents = &der[header(der).0..];
+        let (header_len, len) = header(contents);
+        let (tbs, rest) = contents.split_at(header_len + len);
+        let scheme = SignatureScheme::ECDSA_NISTP256_SHA256;
+        let signature = &rest[12 + 3..];
+        let mapping = crypto.handshake.signature_verification_algorithms.mapping;
+        let (_, algorithms) = mapping.iter().find(|(known, _)| *known == scheme).unwrap();
+        let key = der::subject_public_key_info(der).unwrap().key;
+        assert!(algorithms[0].verify_signature(key, tbs, signature).is_ok());
+    }
+
+    #[test]
+    fn a_common_name_of_65_characters_is_refused() {
+        let parameters = CertificateParameters {
+            common_name: Some("x".repeat(65)),
+            ..CertificateParameters::new(UNIX_EPOCH)
+        };
+        let error = Certificate::generate(&Crypto::default(), parameters).unwrap_err();
+        assert_eq!(error, CertificateError::CommonName);
+    }
+
+    #[test]
+    fn takes_pem_files_along() {
+        let crypto = Crypto::default();
+        let pem = include_bytes!("../tests/certificates/p256-sec1.pem");
+        let certificate = Certificate::from_pem(&crypto, pem, pem).unwrap();
+        assert_eq!(certificate.der(), P256);
+        let error = |text, key| Certificate::from_pem(&crypto, text, key).unwrap_err();
+        assert_eq!(error(b"", pem), CertificateError::Empty);
+        assert_eq!(error(pem, b"-----BEGIN"), CertificateError::Pem("private key"));
+        let cut = &pem[..pem.len() / 2];
+        assert_eq!(error(pem, cut), CertificateError::Pem("private key"));
+    }
+
+    #[test]
+    fn another_certificates_key_is_refused() {
+        let other = include_bytes!("../tests/certificates/p384.pk8");
+        let error = Certificate::from_der(&Crypto::default(), vec![P256.to_vec()], other);
+        assert_eq!(error.unwrap_err(), CertificateError::OtherKey);
     }
 
     #[test]

@@ -6,11 +6,11 @@
 
 use thiserror::Error;
 
-const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
-const SEQUENCE: u8 = 0x30;
+pub(super) const INTEGER: u8 = 0x02;
+pub(super) const BIT_STRING: u8 = 0x03;
+pub(super) const SEQUENCE: u8 = 0x30;
 /// `[0]`, constructed: the version of a certificate, absent in version 1.
-const VERSION: u8 = 0xa0;
+pub(super) const VERSION: u8 = 0xa0;
 
 /// The public key of a certificate
 /// ([RFC 5280 §4.1.2.7](https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.7)).
@@ -66,6 +66,20 @@ pub(crate) fn subject_public_key_info(
     }
 
     let mut spki = Der(tbs.expect(SEQUENCE)?);
+    parse(&mut spki)
+}
+
+/// Takes a `SubjectPublicKeyInfo` apart that stands alone.
+pub(crate) fn parse_subject_public_key_info(
+    spki: &[u8],
+) -> Result<SubjectPublicKeyInfo<'_>, DerError> {
+    let mut outer = Der(spki);
+    let mut spki = Der(outer.expect(SEQUENCE)?);
+    outer.end()?;
+    parse(&mut spki)
+}
+
+fn parse<'a>(spki: &mut Der<'a>) -> Result<SubjectPublicKeyInfo<'a>, DerError> {
     let algorithm = spki.expect(SEQUENCE)?;
     let Some((0, key)) = spki.expect(BIT_STRING)?.split_first() else {
         return Err(DerError("the key is not a whole number of bytes"));
@@ -103,7 +117,7 @@ impl<'a> Der<'a> {
         }
     }
 
-    fn end(self) -> Result<(), DerError> {
+    fn end(&self) -> Result<(), DerError> {
         if self.0.is_empty() { Ok(()) } else { Err(DerError("more after its end")) }
     }
 }
@@ -158,6 +172,53 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn no_changed_length_panics() {
+        // In place of each byte, wherever a length may stand: indefinite, reserved, more than there
+        // is, more than an address space has, and zeros in front.
+        let lengths: [&[u8]; 8] = [
+            &[0x80],
+            &[0xff],
+            &[0x7f],
+            &[0x82, 0xff, 0xff],
+            &[0x82, 0x00, 0x01],
+            &[0x84, 0xff, 0xff, 0xff, 0xff],
+            &[0x88, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+            &[0x84, 0x00, 0x00, 0x00, 0x10],
+        ];
+        for certificate in [V1, V3, RSA] {
+            for at in 0..certificate.len() {
+                for length in lengths {
+                    let bytes = [&certificate[..at], length, &certificate[at + 1..]].concat();
+                    if let Ok(spki) = subject_public_key_info(&bytes) {
+                        assert!(spki.key.len() < bytes.len());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_outer_length_of_every_form_but_the_shortest_is_refused() {
+        let contents = &V3[4..];
+        let len = contents.len() as u16;
+        assert!(
+            subject_public_key_info(&[&[0x30, 0x82], &len.to_be_bytes()[..], contents].concat())
+                .is_ok()
+        );
+        for header in [
+            &[0x30, 0x80][..],
+            &[0x30, 0x83, 0, (len >> 8) as u8, len as u8],
+            &[0x30, 0x84, 0, 0, (len >> 8) as u8, len as u8],
+            &[0x30, 0x82, 0xff, 0xff],
+            &[0x31, 0x82, (len >> 8) as u8, len as u8],
+        ] {
+            assert!(subject_public_key_info(&[header, contents].concat()).is_err(), "{header:x?}");
+        }
+        // BER's end of contents does not help an indefinite length.
+        assert!(subject_public_key_info(&[&[0x30, 0x80], contents, &[0, 0]].concat()).is_err());
     }
 
     #[test]

@@ -344,8 +344,8 @@ fn a_certificate_without_its_key_is_of_no_use() {
     // Mallory shows Bob's certificate, whose fingerprint Alice knows, and signs with her own key.
     let bob = certificate();
     let crypto = crate::crypto::Crypto::default();
-    let key = include_bytes!("../../../tests/certificates/p256.pk8");
-    let stolen = Certificate::from_der(&crypto, vec![bob.der().to_vec()], key).unwrap();
+    let chain = vec![bob.der().to_vec()];
+    let stolen = Certificate::with_any_key(chain, recorded_certificate("p256-v1")).unwrap();
     let mallory = Config::new(stolen, crypto).unwrap().with_any_remote_certificate();
 
     let (alice, _) = unacquainted();
