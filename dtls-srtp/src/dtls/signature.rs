@@ -93,7 +93,7 @@ pub(crate) fn verify(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate::Certificate;
+    use crate::certificate::{Certificate, CertificateError};
     use crate::crypto::Crypto;
 
     fn certificate(der: &[u8], key: &[u8]) -> Certificate {
@@ -123,21 +123,57 @@ mod tests {
         ];
         let schemes = supported_schemes(&provider);
         assert_eq!(schemes, PREFERENCE);
+        let mut signed = 0;
         for certificate in &keys {
-            let signer = certificate.key().choose_scheme(&schemes).unwrap();
-            let signature = signer.sign(b"message").unwrap();
-            for &scheme in &schemes {
-                let verified = verify(&provider, scheme, certificate.der(), b"message", &signature);
-                assert_eq!(verified.is_ok(), scheme == signer.scheme(), "{scheme:?}");
-                let verified =
-                    verify_1_3(&provider, scheme, certificate.der(), b"message", &signature);
-                let expected = scheme == signer.scheme() && is_of_1_3(scheme);
-                assert_eq!(verified.is_ok(), expected, "{scheme:?}");
+            let key = certificate.key();
+            for signer in schemes.iter().filter_map(|scheme| key.choose_scheme(&[*scheme])) {
+                let signature = signer.sign(b"message").unwrap();
+                for &scheme in &schemes {
+                    let verify_with = |verify: Verify, message: &[u8]| {
+                        verify(&provider, scheme, certificate.der(), message, &signature)
+                    };
+                    let right = scheme == signer.scheme();
+                    let place = format!("{scheme:?} for {:?}", signer.scheme());
+                    assert_eq!(verify_with(verify, b"message").is_ok(), right, "{place}");
+                    let right = right && is_of_1_3(scheme);
+                    assert_eq!(verify_with(verify_1_3, b"message").is_ok(), right, "{place}");
+                    assert!(verify_with(verify, b"other").is_err(), "{place}");
+                    assert!(verify_with(verify_1_3, b"other").is_err(), "{place}");
+                }
+                signed += 1;
             }
-            let scheme = signer.scheme();
-            let other = verify(&provider, scheme, certificate.der(), b"other", &signature);
-            assert_eq!(other, Err(HandshakeError::BadSignature));
         }
+        assert_eq!(signed, PREFERENCE.len(), "each scheme by one kind of key");
+    }
+
+    type Verify =
+        fn(&CryptoProvider, SignatureScheme, &[u8], &[u8], &[u8]) -> Result<(), HandshakeError>;
+
+    #[test]
+    fn in_1_2_a_scheme_of_ecdsa_says_the_hash_only() {
+        let provider = Crypto::default().handshake;
+        let certificate = include_bytes!("../../tests/certificates/p256-v1.der");
+        let signature = include_bytes!("../../tests/certificates/p256-sha384.sig");
+        let scheme = SignatureScheme::ECDSA_NISTP384_SHA384;
+        let verified = verify(&provider, scheme, certificate, b"message", signature);
+        assert_eq!(verified, Ok(()));
+        let verified = verify_1_3(&provider, scheme, certificate, b"message", signature);
+        assert_eq!(verified, Err(HandshakeError::IllegalParameter));
+    }
+
+    #[test]
+    fn a_key_of_rsa_below_2048_bits_neither_verifies_nor_signs() {
+        let provider = Crypto::default().handshake;
+        let certificate = include_bytes!("../../tests/certificates/rsa-1024.der");
+        let signature = include_bytes!("../../tests/certificates/rsa-1024.sig");
+        let scheme = SignatureScheme::RSA_PSS_SHA256;
+        for verify in [verify as Verify, verify_1_3] {
+            let verified = verify(&provider, scheme, certificate, b"message", signature);
+            assert_eq!(verified, Err(HandshakeError::BadSignature));
+        }
+        let key = include_bytes!("../../tests/certificates/rsa-1024.pk8");
+        let loaded = Certificate::from_der(&Crypto::default(), vec![certificate.to_vec()], key);
+        assert_eq!(loaded.unwrap_err(), CertificateError::Key);
     }
 
     #[test]
