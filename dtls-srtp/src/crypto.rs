@@ -28,6 +28,8 @@
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc_rs_packets;
 mod counter_mode;
+#[cfg(feature = "deterministic")]
+mod deterministic;
 mod group;
 mod ring_packets;
 mod x25519_mlkem768;

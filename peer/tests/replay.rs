@@ -1,13 +1,14 @@
 //! One seed, twice: the same call.
 //!
-//! With the default cryptography a seed repeats everything but key shares, signatures and what they
-//! encrypt: times, order and kinds of datagrams are equal, and their lengths but for those of
-//! signatures.
+//! With deterministic cryptography every byte is equal. With the default cryptography a seed repeats
+//! everything but key shares, signatures and what they encrypt: times, order and kinds of datagrams
+//! are equal, and their lengths but for those of signatures.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 mod common;
 
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use common::{A, B, Fate, Pair, seeds};
@@ -19,27 +20,35 @@ use peerless::{Configuration, DataChannelInit, Event, Frame, MediaKind};
 /// at most one signature that is fresh.
 const SIGNATURE_VARIES: usize = 2 * 2;
 
-/// The certificate is made once: its signature is a fresh one, too.
-fn configuration() -> Configuration {
-    use std::sync::OnceLock;
-    use std::time::SystemTime;
-
+/// The default cryptography. The certificate is made once: its signature is a fresh one, too.
+fn by_default() -> [Configuration; 2] {
     static CERTIFICATE: OnceLock<Certificate> = OnceLock::new();
     let certificate = CERTIFICATE.get_or_init(|| {
         let date = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         Certificate::generate(&Crypto::default(), CertificateParameters::new(date)).unwrap()
     });
-    let mut configuration = Configuration::default();
-    configuration.certificate = Some(certificate.clone());
-    configuration
+    [(); 2].map(|()| {
+        let mut configuration = Configuration::default();
+        configuration.certificate = Some(certificate.clone());
+        configuration
+    })
+}
+
+/// Cryptography that repeats, of its own for each side, which makes its certificate with it.
+fn deterministic(seed: u64) -> [Configuration; 2] {
+    [2 * seed, 2 * seed + 1].map(|seed| {
+        let mut configuration = Configuration::default();
+        configuration.crypto = Crypto::deterministic(seed);
+        configuration
+    })
 }
 
 /// When, by whom, what.
 type Trace = Vec<(Duration, usize, Vec<u8>)>;
 
 /// A call with loss, media, messages and a restart: what was sent, and what was told.
-fn call(seed: u64) -> (Trace, [Vec<Event>; 2]) {
-    let mut pair = Pair::with(configuration(), configuration(), seed as u8);
+fn call(seed: u64, [a, b]: [Configuration; 2]) -> (Trace, [Vec<Event>; 2]) {
+    let mut pair = Pair::with(a, b, seed as u8);
     pair.trace = Some(Vec::new());
     let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     pair.fate = Box::new(move |_, _| {
@@ -98,10 +107,23 @@ fn plain(datagram: &[u8]) -> &[u8] {
 }
 
 #[test]
+fn a_seed_repeats_every_byte_with_deterministic_cryptography() {
+    for seed in 0..seeds() {
+        let (once, told) = call(seed, deterministic(seed));
+        let (again, told_again) = call(seed, deterministic(seed));
+        for (n, (once, again)) in once.iter().zip(&again).enumerate() {
+            assert_eq!(once, again, "seed {seed}, datagram {n}");
+        }
+        assert_eq!(once.len(), again.len(), "seed {seed}");
+        assert_eq!(told, told_again, "seed {seed}");
+    }
+}
+
+#[test]
 fn a_seed_repeats_times_order_and_kinds_of_datagrams() {
     for seed in 0..seeds() {
-        let (once, told) = call(seed);
-        let (again, told_again) = call(seed);
+        let (once, told) = call(seed, by_default());
+        let (again, told_again) = call(seed, by_default());
         for (n, (once, again)) in once.iter().zip(&again).enumerate() {
             let place = format!("seed {seed}, datagram {n} at {:?}", once.0);
             assert_eq!((once.0, once.1), (again.0, again.1), "{place}");
@@ -116,7 +138,7 @@ fn a_seed_repeats_times_order_and_kinds_of_datagrams() {
 
 #[test]
 fn another_seed_makes_another_call() {
-    let (once, _) = call(1);
-    let (another, _) = call(2);
+    let (once, _) = call(1, by_default());
+    let (another, _) = call(2, by_default());
     assert_ne!(once[0].2, another[0].2);
 }
