@@ -8,6 +8,7 @@
 //! primitives too, take turns in the same repetitions, and each figure is the median of its own.
 
 mod handshake;
+mod heap;
 mod loss;
 mod srtp;
 
@@ -29,6 +30,9 @@ pub fn print(filter: Option<&str>) {
         "\nBoth sides on one thread, packets in memory, processor time; medians of {REPETITIONS} \
          interleaved repetitions.\n"
     );
+    if wanted(heap::NAME) {
+        heap::print();
+    }
     if wanted(loss::NAME) {
         loss::print();
     }

@@ -38,14 +38,14 @@ pub trait Stack {
     /// Makes a client and a server.
     fn pair(&self, now: Instant) -> [Self::Side; 2];
 
-    /// One handshake over a perfect network without delay.
-    fn handshake(&self, now: Instant) {
+    /// Both after a handshake over a perfect network without delay.
+    fn connected(&self, now: Instant) -> [Self::Side; 2] {
         let [mut client, mut server] = self.pair(now);
         for _ in 0..20 {
             client.drain(now, &mut |datagram| server.handle_datagram(now, datagram));
             server.drain(now, &mut |datagram| client.handle_datagram(now, datagram));
             if client.is_connected() && server.is_connected() {
-                return;
+                return [client, server];
             }
         }
         panic!("the handshake has stopped");

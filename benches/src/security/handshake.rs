@@ -1,9 +1,15 @@
 //! Handshakes a second and core, both sides, beside the public-key operations that they cannot do
 //! without.
 
+use std::hint::black_box;
+
+use dtls_srtp::crypto::{Crypto, X25519MlKem768};
+use dtls_srtp::dtls::Version;
 use ring::agreement::ECDH_P256;
 use ring::rand::SystemRandom;
 use rustls::NamedGroup;
+use rustls::crypto::SupportedKxGroup as _;
+use rustls::crypto::ring::kx_group::X25519;
 
 use super::{Goal, Row, Show, each};
 use crate::bare;
@@ -13,27 +19,52 @@ use crate::layers::dtls::{Peerless, Stack};
 use crate::measure::{Contestant, start};
 
 pub(super) fn rows() -> Vec<Row<'static>> {
-    let p256 = Peerless::new(|config| {
-        config.with_groups(&[NamedGroup::secp256r1]).expect("every provider has P-256")
-    });
-    vec![Row {
-        name: "DTLS 1.2 handshake, both sides, P-256",
-        show: Show::PerSecond,
-        goal: Some(Goal::AtLeast(0.93)),
-        ours: handshake(p256),
-        bare: Some(bare_p256()),
-        others: vec![
-            #[cfg(feature = "peers")]
-            ("dimpl 0.9", handshake(Dimpl::v12_p256())),
-        ],
-    }]
+    vec![
+        Row {
+            name: "DTLS 1.2 handshake, both sides, P-256",
+            show: Show::PerSecond,
+            goal: Some(Goal::AtLeast(0.93)),
+            ours: ours(Version::Dtls12, NamedGroup::secp256r1),
+            bare: Some(bare_p256()),
+            others: vec![
+                #[cfg(feature = "peers")]
+                ("dimpl 0.9", handshake(Dimpl::v12_p256())),
+            ],
+        },
+        Row {
+            name: "DTLS 1.3 handshake, both sides, P-256",
+            show: Show::PerSecond,
+            goal: Some(Goal::AtLeast(0.87)),
+            ours: ours(Version::Dtls13, NamedGroup::secp256r1),
+            bare: Some(bare_p256()),
+            others: vec![
+                #[cfg(feature = "peers")]
+                ("dimpl 0.9", handshake(Dimpl::v13_p256())),
+            ],
+        },
+        Row {
+            name: "DTLS 1.3 handshake, both sides, X25519MLKEM768",
+            show: Show::PerSecond,
+            goal: Some(Goal::AtLeast(0.87)),
+            ours: ours(Version::Dtls13, NamedGroup::X25519MLKEM768),
+            bare: Some(bare_hybrid()),
+            others: Vec::new(),
+        },
+    ]
 }
 
 const ROUNDS: u32 = 50;
 
+fn ours(version: Version, group: NamedGroup) -> Contestant<'static> {
+    handshake(Peerless::new(|config| {
+        let config = config.with_versions(version, version).expect("both are there");
+        config.with_groups(&[group]).expect("the default provider has it")
+    }))
+}
+
 fn handshake(stack: impl Stack + 'static) -> Contestant<'static> {
     let now = start();
-    each(ROUNDS, move || stack.handshake(now))
+    each(ROUNDS, move || drop(stack.connected(now)))
 }
 
 fn bare_p256() -> Contestant<'static> {
@@ -41,6 +72,19 @@ fn bare_p256() -> Contestant<'static> {
     let key = bare::signing_key(&random);
     each(ROUNDS, move || {
         bare::agreement(&ECDH_P256, &random);
+        bare::signatures(&random, &key);
+    })
+}
+
+/// The key exchange alone, of *ring*'s X25519 and RustCrypto's ML-KEM, and the signatures.
+fn bare_hybrid() -> Contestant<'static> {
+    let random = SystemRandom::new();
+    let key = bare::signing_key(&random);
+    let group = X25519MlKem768::new(X25519, Crypto::default().handshake.secure_random);
+    each(ROUNDS, move || {
+        let client = group.start().expect("entropy");
+        let server = group.start_and_complete(client.pub_key()).expect("a fresh key");
+        black_box(client.complete(&server.pub_key).expect("a fresh key").secret_bytes());
         bare::signatures(&random, &key);
     })
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use dtls_srtp::dtls::Version;
 use rand::rngs::ChaCha20Rng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -19,13 +20,16 @@ const ONE_WAY: Duration = Duration::from_millis(50);
 pub(super) fn print() {
     println!("| {NAME}, both sides: median / 95th percentile | 0 % | 10 % | 30 % lost |");
     println!("|---|---|---|---|");
-    let mut ours = Peerless::default();
-    ours.round_trip_time = Some(2 * ONE_WAY);
-    line("ours, DTLS 1.2", &ours);
+    for version in [Version::Dtls13, Version::Dtls12] {
+        let mut ours =
+            Peerless::new(|config| config.with_versions(version, version).expect("both are there"));
+        ours.round_trip_time = Some(2 * ONE_WAY);
+        line(&format!("ours, {version}"), &ours);
+    }
     #[cfg(feature = "peers")]
     {
-        line("dimpl 0.9, DTLS 1.2", &Dimpl::v12_p256());
         line("dimpl 0.9, DTLS 1.3", &Dimpl::v13_p256());
+        line("dimpl 0.9, DTLS 1.2", &Dimpl::v12_p256());
     }
     println!(
         "\n{HANDSHAKES} handshakes each, no duplication or reordering; the round-trip time is \

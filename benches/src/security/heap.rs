@@ -1,0 +1,74 @@
+//! What an established connection keeps on the heap, by part.
+
+use dtls_srtp::Crypto;
+use dtls_srtp::dtls::Version;
+use dtls_srtp::srtp::{Context, MasterKey, Profile};
+
+use crate::allocator::Allocated;
+use crate::layers::dtls::{Peerless, Stack as _};
+use crate::measure::start;
+
+pub(super) const NAME: &str = "heap of an established connection";
+
+pub(super) fn print() {
+    println!("| {NAME} | DTLS | SRTP out | SRTP in | sum | goal |");
+    println!("|---|---|---|---|---|---|");
+    for (name, profile, goal) in [
+        ("AES-128-GCM", Profile::AeadAes128Gcm, 6.0),
+        ("AES-CM", Profile::Aes128CmHmacSha1_80, 7.0),
+    ] {
+        let peerless = Peerless::new(|config| {
+            let config = config.with_srtp_profiles(&[profile]);
+            config.with_versions(Version::Dtls13, Version::Dtls13).expect("it is there")
+        });
+        let (dtls, connection) = grown(|| {
+            let [client, _server] = peerless.connected(start());
+            Box::new(client.connection)
+        });
+        let keys = connection.srtp_keys().expect("a profile was agreed on");
+        let (out, _sender) = grown(|| {
+            let mut sender = Box::new(context(profile, &keys.local));
+            protect(&mut sender);
+            sender
+        });
+        // The keys of the other direction are as large, but nobody here can protect with them.
+        let mut packets = protect(&mut context(profile, &keys.local));
+        let (into, _receiver) = grown(|| {
+            let mut receiver = Box::new(context(profile, &keys.local));
+            let [rtp, rtcp] = &mut packets;
+            receiver.unprotect_rtp(rtp).expect("protected above");
+            receiver.unprotect_rtcp(rtcp).expect("protected above");
+            receiver
+        });
+        let sum = dtls + out + into;
+        println!(
+            "| {name} | {dtls:.2} KiB | {out:.2} KiB | {into:.2} KiB | {sum:.2} KiB | ≤ {goal:.0} \
+             KiB, {} |",
+            if sum <= goal { "met" } else { "missed" }
+        );
+    }
+    println!(
+        "\nA client of DTLS 1.3, one stream of RTP and RTCP each way; the configuration is shared.\n"
+    );
+}
+
+fn context(profile: Profile, key: &MasterKey) -> Context {
+    Context::new(profile, key, &Crypto::default()).expect("a whole key")
+}
+
+/// One packet of RTP and one of RTCP.
+fn protect(sender: &mut Context) -> [Vec<u8>; 2] {
+    let mut rtp = vec![0; 172];
+    rtp.splice(..2, [0x80, 111]);
+    let mut rtcp = vec![0x80, 201, 0, 1, 0, 0, 0, 0];
+    sender.protect_rtp(&mut rtp, 0).expect("a whole packet");
+    sender.protect_rtcp(&mut rtcp, 0).expect("a whole packet");
+    [rtp, rtcp]
+}
+
+/// What `make` leaves on the heap, in KiB.
+fn grown<T>(make: impl FnOnce() -> T) -> (f64, T) {
+    let before = Allocated::now();
+    let made = make();
+    (before.since().live_bytes as f64 / 1024.0, made)
+}
