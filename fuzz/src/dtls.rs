@@ -187,8 +187,8 @@ pub fn dtls_acceptor(bytes: &[u8]) {
     let mut acceptor = Acceptor::new(config(own, settings), clock.now(), [1; 32]);
     let mut client = Connection::client(config(other, settings >> 2), clock.now(), [2; 32]);
     let (mut to_acceptor, mut answer) = (Wire::default(), Vec::new());
-    // Of each address.
-    let (mut received, mut answered) = ([0; 4], [0; 4]);
+    // What came from each address, less what went back.
+    let mut balances = [0; 4];
     for _ in 0..MAX_STEPS {
         if choices.is_empty() {
             break;
@@ -205,12 +205,14 @@ pub fn dtls_acceptor(bytes: &[u8]) {
             }
             _ => choices.long_bytes().to_vec(),
         };
-        let address = usize::from(what & 3);
-        received[address] += datagram.len();
+        let received = datagram.len();
         answer.clear();
         let accepted = acceptor.handle_datagram(now, &[what & 3], &mut datagram, &mut answer);
-        answered[address] += answer.len();
-        assert!(answered[address] <= received[address], "an amplifier");
+        if let Some(balance) = balances.get_mut(usize::from(what & 3)) {
+            *balance += received;
+            assert!(answer.len() <= *balance, "an amplifier");
+            *balance -= answer.len();
+        }
         if let Some(mut server) = accepted {
             assert!(answer.is_empty());
             let mut flight = Vec::new();

@@ -132,7 +132,7 @@ impl Connection {
         }
     }
 
-    fn handle_plaintext(&mut self, header: Header, body: &mut [u8]) {
+    fn handle_plaintext(&mut self, header: Header, body: &[u8]) {
         if let Phase::Closed(closed) = &mut self.phase {
             closed.repeat(self.now, header.content_type, &mut self.owed);
             return;

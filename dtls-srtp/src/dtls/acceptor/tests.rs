@@ -32,7 +32,7 @@ impl Door {
         let mut questions = Vec::new();
         let mut datagram = Vec::new();
         while self.client.poll_transmit(self.now, &mut datagram).is_some() {
-            questions.push(std::mem::take(&mut datagram));
+            questions.push(mem::take(&mut datagram));
         }
         questions
     }

@@ -31,7 +31,7 @@ pub(super) fn read_list(list: &[u8]) -> Result<Vec<(u16, &[u8])>, Malformed> {
     }
     let mut kinds: Vec<_> = extensions.iter().map(|(kind, _)| *kind).collect();
     kinds.sort_unstable();
-    match kinds.array_windows().any(|[one, next]| one == next) {
+    match kinds.windows(2).any(|pair| matches!(pair, [one, next] if one == next)) {
         true => Err(Malformed),
         false => Ok(extensions),
     }

@@ -57,7 +57,6 @@ pub(crate) struct Offer13<'a> {
     pub(crate) cookie: Option<&'a [u8]>,
     pub(crate) groups: U16s<'a>,
     pub(crate) key_shares: KeyShares<'a>,
-    pub(crate) signature_algorithms: U16s<'a>,
 }
 
 impl<'a> ClientHello<'a> {
@@ -110,11 +109,11 @@ impl<'a> ClientHello<'a> {
             return Err(HandshakeError::IllegalParameter);
         }
         let missing = HandshakeError::MissingExtension;
+        extensions.signature_algorithms.ok_or(missing)?;
         let offer = Offer13 {
             cookie: extensions.cookie,
             groups: extensions.supported_groups.ok_or(missing)?,
             key_shares: extensions.key_shares.ok_or(missing)?,
-            signature_algorithms: extensions.signature_algorithms.ok_or(missing)?,
         };
         // "Clients MUST NOT offer multiple KeyShareEntry values for the same group" nor any that
         // is not in `supported_groups`; "Servers MAY check" (RFC 8446 §4.2.8).

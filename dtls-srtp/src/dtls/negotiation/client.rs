@@ -176,7 +176,7 @@ impl WaitServerHello {
         }
         let suite = find_suite(retry.cipher_suite, step)?;
         if let Some(name) = retry.group {
-            let is_shared = |exchange: &Box<dyn ActiveKeyExchange>| {
+            let is_shared = |exchange: &dyn ActiveKeyExchange| {
                 let component = exchange.hybrid_component();
                 u16::from(exchange.group()) == name
                     || component.is_some_and(|(component, _)| u16::from(component) == name)
@@ -185,7 +185,7 @@ impl WaitServerHello {
                 .settings
                 .groups_of(ProtocolVersion::TLSv1_3)
                 .find(|group| u16::from(group.name()) == name)
-                .filter(|_| !self.key_exchanges.iter().any(is_shared))
+                .filter(|_| !self.key_exchanges.iter().any(|exchange| is_shared(&**exchange)))
                 .ok_or(HandshakeError::IllegalParameter)?;
             self.key_exchanges = vec![group.start().map_err(|_| HandshakeError::Internal)?];
         }

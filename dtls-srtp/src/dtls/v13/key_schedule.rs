@@ -16,8 +16,8 @@ use rustls::crypto::tls13::{HkdfExpander, OkmBlock};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::protection::{Iv, Opener, Sealer};
-use crate::crypto::{Aead, Crypto, SequenceNumberMask};
+use super::protection::{Iv, Keyed, Opener, Sealer};
+use crate::crypto::Crypto;
 use crate::dtls::suite::Suite13;
 use crate::dtls::{ExportError, HandshakeError};
 
@@ -148,26 +148,23 @@ impl TrafficSecret {
 
     /// What seals the records of its side in `epoch`.
     pub(crate) fn sealer(&self, crypto: &Crypto, epoch: u64) -> Result<Sealer, HandshakeError> {
-        let (aead, mask, iv) = self.protection(crypto).ok_or(HandshakeError::Internal)?;
-        Ok(Sealer::new(aead, mask, iv, self.schedule.suite.aead, epoch))
+        let keyed = self.keyed(crypto).ok_or(HandshakeError::Internal)?;
+        Ok(Sealer::new(keyed, self.schedule.suite.aead, epoch))
     }
 
     /// What opens the records of its side in `epoch`.
     pub(crate) fn opener(&self, crypto: &Crypto, epoch: u64) -> Result<Opener, HandshakeError> {
-        let (aead, mask, iv) = self.protection(crypto).ok_or(HandshakeError::Internal)?;
-        Ok(Opener::new(aead, mask, iv, epoch))
+        let keyed = self.keyed(crypto).ok_or(HandshakeError::Internal)?;
+        Ok(Opener::new(keyed, epoch))
     }
 
-    fn protection(
-        &self,
-        crypto: &Crypto,
-    ) -> Option<(Box<dyn Aead>, Box<dyn SequenceNumberMask>, Iv)> {
+    fn keyed(&self, crypto: &Crypto) -> Option<Keyed> {
         let keys = self.keys()?;
         let algorithm = self.schedule.suite.aead;
         let (key, sequence_number_key) = keys.split(algorithm.key_len());
         let aead = crypto.packets.aead(algorithm, key).ok()?;
         let mask = crypto.packets.sequence_number_mask(algorithm, sequence_number_key).ok()?;
-        Some((aead, mask, keys.iv))
+        Some(Keyed { aead, mask, iv: keys.iv })
     }
 
     /// [RFC 8446 §7.3](https://www.rfc-editor.org/rfc/rfc8446#section-7.3), and "sn" of

@@ -70,7 +70,7 @@ impl PostHandshake {
     }
 
     /// Forgets what nobody can be asking for any more.
-    pub(crate) fn forget_old(&mut self, now: Instant, incoming: &mut Incoming) {
+    pub(crate) fn forget_old(&self, now: Instant, incoming: &mut Incoming) {
         incoming.forget_old(now);
         if now > self.since + Self::TWO_MSL && self.flight.was_acknowledged() {
             incoming.drop_handshake_keys();

@@ -41,11 +41,16 @@ impl Iv {
     }
 }
 
+/// The keys of one direction and epoch, expanded.
+pub(crate) struct Keyed {
+    pub(crate) aead: Box<dyn Aead>,
+    pub(crate) mask: Box<dyn SequenceNumberMask>,
+    pub(crate) iv: Iv,
+}
+
 /// Seals the records of one direction and epoch.
 pub(crate) struct Sealer {
-    aead: Box<dyn Aead>,
-    mask: Box<dyn SequenceNumberMask>,
-    iv: Iv,
+    keyed: Keyed,
     epoch: u64,
     next: u64,
     /// How many records the key may seal.
@@ -76,20 +81,14 @@ impl Open {
 }
 
 impl Sealer {
-    pub(crate) fn new(
-        aead: Box<dyn Aead>,
-        mask: Box<dyn SequenceNumberMask>,
-        iv: Iv,
-        algorithm: AeadAlgorithm,
-        epoch: u64,
-    ) -> Self {
+    pub(crate) fn new(keyed: Keyed, algorithm: AeadAlgorithm, epoch: u64) -> Self {
         // "up to 2^24.5 full-size records ... may be encrypted" with AES-GCM, any number with
         // ChaCha20-Poly1305 (RFC 8446 §5.5), for which it is as many as plaintext could have.
         let limit = match algorithm {
             AeadAlgorithm::Aes128Gcm | AeadAlgorithm::Aes256Gcm => 23_726_566,
             AeadAlgorithm::ChaCha20Poly1305 => 1 << 48,
         };
-        Self { aead, mask, iv, epoch, next: 0, limit, connection_id: Box::default() }
+        Self { keyed, epoch, next: 0, limit, connection_id: Box::default() }
     }
 
     /// Addresses the peer with an id in each record.
@@ -154,8 +153,9 @@ impl Sealer {
         if let Some(length) = header.last_chunk_mut() {
             *length = ((contents.len() + TAG_LEN) as u16).to_be_bytes();
         }
-        let nonce = self.iv.nonce(open.number.sequence_number);
+        let nonce = self.keyed.iv.nonce(open.number.sequence_number);
         let tag = self
+            .keyed
             .aead
             .seal(&nonce, header, contents)
             .map_err(|CryptoError| SealError::TooLong { len })?;
@@ -166,7 +166,7 @@ impl Sealer {
             record.split_at_mut_checked(open.header_len).ok_or(SealError::Misplaced)?;
         let sample = ciphertext.first_chunk::<SAMPLE_LEN>().ok_or(SealError::Misplaced)?;
         let sequence_number = header.get_mut(open.header_len - 4..open.header_len - 2);
-        apply(self.mask.mask(sample), sequence_number.unwrap_or_default());
+        apply(self.keyed.mask.mask(sample), sequence_number.unwrap_or_default());
         Ok(())
     }
 }
@@ -179,9 +179,7 @@ fn apply(mask: [u8; 2], sequence_number: &mut [u8]) {
 
 /// Opens the records of one direction and epoch, each once.
 pub(crate) struct Opener {
-    aead: Box<dyn Aead>,
-    mask: Box<dyn SequenceNumberMask>,
-    iv: Iv,
+    keyed: Keyed,
     epoch: u64,
     window: ReplayWindow,
     forged: u64,
@@ -210,13 +208,8 @@ pub(crate) enum OpenError {
 }
 
 impl Opener {
-    pub(crate) fn new(
-        aead: Box<dyn Aead>,
-        mask: Box<dyn SequenceNumberMask>,
-        iv: Iv,
-        epoch: u64,
-    ) -> Self {
-        Self { aead, mask, iv, epoch, window: ReplayWindow::default(), forged: 0 }
+    pub(crate) fn new(keyed: Keyed, epoch: u64) -> Self {
+        Self { keyed, epoch, window: ReplayWindow::default(), forged: 0 }
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -258,15 +251,16 @@ impl Opener {
         // "Receivers MUST reject shorter records as if they had failed deprotection."
         let sample = ciphertext.first_chunk::<SAMPLE_LEN>().ok_or(OpenError::Forged)?;
         let field = header.get_mut(at..at + sequence_number_len).ok_or(OpenError::Forged)?;
-        apply(self.mask.mask(sample), field);
+        apply(self.keyed.mask.mask(sample), field);
         let low = field.iter().fold(0, |low, byte| low << 8 | u64::from(*byte));
         let bits = 8 * sequence_number_len as u32;
         let sequence_number = reconstruct(self.window.end(), low, bits);
 
         let (contents, tag) =
             ciphertext.split_last_chunk_mut::<TAG_LEN>().ok_or(OpenError::Forged)?;
-        self.aead
-            .open(&self.iv.nonce(sequence_number), header, contents, tag)
+        self.keyed
+            .aead
+            .open(&self.keyed.iv.nonce(sequence_number), header, contents, tag)
             .map_err(|CryptoError| OpenError::Forged)?;
         // "This check SHOULD happen after deprotecting the record; otherwise, the record discard
         // might itself serve as a timing channel for the record number" (§4.5.1).

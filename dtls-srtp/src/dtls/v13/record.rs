@@ -141,11 +141,5 @@ pub(crate) fn reconstruct(expected: u64, low: u64, bits: u32) -> u64 {
     }
 }
 
-/// The newest epoch up to `newest` whose low two bits are `bits`, if any: "the most recent past
-/// epoch which has matching bits".
-pub(crate) fn reconstruct_epoch(newest: u64, bits: u8) -> Option<u64> {
-    newest.checked_sub(newest.wrapping_sub(bits.into()) & 3)
-}
-
 #[cfg(test)]
 mod tests;

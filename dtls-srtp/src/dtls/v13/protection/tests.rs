@@ -14,7 +14,8 @@ fn pair(algorithm: AeadAlgorithm) -> (Sealer, Opener) {
     let aead = || packets.aead(algorithm, key).unwrap();
     let mask = || packets.sequence_number_mask(algorithm, key).unwrap();
     let iv = || Iv(Zeroizing::new([2; 12]));
-    (Sealer::new(aead(), mask(), iv(), algorithm, EPOCH), Opener::new(aead(), mask(), iv(), EPOCH))
+    let keyed = || Keyed { aead: aead(), mask: mask(), iv: iv() };
+    (Sealer::new(keyed(), algorithm, EPOCH), Opener::new(keyed(), EPOCH))
 }
 
 fn sealed(sealer: &mut Sealer, plaintext: &[u8]) -> Vec<u8> {
@@ -40,9 +41,13 @@ fn opened(opener: &mut Opener, datagram: &[u8]) -> Result<(u64, Vec<u8>), OpenEr
 /// Seals by hand what `inner` is, with the header that others may choose.
 fn sealed_as(sealer: &Sealer, header: &[u8], sequence_number: u64, inner: &[u8]) -> Vec<u8> {
     let mut contents = inner.to_vec();
-    let tag = sealer.aead.seal(&sealer.iv.nonce(sequence_number), header, &mut contents).unwrap();
+    let tag = sealer
+        .keyed
+        .aead
+        .seal(&sealer.keyed.iv.nonce(sequence_number), header, &mut contents)
+        .unwrap();
     contents.extend_from_slice(&tag);
-    let mask = sealer.mask.mask(contents.first_chunk().unwrap());
+    let mask = sealer.keyed.mask.mask(contents.first_chunk().unwrap());
     let mut record = header.to_vec();
     record[1] ^= mask[0];
     if header[0] & first_byte::LONG_SEQUENCE_NUMBER != 0 {

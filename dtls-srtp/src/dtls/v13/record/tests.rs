@@ -83,23 +83,6 @@ fn sequence_numbers_are_the_closest_to_what_is_expected() {
 }
 
 #[test]
-fn epochs_are_the_newest_past_ones_with_the_same_bits() {
-    for (newest, bits, epoch) in [
-        (0, 0, Some(0)),
-        (0, 3, None),
-        (2, 2, Some(2)),
-        (2, 3, None),
-        (3, 2, Some(2)),
-        (4, 3, Some(3)),
-        (4, 0, Some(4)),
-        (9, 2, Some(6)),
-        (u64::MAX, 0, Some(u64::MAX - 3)),
-    ] {
-        assert_eq!(reconstruct_epoch(newest, bits), epoch, "{newest} {bits}");
-    }
-}
-
-#[test]
 fn records_of_1_2_with_an_id_are_told_apart() {
     let mut bytes = Vec::new();
     let number = record::record_number(1, 0x0102_0304_0506);
