@@ -1,4 +1,5 @@
-//! DTLS: TLS over datagrams ([RFC 6347](https://www.rfc-editor.org/rfc/rfc6347)).
+//! DTLS: TLS over datagrams, 1.3 ([RFC 9147](https://www.rfc-editor.org/rfc/rfc9147)) and 1.2
+//! ([RFC 6347](https://www.rfc-editor.org/rfc/rfc6347)).
 //!
 //! A [`Connection`] is one side of a DTLS association. It never sees a socket or an address:
 //! datagrams that belong to it go into [`Connection::handle_datagram`], datagrams to send come out
@@ -47,22 +48,37 @@
 //! assert_eq!(server.handle_datagram(now, &mut datagram).next(), Some(&mut b"hello".to_owned()[..]));
 //! ```
 //!
+//! Which version it is depends on what the other side speaks: the client's first message offers
+//! all that it may be ([`Config::with_versions`]), and the server picks the newest that it has too.
+//!
+//! | | DTLS 1.3 | DTLS 1.2 |
+//! | --- | --- | --- |
+//! | round trips until the client may send | 1, and 1 for a cookie or another key share | 2, and 1 for a cookie |
+//! | until both are connected | 1.5 | 2 |
+//! | what is lost | is named by ACKs, and sent again alone | brings its whole flight again |
+//! | certificates | encrypted | in the clear |
+//! | record around application data, AES-GCM | 22 bytes | 37 bytes |
+//! | new keys | [`Connection::update_keys`] | a new connection |
+//!
 //! # What is where
 //!
 //! | layer | file |
 //! | --- | --- |
 //! | settings; what can go wrong | `config`, `error`, `alert` |
-//! | records: in a datagram, ours, the peer's, protected | `record`, `v13/record`, `outgoing`, `incoming`, `v12/protection`, `v13/protection`, `replay` |
+//! | records: in a datagram, ours, the peer's, protected | `record`, `epoch`, `v13/record`, `outgoing`, `incoming`, `v12/protection`, `v13/protection`, `replay` |
 //! | handshake messages: fragments, their reassembly, wire formats | `message`, `reassembly`, `message/…`, `transcript` |
 //! | flights, their timers and acknowledgements | `flight`, `acks`, `v13/ack` |
-//! | the handshake of each side, state by state | `negotiation`, `v12/…`, `v13/…`, `handshake` |
+//! | the first messages, until the version is known | `negotiation/…` |
+//! | the handshake of each side, state by state | `handshake`, `v12/…`, `v13/…` |
 //! | the secrets of each version, and who else learns them | `v12/session`, `v13/key_schedule`, `key_log` |
 //! | who the peer is | `peer`, `signature` |
+//! | what goes on after a handshake: new keys | `v13/post_handshake` |
 //! | application data both ways | `send`, `receive`, `early` |
-//! | what was negotiated, and keys for others | `inspect`, `session` |
+//! | what was negotiated, and keys for others | `session`, `inspect` |
 //! | clients at an open port, peers that move | `acceptor`, `connection_id` |
 //!
-//! Left out: session resumption, renegotiation (refused), compression, static key exchange, CBC.
+//! Left out: session resumption and early data, renegotiation (refused), compression, static key
+//! exchange, CBC.
 
 mod acceptor;
 mod acks;

@@ -195,6 +195,14 @@ impl Incoming {
         matches!(&self.application, Some(Opener::Dtls13(opener)) if opener.is_worn_out())
     }
 
+    /// Lets so many forgeries have come.
+    #[cfg(test)]
+    pub(crate) fn wear_out(&mut self, forged: u64) {
+        if let Some(Opener::Dtls13(opener)) = &mut self.application {
+            opener.wear_out(forged);
+        }
+    }
+
     /// Opens a record of DTLS 1.2, in place.
     pub(crate) fn open_1_2<'d>(
         &mut self,

@@ -1,11 +1,11 @@
 //! What a connection tells about itself, and the keys that it gives to others.
 
-use rustls::{CipherSuite, NamedGroup};
+use rustls::{CipherSuite, NamedGroup, SignatureScheme};
 use zeroize::Zeroizing;
 
 use super::session::Session;
 use super::{CloseReason, Connection, ExportError, Phase, Role, Stats, Version};
-use crate::srtp::SessionKeys;
+use crate::srtp::{Profile, SessionKeys};
 
 impl Connection {
     /// Returns whether the handshake is finished and the peer authenticated, and the connection
@@ -40,6 +40,33 @@ impl Connection {
     /// Returns the key exchange group that was negotiated, once there are keys.
     pub fn group(&self) -> Option<NamedGroup> {
         self.session.as_ref().map(Session::group)
+    }
+
+    /// Returns the SRTP profile that was negotiated, once there are keys and if there is one.
+    pub fn srtp_profile(&self) -> Option<Profile> {
+        self.session.as_ref()?.srtp_profile()
+    }
+
+    /// Returns what we signed the handshake with, if we had to, once we have.
+    pub fn local_signature_scheme(&self) -> Option<SignatureScheme> {
+        self.facts.local_scheme
+    }
+
+    /// Returns what the peer signed the handshake with, if it had to, once it was checked.
+    pub fn peer_signature_scheme(&self) -> Option<SignatureScheme> {
+        self.facts.remote_scheme
+    }
+
+    /// Returns how many round trips it took, retransmissions not counted, until the client could
+    /// send, once there are keys: one in DTLS 1.3 and two in DTLS 1.2, and one more for each hello
+    /// that a server answered with a cookie or the wish for another key share. How many flights
+    /// were sent again is in [`Stats`].
+    pub fn round_trips(&self) -> Option<u32> {
+        let fixed = match self.version()? {
+            Version::Dtls12 => 2,
+            Version::Dtls13 => 1,
+        };
+        Some(fixed + u32::from(self.facts.retries))
     }
 
     /// Returns the DER encoding of the peer's certificate, once it came. It is not authenticated

@@ -178,6 +178,14 @@ impl Outgoing {
         matches!(&self.application, Some(Sealer::Dtls13(sealer)) if sealer.needs_update())
     }
 
+    /// Lets the keys be used half up by the next record.
+    #[cfg(test)]
+    pub(crate) fn wear_out(&mut self) {
+        if let Some(Sealer::Dtls13(sealer)) = &mut self.application {
+            sealer.wear_out();
+        }
+    }
+
     /// How many bytes a record adds to its contents.
     pub(crate) fn overhead(&self, epoch: Epoch) -> usize {
         match (epoch, &self.handshake, &self.application) {

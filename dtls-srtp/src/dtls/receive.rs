@@ -233,6 +233,12 @@ impl Connection {
             };
             let inserted = match &mut self.phase {
                 Phase::Handshaking(handshake) => handshake.inbox.insert(epoch, fragment),
+                // Anybody could have sent what is not protected.
+                Phase::Established { rest: Rest::PostHandshake(_), .. }
+                    if epoch == Epoch::PLAINTEXT =>
+                {
+                    Inserted::Dropped
+                }
                 Phase::Established { rest: Rest::PostHandshake(post), .. } => {
                     post.inbox.insert(epoch, fragment)
                 }
@@ -267,7 +273,10 @@ impl Connection {
                     handshake.flight.was_answered(self.settings.loss_reaction);
                 }
             }
-            Phase::Established { rest: Rest::PostHandshake(post), .. } if kept => {
+            // The server's flight is answered by the client's, which is repeated.
+            Phase::Established { rest: Rest::PostHandshake(post), .. }
+                if kept && (self.role == Role::Server || epoch >= Epoch::APPLICATION) =>
+            {
                 post.acks.receive(number);
                 match self.settings.loss_reaction {
                     LossReaction::Immediate => post.acks.send_by(self.now),

@@ -9,6 +9,8 @@ mod contract;
 mod faults;
 mod handshake;
 mod handshake13;
+mod key_update;
 mod loss;
+mod loss13;
 pub(crate) mod pair;
 mod secrets;

@@ -7,9 +7,12 @@ use super::super::*;
 use super::pair::*;
 use crate::certificate::Certificate;
 
+/// The settings of each version.
+const VERSIONS: [fn() -> (Config, Config); 2] = [configs, configs_1_3];
+
 /// All datagrams of a handshake with data both ways behind it, with their senders.
-fn recorded() -> (Pair, Vec<(Role, Vec<u8>)>) {
-    let mut pair = Pair::new(configs());
+fn recorded(configs: (Config, Config)) -> (Pair, Vec<(Role, Vec<u8>)>) {
+    let mut pair = Pair::new(configs);
     let mut datagrams = Vec::new();
     let mut record = |from: Role, datagram: &[u8]| {
         datagrams.push((from, datagram.to_vec()));
@@ -49,66 +52,77 @@ fn receive(pair: &mut Pair, to: Role, datagram: &[u8]) -> Vec<Vec<u8>> {
 
 #[test]
 fn replayed_datagrams_change_nothing() {
-    let (mut pair, datagrams) = recorded();
-    for _ in 0..3 {
-        for (from, datagram) in &datagrams {
-            assert!(receive(&mut pair, other(*from), datagram).is_empty());
-        }
-    }
-    assert!(pair.client.stats().records_replayed >= 3);
-    pair.run(perfect);
-    pair.assert_data_flows();
-}
-
-#[test]
-fn reflected_datagrams_change_nothing() {
-    let mut pair = Pair::new(configs());
-    let mut reflected = Vec::new();
-    pair.run(|from, datagram: &[u8]| {
-        reflected.push((from, datagram.to_vec()));
-        vec![DELAY]
-    });
-    for (from, datagram) in &reflected {
-        assert!(receive(&mut pair, *from, datagram).is_empty());
-    }
-    pair.assert_data_flows();
-
-    // During the handshake too, as far as a message tells which side it is from.
-    let mut pair = Pair::new(configs());
-    let mut hello = Vec::new();
-    pair.step(&mut |_, datagram: &[u8]| {
-        hello = datagram.to_vec();
-        vec![DELAY]
-    });
-    assert!(receive(&mut pair, Role::Client, &hello).is_empty());
-    pair.run(perfect);
-    pair.assert_data_flows();
-}
-
-#[test]
-fn no_truncated_datagram_does_harm() {
-    let (_, datagrams) = recorded();
-    let longest = datagrams.iter().map(|(_, datagram)| datagram.len()).max().unwrap();
-    for len in (0..longest).step_by(7) {
-        // Each datagram comes cut first, and whole a little later.
-        let mut pair = Pair::new(configs());
-        while !pair.is_connected() {
-            let mut cut = Vec::new();
-            assert!(pair.step(&mut |from, datagram: &[u8]| {
-                cut.push((other(from), datagram[..len.min(datagram.len())].to_vec()));
-                vec![DELAY]
-            }));
-            for (to, datagram) in &cut {
-                receive(&mut pair, *to, datagram);
+    for configs in VERSIONS {
+        let (mut pair, datagrams) = recorded(configs());
+        for _ in 0..3 {
+            for (from, datagram) in &datagrams {
+                assert!(receive(&mut pair, other(*from), datagram).is_empty());
             }
         }
+        assert!(pair.client.stats().records_replayed >= 3);
+        pair.run(perfect);
         pair.assert_data_flows();
     }
 }
 
 #[test]
+fn reflected_datagrams_change_nothing() {
+    for configs in VERSIONS {
+        let mut pair = Pair::new(configs());
+        let mut reflected = Vec::new();
+        pair.run(|from, datagram: &[u8]| {
+            reflected.push((from, datagram.to_vec()));
+            vec![DELAY]
+        });
+        for (from, datagram) in &reflected {
+            assert!(receive(&mut pair, *from, datagram).is_empty());
+        }
+        pair.assert_data_flows();
+
+        // During the handshake too, as far as a message tells which side it is from.
+        let mut pair = Pair::new(configs());
+        let mut hello = Vec::new();
+        pair.step(&mut |_, datagram: &[u8]| {
+            hello = datagram.to_vec();
+            vec![DELAY]
+        });
+        assert!(receive(&mut pair, Role::Client, &hello).is_empty());
+        pair.run(perfect);
+        pair.assert_data_flows();
+    }
+}
+
+#[test]
+fn no_truncated_datagram_does_harm() {
+    for configs in VERSIONS {
+        let (_, datagrams) = recorded(configs());
+        let longest = datagrams.iter().map(|(_, datagram)| datagram.len()).max().unwrap();
+        for len in (0..longest).step_by(7) {
+            // Each datagram comes cut first, and whole a little later.
+            let mut pair = Pair::new(configs());
+            while !pair.is_connected() {
+                let mut cut = Vec::new();
+                assert!(pair.step(&mut |from, datagram: &[u8]| {
+                    cut.push((other(from), datagram[..len.min(datagram.len())].to_vec()));
+                    vec![DELAY]
+                }));
+                for (to, datagram) in &cut {
+                    receive(&mut pair, *to, datagram);
+                }
+            }
+            pair.assert_data_flows();
+        }
+    }
+}
+
+#[test]
 fn forged_plaintext_does_not_touch_a_connection() {
-    let mut pair = Pair::connected();
+    for connected in [Pair::connected, Pair::connected_1_3] {
+        plaintext_does_not_touch(connected());
+    }
+}
+
+fn plaintext_does_not_touch(mut pair: Pair) {
     let close = Alert::CLOSE_NOTIFY.bytes();
     let fatal = Alert::fatal(AlertDescription::HandshakeFailure).bytes();
     let mut finished = FragmentHeader::whole(HandshakeType::Finished, 9, 12).bytes().to_vec();
@@ -119,6 +133,7 @@ fn forged_plaintext_does_not_touch_a_connection() {
         (ContentType::ApplicationData, b"forged"),
         (ContentType::ChangeCipherSpec, &[1]),
         (ContentType::Handshake, &finished),
+        (ContentType::Ack, &[0, 0]),
     ] {
         for role in [Role::Client, Role::Server] {
             let datagram = plaintext(content_type, (1 << 48) - 1, body);
@@ -145,45 +160,49 @@ fn records_of_other_epochs_are_dropped() {
 
 #[test]
 fn changed_bytes_never_reach_the_application_nor_end_a_connection() {
-    let (mut pair, datagrams) = recorded();
-    for seed in 0..seeds() * 10 {
-        let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let (from, datagram) = &datagrams[rng.random_range(0..datagrams.len())];
-        let mut forged = datagram.clone();
-        for _ in 0..rng.random_range(1..5) {
-            let at = rng.random_range(0..forged.len());
-            forged[at] = rng.random();
+    for configs in VERSIONS {
+        let (mut pair, datagrams) = recorded(configs());
+        for seed in 0..seeds() * 10 {
+            let mut rng = ChaCha20Rng::seed_from_u64(seed);
+            let (from, datagram) = &datagrams[rng.random_range(0..datagrams.len())];
+            let mut forged = datagram.clone();
+            for _ in 0..rng.random_range(1..5) {
+                let at = rng.random_range(0..forged.len());
+                forged[at] = rng.random();
+            }
+            let to = if rng.random_bool(0.5) { *from } else { other(*from) };
+            assert!(receive(&mut pair, to, &forged).is_empty(), "seed {seed}");
         }
-        let to = if rng.random_bool(0.5) { *from } else { other(*from) };
-        assert!(receive(&mut pair, to, &forged).is_empty(), "seed {seed}");
+        pair.run(perfect);
+        assert!(pair.is_connected());
+        pair.assert_data_flows();
     }
-    pair.run(perfect);
-    assert!(pair.is_connected());
-    pair.assert_data_flows();
 }
 
 #[test]
 fn a_storm_of_forgeries_during_the_handshake_ends_in_no_panic_and_no_wrong_connection() {
-    let (_, datagrams) = recorded();
-    for seed in 0..seeds() {
-        let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let mut pair = Pair::new(configs());
-        for _ in 0..200 {
-            let (from, datagram) = &datagrams[rng.random_range(0..datagrams.len())];
-            let mut forged = datagram.clone();
-            for _ in 0..rng.random_range(0..4) {
-                let at = rng.random_range(0..forged.len());
-                forged[at] = rng.random();
+    for configs in VERSIONS {
+        let (_, datagrams) = recorded(configs());
+        for seed in 0..seeds() {
+            let mut rng = ChaCha20Rng::seed_from_u64(seed);
+            let mut pair = Pair::new(configs());
+            for _ in 0..200 {
+                let (from, datagram) = &datagrams[rng.random_range(0..datagrams.len())];
+                let mut forged = datagram.clone();
+                for _ in 0..rng.random_range(0..4) {
+                    let at = rng.random_range(0..forged.len());
+                    forged[at] = rng.random();
+                }
+                assert!(receive(&mut pair, other(*from), &forged).is_empty(), "seed {seed}");
+                if rng.random_bool(0.1) {
+                    pair.step(&mut lossy(seed, 0.1));
+                }
             }
-            assert!(receive(&mut pair, other(*from), &forged).is_empty(), "seed {seed}");
-            if rng.random_bool(0.1) {
-                pair.step(&mut lossy(seed, 0.1));
+            pair.run(perfect);
+            assert_eq!(pair.client.is_connected(), pair.server.is_connected(), "seed {seed}");
+            if pair.is_connected() {
+                pair.assert_data_flows();
             }
-        }
-        pair.run(perfect);
-        assert_eq!(pair.client.is_connected(), pair.server.is_connected(), "seed {seed}");
-        if pair.is_connected() {
-            pair.assert_data_flows();
         }
     }
 }
@@ -201,7 +220,7 @@ fn kept_bytes(connection: &Connection) -> usize {
 fn what_is_kept_of_an_unproved_peer_is_bounded() {
     for seed in 0..seeds() {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let mut pair = Pair::new(configs());
+        let mut pair = Pair::new(VERSIONS[seed as usize % 2]());
         for n in 0..2_000 {
             let mut body = vec![0; rng.random_range(0..300)];
             rng.fill_bytes(&mut body);

@@ -1,16 +1,48 @@
 use rand::rngs::ChaCha20Rng;
 use rand::{RngExt, SeedableRng};
 
+use rustls::NamedGroup;
+
 use super::super::*;
 use super::pair::*;
 
 const MTUS: [usize; 3] = [200, 576, 1200];
 
+/// Which versions each side speaks.
+#[derive(Clone, Copy, Debug)]
+enum Versions {
+    Both12,
+    /// The default of both.
+    Both13,
+    /// The same with X25519 only, whose flights fit a datagram.
+    Both13X25519,
+    OldClient,
+    OldServer,
+}
+
+impl Versions {
+    const ALL: [Self; 5] =
+        [Self::Both12, Self::Both13, Self::Both13X25519, Self::OldClient, Self::OldServer];
+
+    fn configs(self) -> (Config, Config) {
+        let old = || versions(Version::Dtls12, Version::Dtls12);
+        let new = || versions(Version::Dtls12, Version::Dtls13);
+        let x25519 = || new().with_groups(&[NamedGroup::X25519]).unwrap();
+        acquainted(match self {
+            Self::Both12 => (old(), old()),
+            Self::Both13 => (new(), new()),
+            Self::Both13X25519 => (x25519(), x25519()),
+            Self::OldClient => (old(), new()),
+            Self::OldServer => (new(), old()),
+        })
+    }
+}
+
 /// One random handshake: how long each side took, or why it failed.
-fn handshake(seed: u64, loss: f64) -> Result<Duration, String> {
+fn handshake(versions: Versions, seed: u64, loss: f64) -> Result<Duration, String> {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mtu = MTUS[rng.random_range(0..MTUS.len())];
-    let (client, server) = configs();
+    let (client, server) = versions.configs();
     let server = if rng.random_bool(0.3) { server.with_cookies() } else { server };
     let mut pair = Pair::new((client.with_mtu(mtu), server.with_mtu(mtu)));
     let mut network = lossy(seed, loss);
@@ -23,7 +55,7 @@ fn handshake(seed: u64, loss: f64) -> Result<Duration, String> {
             Ok(client.max(server))
         }
         _ => Err(format!(
-            "seed {seed}, loss {loss}, MTU {mtu}: {:?} {:?}\n{:#?}",
+            "{versions:?}, seed {seed}, loss {loss}, MTU {mtu}: {:?} {:?}\n{:#?}",
             pair.client.close_reason(),
             pair.server.close_reason(),
             pair.chart
@@ -33,13 +65,48 @@ fn handshake(seed: u64, loss: f64) -> Result<Duration, String> {
 
 #[test]
 fn no_handshake_fails_whatever_is_lost_duplicated_and_reordered() {
-    for loss in [0.0, 0.1, 0.3] {
-        let mut times: Vec<_> = (0..seeds())
-            .map(|seed| handshake(seed, loss).unwrap_or_else(|failure| panic!("{failure}")))
-            .collect();
-        times.sort();
-        let at = |percent: usize| times[(times.len() - 1) * percent / 100];
-        println!("loss {loss}: median {:?}, 95th percentile {:?}", at(50), at(95));
+    for versions in Versions::ALL {
+        for loss in [0.0, 0.1, 0.3] {
+            let one = |seed| handshake(versions, seed, loss);
+            let mut times: Vec<_> =
+                (0..seeds()).map(|s| one(s).unwrap_or_else(|error| panic!("{error}"))).collect();
+            times.sort();
+            let at = |percent: usize| times[(times.len() - 1) * percent / 100];
+            println!("{versions:?}, loss {loss}: median {:?}, p95 {:?}", at(50), at(95));
+        }
+    }
+}
+
+/// The time of one handshake over a path of 100 ms that does nothing but lose datagrams of 1200
+/// bytes.
+fn plain_handshake(versions: Versions, seed: u64, loss: f64) -> Duration {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let mut pair = Pair::new(versions.configs());
+    pair.client.set_round_trip_time(2 * DELAY);
+    pair.server.set_round_trip_time(2 * DELAY);
+    pair.run(|_, _| if rng.random_bool(loss) { vec![] } else { vec![DELAY] });
+    let connected = pair.client_connected.zip(pair.server_connected);
+    let (client, server) = connected.unwrap_or_else(|| {
+        panic!("{versions:?}, seed {seed}, loss {loss}: {:#?}", pair.chart);
+    });
+    client.max(server)
+}
+
+#[test]
+fn a_lost_datagram_costs_little_time() {
+    for versions in [Versions::Both12, Versions::Both13, Versions::Both13X25519] {
+        for (loss, bound) in [(0.1, 500), (0.3, 1_500)] {
+            // The percentile of a few would be one unlucky handshake.
+            let count = seeds().max(300);
+            let mut times: Vec<_> =
+                (0..count).map(|seed| plain_handshake(versions, seed, loss)).collect();
+            times.sort();
+            let at = |percent: usize| times[(times.len() - 1) * percent / 100];
+            println!("{versions:?}, loss {loss}: median {:?}, p95 {:?}", at(50), at(95));
+            if !matches!(versions, Versions::Both12) {
+                assert!(at(95) <= Duration::from_millis(bound), "{versions:?} {loss}");
+            }
+        }
     }
 }
 

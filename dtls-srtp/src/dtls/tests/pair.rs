@@ -157,13 +157,22 @@ impl Pair {
 
     /// A pair that is connected.
     pub(crate) fn connected() -> Self {
-        let mut pair = Self::new(configs());
+        Self::new(configs()).connect()
+    }
+
+    /// The same of DTLS 1.3.
+    pub(crate) fn connected_1_3() -> Self {
+        Self::new(configs_1_3()).connect()
+    }
+
+    fn connect(mut self) -> Self {
+        let pair = &mut self;
         pair.run(perfect);
         assert!(pair.is_connected());
         assert_eq!(pair.client.poll_event(), Some(Event::Connected));
         assert_eq!(pair.server.poll_event(), Some(Event::Connected));
         pair.chart.clear();
-        pair
+        self
     }
 
     pub(crate) fn is_connected(&self) -> bool {

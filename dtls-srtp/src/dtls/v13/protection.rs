@@ -110,6 +110,12 @@ impl Sealer {
         self.next >= self.limit / 2
     }
 
+    /// Lets the next record be the one after which it is time for a KeyUpdate.
+    #[cfg(test)]
+    pub(crate) fn wear_out(&mut self) {
+        self.limit = 2 * (self.next + 1);
+    }
+
     /// Appends the header. `None` when the key may not be used any more.
     pub(crate) fn begin(&mut self, content_type: ContentType, buf: &mut Vec<u8>) -> Option<Open> {
         if self.next >= self.limit {
@@ -226,6 +232,12 @@ impl Opener {
     /// immediately close the connection".
     pub(crate) fn is_worn_out(&self) -> bool {
         self.forged >= MAX_FORGED
+    }
+
+    /// Lets so many forgeries have come.
+    #[cfg(test)]
+    pub(crate) fn wear_out(&mut self, forged: u64) {
+        self.forged = forged;
     }
 
     /// Decrypts a record in place.
