@@ -8,6 +8,7 @@ pub(crate) mod cookie;
 pub(crate) mod handover;
 pub(crate) mod handshake;
 pub(crate) mod heartbeat;
+pub(crate) mod path_mtu;
 pub(crate) mod receive;
 pub(crate) mod reset;
 pub(crate) mod shutdown;
@@ -26,6 +27,7 @@ use crate::send::queue::{Parts, Queued};
 use crate::tsn::Tsn;
 use handshake::Handshake;
 use heartbeat::Heartbeat;
+use path_mtu::PathMtu;
 use rand::rngs::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
 use reset::Reset;
@@ -62,6 +64,7 @@ pub struct Association {
     send: Sender,
     recv: Receiver,
     heartbeat: Heartbeat,
+    path_mtu: PathMtu,
     shutdown: Shutdown,
     reset: Reset,
     /// Timeouts without an answer in between (§8.1).
@@ -188,6 +191,7 @@ impl Association {
             recv: Receiver::new(&config, Tsn(0), control_ppid),
             handshake,
             heartbeat: Heartbeat::default(),
+            path_mtu: PathMtu::default(),
             shutdown: Shutdown::default(),
             reset: Reset::new(initial_tsn, Tsn(0)),
             errors: 0,
@@ -217,7 +221,9 @@ impl Association {
         if self.state.is_up() {
             if self.send.handle_timeout(now) {
                 self.count_error(now);
+                self.suspect_black_hole(now);
             }
+            self.handle_path_mtu_timeout(now);
             self.handle_heartbeat_timeout(now);
             self.handle_shutdown_timeout(now);
             self.handle_reset_timeout(now);
@@ -267,6 +273,7 @@ impl Association {
         if self.state.is_up() {
             earliest = min(earliest, self.send.timeout());
             earliest = min(earliest, self.heartbeat.timeout());
+            earliest = min(earliest, self.path_mtu.timeout());
             earliest = min(earliest, self.shutdown.timeout());
             earliest = min(earliest, self.reset.timeout());
         }
@@ -468,6 +475,7 @@ impl Association {
         self.state = State::Closed;
         self.handshake.stop();
         self.heartbeat = Heartbeat::default();
+        self.path_mtu = PathMtu::default();
         self.shutdown = Shutdown::default();
         self.reset.stop();
         self.send.clear();

@@ -23,6 +23,11 @@ pub struct Config {
     /// header, 8 of nonce, 16 of tag), rounded down to a multiple of four. Also
     /// [`set_mtu`](crate::Association::set_mtu).
     pub mtu: usize,
+    /// The largest packet to search for, in bytes, what the layer below can carry at most: the path
+    /// is probed with packets that carry nothing (RFC 8899). A chunk that was cut for a packet size is
+    /// not cut again: should the path carry less later, the layers below have to take what is under
+    /// way in pieces. `None`, for no search: packets keep to [`Self::mtu`].
+    pub max_mtu: Option<usize>,
     /// How many streams we want to send on. 65 535, as RFC 8831 §6.2 recommends; the peer may have
     /// fewer. A stream takes memory when it is first used.
     pub outbound_streams: u16,
@@ -171,6 +176,7 @@ impl Default for Config {
             local_port: 5000,
             remote_port: 5000,
             mtu: 1160,
+            max_mtu: None,
             outbound_streams: 65_535,
             inbound_streams: 65_535,
             receive_window: 128 << 10,

@@ -39,6 +39,7 @@ impl Association {
     pub(crate) fn start_heartbeat(&mut self, now: Instant) {
         self.heartbeat = Heartbeat { heard: Some(now), ..Heartbeat::default() };
         self.arm_heartbeat(now);
+        self.start_path_mtu(now);
     }
 
     /// HB.interval after `from`, plus a retransmission timeout, half more or less by chance so
@@ -100,6 +101,9 @@ impl Association {
 
     /// HEARTBEAT ACK.
     pub(crate) fn handle_heartbeat_ack(&mut self, now: Instant, chunk: &Chunk<'_>) {
+        if self.take_probe_answer(now, chunk) {
+            return;
+        }
         let Some(sent_at) = self.heartbeat.sent_at else { return };
         if heartbeat::parse_ack(chunk) != Some(self.heartbeat.nonce) {
             return;

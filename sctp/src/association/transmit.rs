@@ -101,7 +101,11 @@ impl Association {
             // §5.1 C: nothing else may be sent before the COOKIE ACK.
             State::CookieEchoed => self.pending.cookie_echo.then_some(now),
             state => {
-                if self.pending.any() || self.recv.sack_is_due() || self.reset_is_due() {
+                if self.pending.any()
+                    || self.path_mtu.due
+                    || self.recv.sack_is_due()
+                    || self.reset_is_due()
+                {
                     return Some(now);
                 }
                 if state.may_send() { self.send.ready(now) } else { None }
@@ -187,6 +191,10 @@ impl Association {
     /// the least packet size, and a packet ends when the next one may not fit.
     fn write_bundle(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize) -> bool {
         let head = buf.len();
+        if self.path_mtu.due && !self.pending.any() && self.state.is_up() {
+            self.write_probe(now, buf, head - packet::HEADER_LEN);
+            return true;
+        }
         // §5.1: COOKIE ECHO and COOKIE ACK come first in their packet.
         let with_cookie = std::mem::take(&mut self.pending.cookie_echo);
         if with_cookie {

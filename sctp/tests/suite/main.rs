@@ -21,6 +21,7 @@ mod ours;
 mod pair;
 #[path = "../path/mod.rs"]
 mod path;
+mod path_mtu;
 mod refusals;
 mod reset;
 mod snap;

@@ -1,0 +1,65 @@
+//! RFC 8899: how large a packet the path carries.
+
+use crate::pair::{Side, associations, chart, message, ms};
+use peerless_sctp::Config;
+use std::time::Duration;
+
+fn searching(most: usize) -> Config {
+    let mut config = Config::default();
+    config.max_mtu = Some(most);
+    config
+}
+
+#[test]
+fn packets_grow_to_what_the_path_carries() {
+    // A → HEARTBEAT PAD → ✗ thrice, then half way, until the sizes meet.
+    let mut pair = associations(&searching(8900), 3);
+    pair.filter = Some(Box::new(|_, packet| packet.len() <= 1400));
+    pair.log = Some(Vec::new());
+    pair.run(Duration::from_secs(60));
+    assert!((1400 - 32..=1400).contains(&pair.a.mtu()), "{}", pair.a.mtu());
+    assert!((1400 - 32..=1400).contains(&pair.z.mtu()), "{}", pair.z.mtu());
+    let chart = chart(pair.log.as_ref().unwrap());
+    let probes = chart.iter().filter(|line| *line == "A Heartbeat Pad").count();
+    assert!((4..=30).contains(&probes), "{probes}");
+    // Data is never in a packet that may be too large.
+    pair.a.send(pair.now, message(0, 100_000, 1)).unwrap();
+    assert!(pair.run_until(Duration::from_secs(5), |pair| pair.z.read(0).is_some()));
+    assert_eq!(pair.a.stats().chunks_retransmitted, 0);
+}
+
+#[test]
+fn the_greatest_size_is_tried_first() {
+    let mut pair = associations(&searching(8900), 3);
+    pair.run(ms(200));
+    assert_eq!(pair.a.mtu(), 8900);
+}
+
+#[test]
+fn without_a_maximum_nothing_is_probed() {
+    let mut pair = associations(&Config::default(), 3);
+    pair.log = Some(Vec::new());
+    pair.run(Duration::from_secs(20));
+    assert_eq!(pair.a.mtu(), 1160);
+    let chart = chart(pair.log.as_ref().unwrap());
+    assert!(chart.iter().all(|line| !line.contains("Pad")), "{chart:?}");
+}
+
+#[test]
+fn a_black_hole_brings_the_small_packets_back() {
+    let mut pair = associations(&searching(1400), 3);
+    pair.run(ms(500));
+    assert_eq!(pair.a.mtu(), 1400);
+    // The path carries no more than 1300 from here on; what was cut for more goes in pieces, which the
+    // layers below begin with after a while.
+    let mut large = 0;
+    pair.filter = Some(Box::new(move |side, packet| {
+        let is_data = packet[12] == 0 || packet[12] == 64;
+        large += usize::from(side == Side::A && packet.len() > 1300 && is_data);
+        packet.len() <= 1300 || is_data && large > 15
+    }));
+    pair.a.send(pair.now, message(0, 5_000, 1)).unwrap();
+    assert!(pair.run_until(Duration::from_secs(20), |pair| pair.z.read(0).is_some()));
+    pair.run(Duration::from_secs(20));
+    assert!((1300 - 32..=1300).contains(&pair.a.mtu()), "{}", pair.a.mtu());
+}
