@@ -260,7 +260,7 @@ enum Phase {
 enum Rest {
     /// Of DTLS 1.2, for the side whose flight was answered, and later for the other: how many
     /// messages the peer has sent.
-    Answered(u16),
+    Answered(u32),
     /// Of DTLS 1.2, for the side whose flight was the last: the peer may have missed it.
     LastFlight(Box<LastFlight>),
     /// Of DTLS 1.3, where handshake messages go on.
@@ -273,7 +273,7 @@ struct LastFlight {
     /// There are none in DTLS 1.2.
     acks: Acks,
     /// How many messages the peer has sent.
-    peer_seq: u16,
+    peer_seq: u32,
 }
 
 /// What is kept of a connection that has ended.
@@ -467,7 +467,7 @@ impl Connection {
         let timing = self.timing();
         if let Some((flight, acks)) = self.phase.sending() {
             flight.set_timing(timing);
-            acks.set_delay(timing.initial / 4);
+            acks.set_delay(flight.timeout(timing) / 4);
         }
     }
 
@@ -479,13 +479,13 @@ impl Connection {
     /// Changes our keys and, if `update` says so, asks the peer to change its own
     /// ([RFC 9147 §8](https://www.rfc-editor.org/rfc/rfc9147#section-8)): as soon as the peer has
     /// acknowledged it. It happens by itself before a key has protected as many records as it may.
-    /// Returns `false`, and does nothing, unless the connection is one of DTLS 1.3 and connected.
+    /// Returns `false`, and does nothing, unless the connection is one of DTLS 1.3 and connected,
+    /// and also when its keys were updated as often as they can be, some 65 000 times.
     pub fn update_keys(&mut self, now: Instant, update: KeyUpdate) -> bool {
         self.see(now);
         match &mut self.phase {
             Phase::Established { connected: true, rest: Rest::PostHandshake(post) } => {
-                post.update_keys(update, &self.outgoing);
-                true
+                post.update_keys(update, &self.outgoing)
             }
             _ => false,
         }
@@ -609,7 +609,7 @@ impl Connection {
 
 impl Rest {
     /// How many messages the peer has sent, in DTLS 1.2.
-    fn peer_seq(&self) -> u16 {
+    fn peer_seq(&self) -> u32 {
         match self {
             Self::Answered(peer_seq) => *peer_seq,
             Self::LastFlight(last) => last.peer_seq,

@@ -15,6 +15,7 @@ pub(crate) struct Flags {
     pub(crate) shim_id: u64,
     pub(crate) resume_count: u32,
 
+    dtls: bool,
     pub(crate) server: bool,
     pub(crate) certificate_file: Option<PathBuf>,
     pub(crate) key_file: Option<PathBuf>,
@@ -64,6 +65,9 @@ impl Flags {
         let mut arguments = arguments;
         while let Some(flag) = arguments.next() {
             flags.take(&flag, &mut arguments)?;
+        }
+        if !flags.dtls && !flags.is_handshaker_supported {
+            return Err(Failure::unsupported("TLS over a stream"));
         }
         // One connection has one certificate, and each has a whole handshake of its own.
         if flags.credentials > 1 {
@@ -141,8 +145,8 @@ impl Flags {
             // What we are anyway, never do, or do without being asked: datagrams are never written
             // by halves, no callback decides anything, sessions are not kept, and a second
             // handshake call or a renegotiation does not exist.
-            "-dtls"
-            | "-async"
+            "-dtls" => self.dtls = true,
+            "-async"
             | "-implicit-handshake"
             | "-no-tls1"
             | "-no-tls11"

@@ -42,7 +42,8 @@ pub(crate) struct Flight {
     carried: VecDeque<Carried>,
     /// How many records were made.
     records: u32,
-    next_message_seq: u16,
+    /// Beyond what a message can have, once the last one is used.
+    next_message_seq: u32,
     answer: Answer,
     /// When its end was last sent.
     sent: Option<Instant>,
@@ -108,7 +109,7 @@ impl Flight {
 
     /// Says that our first message has the number `message_seq`.
     pub(crate) fn start_at(&mut self, message_seq: u16) {
-        self.next_message_seq = message_seq;
+        self.next_message_seq = message_seq.into();
     }
 
     /// Adds a message, to the transcript too.
@@ -146,7 +147,8 @@ impl Flight {
         epoch: Epoch,
     ) -> Range<usize> {
         let start = self.bytes.len();
-        message::write(&mut self.bytes, kind, self.next_message_seq, body);
+        let message_seq = u16::try_from(self.next_message_seq).unwrap_or(u16::MAX);
+        message::write(&mut self.bytes, kind, message_seq, body);
         self.next_message_seq += 1;
         let range = start..self.bytes.len();
         let len = range.len().saturating_sub(FragmentHeader::LEN);
@@ -181,7 +183,7 @@ impl Flight {
     /// if what is missing of the answer is to be asked for by it.
     pub(crate) fn was_answered(&mut self, reaction: LossReaction) {
         if reaction == LossReaction::Timer {
-            self.deadline = None;
+            (self.deadline, self.timeout, self.retransmissions) = (None, Duration::ZERO, 0);
         }
         self.acknowledged = true;
         self.pieces.clear();
@@ -201,7 +203,12 @@ impl Flight {
     /// Whether there is one more message_seq: "Implementations MUST NOT allow message_seq to wrap"
     /// ([RFC 9147 §5.2](https://www.rfc-editor.org/rfc/rfc9147#section-5.2)).
     pub(crate) fn has_sequence_numbers(&self) -> bool {
-        self.next_message_seq < u16::MAX
+        self.next_message_seq <= u16::MAX.into()
+    }
+
+    /// How long its timer runs.
+    pub(crate) fn timeout(&self, timing: Timing) -> Duration {
+        if self.timeout.is_zero() { timing.initial } else { self.timeout }
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {

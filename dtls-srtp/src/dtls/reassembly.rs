@@ -9,7 +9,7 @@ use super::epoch::Epoch;
 use super::message::{Fragment, FragmentHeader, HandshakeType, Message};
 
 /// How many messages ahead of the next one are kept: a flight has six at most.
-const WINDOW: u16 = 8;
+const WINDOW: u32 = 8;
 
 /// What became of a fragment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,9 +32,10 @@ pub(crate) struct Inbox {
     version: Option<Version>,
     /// Whether nothing comes without protection any more.
     protected: bool,
-    next_seq: u16,
+    /// Of the message to come; beyond what a message can have, once the last one came.
+    next_seq: u32,
     /// The first message of the peer's that our newest flight does not answer.
-    flight_start: u16,
+    flight_start: u32,
     /// In order of their sequence numbers, none before `next_seq`.
     messages: Vec<Incoming>,
     max_bytes: usize,
@@ -64,8 +65,8 @@ impl Inbox {
             role,
             version: None,
             protected: false,
-            next_seq: seq,
-            flight_start: seq,
+            next_seq: seq.into(),
+            flight_start: seq.into(),
             messages: Vec::new(),
             max_bytes,
         }
@@ -100,17 +101,17 @@ impl Inbox {
     }
 
     /// The sequence number of the message to come.
-    pub(crate) fn next_seq(&self) -> u16 {
+    pub(crate) fn next_seq(&self) -> u32 {
         self.next_seq
     }
 
     /// Takes a fragment that came in `epoch`.
     pub(crate) fn insert(&mut self, epoch: Epoch, fragment: Fragment<'_>) -> Inserted {
         let header = fragment.header;
-        if header.message_seq < self.flight_start {
+        if u32::from(header.message_seq) < self.flight_start {
             return Inserted::Answered;
         }
-        let Some(ahead) = header.message_seq.checked_sub(self.next_seq) else {
+        let Some(ahead) = u32::from(header.message_seq).checked_sub(self.next_seq) else {
             return Inserted::Known;
         };
         let length = header.length as usize;
@@ -185,7 +186,7 @@ impl Inbox {
     pub(crate) fn has_gap(&self) -> bool {
         match self.messages.as_slice() {
             [] => false,
-            [first] => first.seq != self.next_seq || !first.is_begun(),
+            [first] => u32::from(first.seq) != self.next_seq || !first.is_begun(),
             _ => true,
         }
     }
@@ -211,7 +212,7 @@ impl Inbox {
     /// Whether all of the next message is here.
     pub(crate) fn has_next(&self) -> bool {
         let first = self.messages.first();
-        first.is_some_and(|first| first.seq == self.next_seq && first.is_complete())
+        first.is_some_and(|first| u32::from(first.seq) == self.next_seq && first.is_complete())
     }
 
     /// Whether a part of a message came that the peer has protected.
@@ -222,11 +223,11 @@ impl Inbox {
     /// Takes out the next message, if all of it is here.
     pub(crate) fn take(&mut self) -> Option<Complete> {
         let first = self.messages.first()?;
-        if first.seq != self.next_seq || !first.is_complete() {
+        if u32::from(first.seq) != self.next_seq || !first.is_complete() {
             return None;
         }
         let first = self.messages.remove(0);
-        self.next_seq = self.next_seq.wrapping_add(1);
+        self.next_seq += 1;
         Some(Complete { kind: first.kind, epoch: first.epoch, bytes: first.bytes })
     }
 }

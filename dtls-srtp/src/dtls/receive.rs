@@ -224,7 +224,8 @@ impl Connection {
         let mut reader = Reader(body);
         // "Implementations MUST NOT acknowledge records containing handshake messages or fragments
         // which have not been processed or buffered."
-        let (mut kept, mut new) = (!reader.is_empty(), false);
+        let (mut kept, mut new, mut again) = (!reader.is_empty(), false, false);
+        let was_1_3 = self.is_1_3();
         while !reader.is_empty() {
             let Ok(fragment) = Fragment::read(&mut reader) else {
                 self.stats.records_dropped += 1;
@@ -254,7 +255,12 @@ impl Connection {
                 Inserted::Known => self.stats.records_dropped += 1,
                 Inserted::Answered => {
                     self.repeat_flight();
-                    kept &= !matches!(self.phase, Phase::Handshaking(_));
+                    match (&self.phase, self.settings.loss_reaction) {
+                        // Our flight, if it comes again, says as much.
+                        (Phase::Handshaking(_), LossReaction::Immediate) => kept = false,
+                        (Phase::Handshaking(_), LossReaction::Timer) => again = true,
+                        _ => (),
+                    }
                 }
                 Inserted::Dropped => {
                     self.stats.records_dropped += 1;
@@ -268,9 +274,11 @@ impl Connection {
                 if kept {
                     handshake.acks.receive(number);
                 }
-                // Protected, it can only be an answer to our flight.
-                if new && handshake.inbox.version() == Some(Version::Dtls13) && number.epoch > 0 {
-                    handshake.flight.was_answered(self.settings.loss_reaction);
+                // Protected, it can only be an answer to our flight. A part of a hello without
+                // protection is one where nothing else would stop our timer.
+                let reaction = self.settings.loss_reaction;
+                if new && was_1_3 && (number.epoch > 0 || reaction == LossReaction::Timer) {
+                    handshake.flight.was_answered(reaction);
                 }
             }
             // The server's flight is answered by the client's, which is repeated.
@@ -286,15 +294,30 @@ impl Connection {
             _ => (),
         }
         self.advance();
-        self.acknowledge_part(new);
+        // The record that says that it is DTLS 1.3 begins no wait for the rest, where all waits.
+        if was_1_3 || self.settings.loss_reaction == LossReaction::Immediate {
+            self.acknowledge_part(new || again);
+        }
+    }
+
+    /// Whether the handshake is known to be one of DTLS 1.3.
+    fn is_1_3(&self) -> bool {
+        matches!(&self.phase, Phase::Handshaking(handshake)
+            if handshake.inbox.version() == Some(Version::Dtls13))
     }
 
     /// Says what came of a flight of which something is missing
     /// ([RFC 9147 §7.1](https://www.rfc-editor.org/rfc/rfc9147#section-7.1)): at once if there is
     /// a gap, else if the rest does not follow.
     fn acknowledge_part(&mut self, new: bool) {
-        let delay = self.timing().initial / 4;
+        let timing = self.timing();
         let Phase::Handshaking(handshake) = &mut self.phase else { return };
+        // "1/4 the current retransmit timer value", which has grown with the losses before this one
+        // if all waits for timers.
+        let delay = match self.settings.loss_reaction {
+            LossReaction::Immediate => timing.initial / 4,
+            LossReaction::Timer => handshake.flight.timeout(timing) / 4,
+        };
         if handshake.inbox.version() != Some(Version::Dtls13) || handshake.acks.is_empty() {
             return;
         }
@@ -311,7 +334,7 @@ impl Connection {
     fn handle_late_message(&mut self, epoch: Epoch, fragment: Fragment<'_>) {
         let Phase::Established { rest, .. } = &self.phase else { return };
         let header = fragment.header;
-        let repeated = header.message_seq < rest.peer_seq();
+        let repeated = u32::from(header.message_seq) < rest.peer_seq();
         // Without a pause between two of them, one message has to stand for the whole flight.
         let asks = self.settings.loss_reaction == LossReaction::Immediate
             || header.kind == HandshakeType::Finished && header.offset == 0;

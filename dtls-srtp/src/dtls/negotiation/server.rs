@@ -12,7 +12,7 @@ use crate::dtls::message::hello::{ClientHello, Offer13, write_hello_verify_reque
 use crate::dtls::message::server_hello::{DOWNGRADE_1_2, Retry};
 use crate::dtls::message::{HandshakeType, Message};
 use crate::dtls::suite::Suite13;
-use crate::dtls::{HandshakeError, Version, v12, v13};
+use crate::dtls::{HandshakeError, LossReaction, Version, v12, v13};
 
 /// ClientHello, the second one if cookies or another key share are asked for.
 pub(crate) struct WaitClientHello {
@@ -138,11 +138,16 @@ impl WaitClientHello {
     }
 
     /// Sends a HelloRetryRequest, which is not retransmitted unless the client repeats its hello
-    /// ([RFC 9147 §5.8.1](https://www.rfc-editor.org/rfc/rfc9147#section-5.8.1)).
+    /// ([RFC 9147 §5.8.1](https://www.rfc-editor.org/rfc/rfc9147#section-5.8.1)), or, to an address
+    /// that is proved, where nothing but the timer retransmits.
     fn send_retry(&self, suite: Suite13, group: Option<u16>, step: &mut Step<'_>) {
         step.transcript.replace_by_message_hash(suite.hash());
         step.facts.retries = 1;
-        step.start_flight(Answer::Last);
+        let answer = match (&self.cookie, step.settings.loss_reaction) {
+            (Cookie::Asked(_), _) | (_, LossReaction::Immediate) => Answer::Last,
+            (_, LossReaction::Timer) => Answer::Expected,
+        };
+        step.start_flight(answer);
         let cookie = match &self.cookie {
             Cookie::Asked(cookie) => Some(&cookie[..]),
             Cookie::NotAsked | Cookie::Proved => None,

@@ -97,8 +97,8 @@ fn plaintext_cannot_stand_where_a_protected_message_belongs() {
 fn memory_is_bounded_and_the_next_message_has_room() {
     let mut inbox = Inbox::new(Role::Client, 1000);
     assert_eq!(insert(&mut inbox, fragment(0, 501, 0..1)), Inserted::Dropped, "over half");
-    assert_eq!(insert(&mut inbox, fragment(WINDOW, 1, 0..1)), Inserted::Dropped, "too far");
-    for seq in 1..WINDOW {
+    assert_eq!(insert(&mut inbox, fragment(WINDOW as u16, 1, 0..1)), Inserted::Dropped, "too far");
+    for seq in 1..WINDOW as u16 {
         insert(&mut inbox, fragment(seq, 400, 0..1));
     }
     assert!(inbox.bytes() <= 1000);

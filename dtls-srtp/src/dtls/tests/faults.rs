@@ -102,3 +102,21 @@ fn with_timers_only_nothing_is_acknowledged_or_sent_again_before_one() {
     assert!(pair.client_connected.unwrap() >= Duration::from_millis(400));
     assert!(acknowledged.is_none_or(|due| due >= start + 2 * DELAY + Duration::from_millis(100)));
 }
+
+#[test]
+fn message_numbers_do_not_wrap() {
+    use super::super::message::{Fragment, FragmentHeader};
+    use super::super::reassembly::Inserted;
+
+    let mut inbox = Inbox::starting_at(u16::MAX, Role::Client, 1000);
+    inbox.set_version(Version::Dtls13);
+    let mut insert = |message_seq| {
+        let header = FragmentHeader::whole(HandshakeType::KeyUpdate, message_seq, 1);
+        let inserted = inbox.insert(Epoch::APPLICATION, Fragment { header, body: &[0] });
+        (inserted, inbox.take().is_some())
+    };
+    assert_eq!(insert(u16::MAX), (Inserted::Kept, true));
+    // What would come next is an old one.
+    assert_eq!(insert(0), (Inserted::Answered, false));
+    assert_eq!(insert(u16::MAX), (Inserted::Known, false));
+}

@@ -14,7 +14,7 @@ use crate::dtls::message::server_hello::Share;
 use crate::dtls::message::{HandshakeType, Message};
 use crate::dtls::session::Session as AnySession;
 use crate::dtls::suite::Suite13;
-use crate::dtls::{HandshakeError, Role};
+use crate::dtls::{HandshakeError, LossReaction, Role};
 use crate::srtp::Profile;
 
 /// What the client waits for.
@@ -60,7 +60,9 @@ pub(crate) fn start(
     step.outgoing.set_handshake_keys(secrets.client.sealer(crypto, epoch)?);
     step.incoming.set_handshake_keys(secrets.server.opener(crypto, epoch)?);
     step.inbox.expect_protection();
-    step.flight.was_answered(step.settings.loss_reaction);
+    if step.settings.loss_reaction == LossReaction::Immediate {
+        step.flight.was_answered(LossReaction::Immediate);
+    }
     let negotiated = Negotiated { suite, group: share.group.into(), srtp_profile: None };
     let state = WaitEncryptedExtensions { negotiated, secrets };
     Ok(AnyState::Client13(State::EncryptedExtensions(state)))

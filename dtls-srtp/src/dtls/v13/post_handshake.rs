@@ -36,6 +36,11 @@ pub(crate) struct PostHandshake {
     since: Instant,
 }
 
+/// "In order to allow implementations to store epochs in a 16-bit value, MAY choose to enforce an
+/// epoch limit of 2^16-1. In this case, the implementation MUST check for this limit, if reached,
+/// terminate the association" (RFC 9147bis §8). Nobody updates keys that often.
+const MAX_EPOCH: u64 = u16::MAX as u64;
+
 /// What a step can see and change besides the messages.
 pub(crate) struct Keys<'s> {
     pub(crate) now: Instant,
@@ -92,6 +97,9 @@ impl PostHandshake {
             HandshakeType::KeyUpdate => {
                 let update = KeyUpdate::parse(message.body)?;
                 let epoch = message.epoch.0 + 1;
+                if epoch > MAX_EPOCH {
+                    return Err(HandshakeError::UnexpectedMessage);
+                }
                 keys.session.receiving = keys.session.receiving.next();
                 let opener = keys.session.receiving.opener(keys.crypto, epoch)?;
                 keys.incoming.set_application_keys(keys.now, opener);
@@ -130,14 +138,24 @@ impl PostHandshake {
     }
 
     /// Sends a KeyUpdate, as soon as it may be.
-    pub(crate) fn update_keys(&mut self, update: KeyUpdate, outgoing: &Outgoing) {
+    /// `false` if it may never be.
+    pub(crate) fn update_keys(&mut self, update: KeyUpdate, outgoing: &Outgoing) -> bool {
+        if !self.may_update(outgoing) {
+            return false;
+        }
         if self.updating && update == KeyUpdate::NotRequested {
-            return;
+            return true;
         }
         if self.wanted != Some(KeyUpdate::Requested) {
             self.wanted = Some(update);
         }
         self.start_update(outgoing);
+        true
+    }
+
+    /// Whether there is one more message_seq, and one more epoch.
+    fn may_update(&self, outgoing: &Outgoing) -> bool {
+        self.flight.has_sequence_numbers() && outgoing.newest_epoch().0 < MAX_EPOCH
     }
 
     /// Sends a KeyUpdate, unless one is on its way.
@@ -166,7 +184,7 @@ impl PostHandshake {
     /// "implementations MUST NOT send KeyUpdate ... if an earlier message of the same type has not
     /// yet been acknowledged" (§5.8.4).
     fn start_update(&mut self, outgoing: &Outgoing) {
-        if !self.flight.was_acknowledged() || !self.flight.has_sequence_numbers() {
+        if !self.flight.was_acknowledged() || !self.may_update(outgoing) {
             return;
         }
         let Some(update) = self.wanted.take() else { return };
