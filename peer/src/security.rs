@@ -10,7 +10,7 @@ mod report;
 pub use dtls_srtp::dtls::{Role, Version};
 pub use dtls_srtp::srtp::Profile;
 pub use dtls_srtp::{Fingerprint, HashAlgorithm};
-pub use rustls::{CipherSuite, NamedGroup};
+pub use rustls::{CipherSuite, NamedGroup, SignatureScheme};
 
 pub(crate) use policy::is_post_quantum;
 pub use policy::{PolicyRefusal, Profiles, SecurityPolicy};

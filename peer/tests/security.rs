@@ -98,6 +98,10 @@ fn both_sides_report_the_same_and_the_other_ones_certificate() {
     // It is what the descriptions have announced.
     let announced = pair.peers[A].local_description().unwrap().sdp;
     assert!(announced.contains(&format!("a=fingerprint:{}", b.remote_certificate.fingerprint)));
+    assert_eq!(a.local_signature_scheme, b.remote_signature_scheme);
+    assert_eq!(b.local_signature_scheme, a.remote_signature_scheme);
+    assert!(a.local_signature_scheme.is_some() && b.local_signature_scheme.is_some());
+    assert_eq!([a.round_trips, b.round_trips], [1, 1]);
     assert_eq!([a.flights_retransmitted, b.flights_retransmitted], [0, 0]);
     assert!(a.handshake_time > Duration::ZERO && b.handshake_time > Duration::ZERO);
     assert!(!a.handshake_in_checks);

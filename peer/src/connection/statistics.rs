@@ -44,12 +44,15 @@ impl PeerConnection {
                 cipher_suite: dtls.cipher_suite()?,
                 group,
                 post_quantum: is_post_quantum(group),
+                local_signature_scheme: dtls.local_signature_scheme(),
+                remote_signature_scheme: dtls.peer_signature_scheme(),
                 local_certificate: self.local_certificate()?,
                 remote_certificate: transport.remote_certificate()?,
                 srtp_profile: transport.srtp.as_ref().map(|srtp| srtp.profile),
                 cryptex: transport.encrypts_headers(),
                 handshake_in_checks: handshake.in_checks,
                 handshake_time: handshake.done?.saturating_duration_since(handshake.begun),
+                round_trips: dtls.round_trips()?,
                 flights_retransmitted: dtls.stats().flights_retransmitted,
             })
         })

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use dtls_srtp::{Fingerprint, HashAlgorithm, dtls, srtp};
-use rustls::{CipherSuite, NamedGroup};
+use rustls::{CipherSuite, NamedGroup, SignatureScheme};
 
 /// How a transport is secured: from
 /// [`PeerConnection::security_report`](crate::PeerConnection::security_report) once it is connected.
@@ -23,6 +23,10 @@ pub struct SecurityReport {
     pub group: NamedGroup,
     /// Whether a recording of this connection stays secret when there are quantum computers.
     pub post_quantum: bool,
+    /// What we have signed the handshake with.
+    pub local_signature_scheme: Option<SignatureScheme>,
+    /// What the other side has signed it with.
+    pub remote_signature_scheme: Option<SignatureScheme>,
     /// The certificate that we have shown.
     pub local_certificate: CertificateStats,
     /// The certificate that the other side has shown, and whose fingerprint it had announced.
@@ -35,6 +39,9 @@ pub struct SecurityReport {
     pub handshake_in_checks: bool,
     /// How long the handshake took on our side, from when it could begin.
     pub handshake_time: Duration,
+    /// How many round trips the handshake has by its protocol, until the client can send: one in
+    /// DTLS 1.3, two in 1.2, and one more for each hello that had to be repeated.
+    pub round_trips: u32,
     /// How often one of our flights was sent again.
     pub flights_retransmitted: u64,
 }
