@@ -34,6 +34,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) sped: bool,
 
+    /// Lets descriptions carry the handshake of SCTP, where the browser does (SNAP, a draft)
+    #[arg(long)]
+    pub(crate) snap: bool,
+
     /// Calls itself over UDP on this machine, without a browser, and says how it went
     #[arg(long)]
     pub(crate) self_test: bool,

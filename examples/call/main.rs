@@ -75,6 +75,7 @@ fn serve(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     thread::Builder::new().name("web".to_owned()).spawn(move || web_thread(web, calls))?;
     let mut configuration = Configuration::default();
     configuration.sped = arguments.sped;
+    configuration.snap = arguments.snap;
     Ok(drive(driver, asked, configuration)?)
 }
 

@@ -108,6 +108,29 @@ fn chromium_gets_its_picture_sound_and_files_back() {
 }
 
 #[test]
+fn chromium_needs_no_handshake_of_sctp_where_descriptions_carry_it() {
+    let _alone = alone();
+    let trial = ["--force-fieldtrials=WebRTC-Sctp-Snap/Enabled/"];
+    let Some(browser) = Browser::start_with(Devices::Fake, &trial) else { return };
+    let program = Program::start_with(&["--snap"]);
+    let mut page = Page(browser.tab());
+    page.open(&format!("{}/?raw", program.url()));
+    page.click("#start");
+    page.wait_for("the call is connected", "peerless.state === 'connected'");
+    for side in ["local", "remote"] {
+        page.wait_for(
+            "both descriptions have an INIT",
+            &format!("/a=sctp-init:/.test(peerless.pc.{side}Description.sdp)"),
+        );
+    }
+    page.script("peerless.say('hello')");
+    page.wait_for("the chat comes back", "peerless.chat.some(({ text }) => text === 'hello')");
+    page.a_file_returns(1_000_000);
+    page.click("#hang-up");
+    program.wait_for("nothing is left of the call", is_empty);
+}
+
+#[test]
 fn three_tabs_share_the_socket_and_a_killed_one_is_freed() {
     let _alone = alone();
     let Some(browser) = Browser::start(Devices::Fake) else { return };

@@ -3,25 +3,27 @@
 
 pub(crate) mod block;
 pub(crate) mod budget;
+mod delivery;
 pub(crate) mod handover;
 pub(crate) mod interleaved;
+mod parts;
 pub(crate) mod reassembly;
+mod stream;
 pub(crate) mod tsn_map;
 pub(crate) mod window;
 
 use crate::chunk::data::{Data, Form};
-use crate::chunk::forward_tsn::{ForwardTsn, Skipped};
 use crate::chunk::{padded, sack};
 use crate::config::Config;
-use crate::message::{Message, Order, Part, ReadMode, Then};
+use crate::message::{Message, Order, ReadMode};
 use crate::stream_table::StreamTable;
-use crate::tsn::{Tsn, number_is_after, unwrap_ssn};
+use crate::tsn::{Tsn, number_is_after};
 use block::Block;
-use bytes::Bytes;
-use interleaved::{Held, Partials};
+use interleaved::Held;
 use reassembly::{Misfit, Reassembly, Whole};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+use stream::Stream;
 use tsn_map::{Arrival, TsnMap};
 use window::Window;
 
@@ -71,84 +73,6 @@ enum SackDue {
     /// With other chunks, or alone at this time.
     At(Instant),
     Now,
-}
-
-/// What is kept of a stream that the peer sends on.
-#[derive(Debug, Default)]
-struct Stream {
-    /// The number of the next ordered message: a message identifier, or a stream sequence number
-    /// made as long as one.
-    next: u32,
-    /// In [`Receiver::readable`].
-    listed: bool,
-    /// The application was told and has not read since.
-    told: bool,
-    /// How it is read, when that was said.
-    read_mode: Option<ReadMode>,
-    /// Whole messages for the application.
-    queue: VecDeque<Message>,
-    /// Whole ordered messages that wait for an earlier one, in order.
-    waiting: VecDeque<(u32, Message)>,
-    /// Messages of which fragments are missing, where they are interleaved.
-    partials: Partials,
-    /// The message that is being read in parts.
-    reading: Option<Reading>,
-}
-
-/// A message of which parts have been read.
-#[derive(Clone, Copy, Debug)]
-struct Reading {
-    order: Order,
-    message: u32,
-    ppid: u32,
-    /// The sender has given it up, and the reader does not know.
-    abandoned: bool,
-}
-
-impl Stream {
-    /// Whether the message is the one that is being read in parts.
-    fn is_reading(&self, order: Order, message: u32) -> bool {
-        self.reading.is_some_and(|reading| reading.order == order && reading.message == message)
-    }
-
-    /// The message of which a part can be read next.
-    fn readable_part(&self, mode: ReadMode) -> Option<(Order, u32)> {
-        match self.reading {
-            Some(reading) => {
-                let key = (reading.order, reading.message);
-                (reading.abandoned || self.partials.is_readable(key)).then_some(key)
-            }
-            None if self.read_mode.unwrap_or(mode) == ReadMode::Parts => {
-                self.partials.readable(self.next)
-            }
-            None => None,
-        }
-    }
-
-    /// Whether there is something to read.
-    fn is_readable(&self, mode: ReadMode) -> bool {
-        !self.queue.is_empty() && self.reading.is_none() || self.readable_part(mode).is_some()
-    }
-
-    /// The peer has given up all messages of an order up to `last`; gives what they held.
-    fn give_up(&mut self, order: Order, last: u32) -> Held {
-        if let Some(reading) = &mut self.reading
-            && reading.order == order
-            && !number_is_after(reading.message, last)
-        {
-            reading.abandoned = true;
-        }
-        self.partials.forward_to(order, last)
-    }
-
-    /// Everything incomplete is gone; gives what it held.
-    fn drop_incomplete(&mut self) -> Held {
-        self.next = 0;
-        if let Some(reading) = &mut self.reading {
-            reading.abandoned = true;
-        }
-        self.partials.clear()
-    }
 }
 
 /// What became of a DATA chunk.
@@ -313,6 +237,9 @@ impl Receiver {
         if !partial.is_new() {
             self.partial.remove(partial.held());
         }
+        if data.ppid().is_some() && data.ppid() == self.control_ppid {
+            partial.keep_whole();
+        }
         let inserted = partial.insert(data, max_len, reserve);
         self.partial.add(partial.held());
         inserted?;
@@ -327,158 +254,6 @@ impl Receiver {
         };
         self.usual_len = payload.len().min(self.max_message);
         Ok(Some(Whole { stream: number, message, ppid, order, payload }))
-    }
-
-    /// Puts a whole message where it belongs: to the application, or before its turn aside.
-    fn sort(&mut self, whole: Whole, form: Form) {
-        let Whole { stream: number, message: sequence, ppid, order, payload } = whole;
-        let message = Message { ppid, payload };
-        if order == Order::Unordered {
-            self.deliver(number, message);
-            return;
-        }
-        let stream = self.streams.entry(number);
-        let next = stream.next;
-        let sequence = match form {
-            Form::Data => unwrap_ssn(next, sequence),
-            Form::IData => sequence,
-        };
-        if sequence == next {
-            stream.next = sequence.wrapping_add(1);
-            let more = !stream.waiting.is_empty();
-            self.deliver(number, message);
-            if more {
-                self.deliver_waiting(number);
-            }
-        } else if number_is_after(sequence, next) {
-            let index = stream.waiting.partition_point(|(other, _)| {
-                other.wrapping_sub(next) < sequence.wrapping_sub(next)
-            });
-            self.waiting += message.payload.len() + OVERHEAD;
-            stream.waiting.insert(index, (sequence, message));
-        }
-        // One from before its stream's turn was skipped by a FORWARD TSN: the peer gave it up.
-    }
-
-    /// Delivers the messages of `number` whose turn has come.
-    fn deliver_waiting(&mut self, number: u16) {
-        while let Some(stream) = self.streams.get_mut(number)
-            && let Some((sequence, _)) = stream.waiting.front()
-            && *sequence == stream.next
-            && let Some((sequence, message)) = stream.waiting.pop_front()
-        {
-            stream.next = sequence.wrapping_add(1);
-            self.waiting -= message.payload.len() + OVERHEAD;
-            self.deliver(number, message);
-        }
-        // What comes next may be there in part.
-        self.tell_if_readable(number);
-    }
-
-    /// Tells the application of a stream if a part of a message can be read.
-    fn tell_if_readable(&mut self, number: u16) {
-        if let Some(stream) = self.streams.get(number)
-            && !stream.partials.is_empty()
-            && stream.readable_part(self.read_mode).is_some()
-        {
-            self.mark_readable(number);
-        }
-    }
-
-    #[inline]
-    fn deliver(&mut self, number: u16, message: Message) {
-        self.counters.messages += 1;
-        self.counters.bytes += message.payload.len() as u64;
-        self.ready += message.payload.len() + OVERHEAD;
-        if self.control_ppid == Some(message.ppid) {
-            // Such messages are few and short-lived: they must not hold a block.
-            let payload = Bytes::copy_from_slice(&message.payload);
-            self.control.push_back((number, Message { payload, ..message }));
-            return;
-        }
-        self.streams.entry(number).queue.push_back(message);
-        self.mark_readable(number);
-    }
-
-    /// Tells the application of a stream, unless it knows.
-    #[inline]
-    fn mark_readable(&mut self, number: u16) {
-        if let Some(stream) = self.streams.get_mut(number)
-            && !stream.told
-            && !stream.listed
-        {
-            stream.listed = true;
-            self.readable.push_back(number);
-        }
-    }
-
-    /// Takes a FORWARD TSN. RFC 3758 §3.6.
-    pub(crate) fn forward(&mut self, forward: &ForwardTsn<'_>, stream_count: u16) {
-        // "... the sender of the FORWARD TSN may have missed a SACK": answered at once.
-        self.sack = SackDue::Now;
-        let point = forward.new_cumulative_tsn;
-        if !point.is_after(self.map.cumulative()) {
-            return;
-        }
-        self.map.forward_to(point);
-        self.reassembly.forward_to(point);
-        for Skipped { stream: number, order, message } in forward.streams() {
-            if number >= stream_count {
-                continue;
-            }
-            let stream = self.streams.entry(number);
-            let last = match forward.form {
-                Form::Data => unwrap_ssn(stream.next, message),
-                Form::IData => message,
-            };
-            self.partial.remove(stream.give_up(order, last));
-            if stream.reading.is_some_and(|reading| reading.abandoned) {
-                self.mark_readable(number);
-            }
-            if order == Order::Ordered {
-                self.skip_to(number, last);
-            }
-        }
-    }
-
-    /// The ordered messages up to `last` will not come any more, but what is whole of them is
-    /// delivered in its order.
-    fn skip_to(&mut self, number: u16, last: u32) {
-        while let Some(stream) = self.streams.get_mut(number)
-            && let Some((waiting, _)) = stream.waiting.front()
-            && !number_is_after(*waiting, last)
-            && let Some((waiting, message)) = stream.waiting.pop_front()
-        {
-            stream.next = waiting.wrapping_add(1);
-            self.waiting -= message.payload.len() + OVERHEAD;
-            self.deliver(number, message);
-        }
-        let stream = self.streams.entry(number);
-        if !number_is_after(stream.next, last) {
-            stream.next = last.wrapping_add(1);
-        }
-        self.deliver_waiting(number);
-    }
-
-    /// The peer has reset a stream that it sends on: its numbers begin again (RFC 6525 §5.2.2 E2).
-    pub(crate) fn reset_stream(&mut self, number: u16) {
-        if let Some(stream) = self.streams.get_mut(number) {
-            self.partial.remove(stream.drop_incomplete());
-            // Whatever waited for its turn waits for a message that was never whole.
-            for (_, message) in stream.waiting.drain(..) {
-                self.waiting -= message.payload.len() + OVERHEAD;
-            }
-            if stream.reading.is_some() {
-                self.mark_readable(number);
-            } else if stream.queue.is_empty() && !stream.listed {
-                self.streams.remove(number);
-            }
-        }
-    }
-
-    /// All streams that the peer has used.
-    pub(crate) fn used_streams(&mut self) -> Vec<u16> {
-        self.streams.iter_mut().map(|(number, _)| number).collect()
     }
 
     /// A packet with DATA chunks was taken: decides about the SACK. RFC 9260 §6.2.
@@ -592,65 +367,6 @@ impl Receiver {
         Some(message)
     }
 
-    /// Sets how a stream is read.
-    pub(crate) fn set_read_mode(&mut self, number: u16, mode: ReadMode) {
-        self.streams.entry(number).read_mode = Some(mode);
-        self.tell_if_readable(number);
-    }
-
-    /// Ends the reading of a stream's message in parts: the rest of it will not come. Gives the
-    /// message's payload protocol identifier.
-    pub(crate) fn take_reading(&mut self, number: u16) -> Option<u32> {
-        let reading = self.streams.get_mut(number)?.reading.take()?;
-        Some(reading.ppid)
-    }
-
-    /// A stream is read as all are.
-    pub(crate) fn forget_read_mode(&mut self, number: u16) {
-        if let Some(stream) = self.streams.get_mut(number) {
-            stream.read_mode = None;
-        }
-    }
-
-    /// The next part of a stream's messages: of the one that was begun, or of the next one.
-    pub(crate) fn read_part(&mut self, number: u16) -> Option<Part> {
-        let mode = self.read_mode;
-        let stream = self.streams.get_mut(number)?;
-        stream.told = false;
-        if stream.reading.is_none()
-            && let Some(Message { ppid, payload }) = self.read(number)
-        {
-            return Some(Part { ppid, payload, then: Then::End });
-        }
-        let stream = self.streams.get_mut(number)?;
-        let (order, message) = stream.readable_part(mode)?;
-        if let Some(Reading { ppid, abandoned: true, .. }) = stream.reading {
-            stream.reading = None;
-            self.deliver_waiting(number);
-            return Some(Part { ppid, payload: Bytes::new(), then: Then::Abandoned });
-        }
-        let partial = stream.partials.get_mut(order, message)?;
-        self.partial.remove(partial.held());
-        let taken = partial.take();
-        self.partial.add(partial.held());
-        let (ppid, (payload, end)) = (partial.ppid?, taken?);
-        self.counters.bytes += payload.len() as u64;
-        if end {
-            self.partial.remove(partial.held());
-            stream.partials.remove(order, message);
-            stream.reading = None;
-            self.counters.messages += 1;
-            if order == Order::Ordered {
-                stream.next = message.wrapping_add(1);
-            }
-            self.deliver_waiting(number);
-        } else {
-            stream.reading = Some(Reading { order, message, ppid, abandoned: false });
-        }
-        self.window_opened(payload.len());
-        Some(Part { ppid, payload, then: if end { Then::End } else { Then::More } })
-    }
-
     /// The next message of the payload protocol that is kept apart.
     pub(crate) fn read_control(&mut self) -> Option<(u16, Message)> {
         let (number, message) = self.control.pop_front()?;
@@ -675,7 +391,7 @@ impl Receiver {
 
     /// The application has taken bytes: there is more room than before, and the peer may be waiting
     /// for it.
-    fn window_opened(&mut self, bytes: usize) {
+    pub(crate) fn window_opened(&mut self, bytes: usize) {
         let held = self.held();
         self.window.taken(bytes, held);
         if self.window.has_opened(self.ready, held) {

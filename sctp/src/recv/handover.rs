@@ -1,7 +1,8 @@
 //! What has arrived, handed over.
 
 use super::interleaved::Held;
-use super::{OVERHEAD, Reading, Receiver, Stream};
+use super::stream::{Reading, Stream};
+use super::{OVERHEAD, Receiver};
 use crate::handover::{HandoverError, Reader, Writer, check};
 use crate::message::{Message, ReadMode};
 use crate::tsn::number_is_after;

@@ -21,6 +21,8 @@ pub(crate) struct Partials(BTreeMap<(Order, u32), Partial>);
 pub(crate) struct Partial {
     /// What the payload is; known once the first fragment is there.
     pub(crate) ppid: Option<u32>,
+    /// It is not read in parts, however the stream is read.
+    kept_whole: bool,
     /// The number of the first fragment that was not taken out.
     base: u32,
     /// Consecutive fragments, in order, never touching.
@@ -112,6 +114,7 @@ impl Partials {
             out.order(*order);
             out.u32(*message);
             out.option(partial.ppid, Writer::u32);
+            out.flag(partial.kept_whole);
             out.u32(partial.base);
             out.list(partial.runs.iter(), |out, run| {
                 out.u32(run.first);
@@ -125,7 +128,8 @@ impl Partials {
     pub(crate) fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), HandoverError> {
         let partials = from.list(|from| {
             let key = (from.order()?, from.u32()?);
-            let (ppid, base) = (from.option(Reader::u32)?, from.u32()?);
+            let (ppid, kept_whole) = (from.option(Reader::u32)?, from.flag()?);
+            let base = from.u32()?;
             // Counted from `base`: where the last run ended, and whether the message ended there.
             let (mut reached, mut ended) = (None, false);
             let runs = from.list(|from| {
@@ -141,7 +145,7 @@ impl Partials {
             check(runs.len() <= MAX_RUNS && (base != 0 || !runs.is_empty()))?;
             let bytes = runs.iter().map(|run| run.bytes.len()).sum();
             let runs = VecDeque::from(runs);
-            Ok((key, Partial { ppid, base, runs, bytes, reserved: 0 }))
+            Ok((key, Partial { ppid, kept_whole, base, runs, bytes, reserved: 0 }))
         })?;
         for (key, partial) in partials {
             check(self.0.insert(key, partial).is_none())?;
@@ -254,14 +258,23 @@ impl Partial {
             && self.runs.front().is_some_and(|run| run.first == self.base && run.end)
     }
 
-    /// Whether the next bytes of the message are there.
+    /// Whether the next bytes of the message are there and may be read by themselves.
     pub(crate) fn is_readable(&self) -> bool {
+        !self.kept_whole && self.has_next()
+    }
+
+    /// From now on it is only given out as a whole.
+    pub(crate) const fn keep_whole(&mut self) {
+        self.kept_whole = true;
+    }
+
+    fn has_next(&self) -> bool {
         self.ppid.is_some() && self.runs.front().is_some_and(|run| run.first == self.base)
     }
 
     /// Takes the next bytes of the message out, and whether they are the last ones.
     pub(crate) fn take(&mut self) -> Option<(Bytes, bool)> {
-        if !self.is_readable() {
+        if !self.has_next() {
             return None;
         }
         let run = self.runs.pop_front()?;

@@ -272,3 +272,18 @@ fn a_part_is_told_once_until_it_is_read() {
     pair.run(ms(500));
     assert_eq!(pair.z.poll_event(), Some(Event::Readable(1)));
 }
+
+#[test]
+fn a_channel_with_a_long_name_opens_though_all_is_read_in_parts() {
+    let (mut pair, _, _) = channels();
+    let label = "l".repeat(20_000);
+    pair.a.open(pair.now, ChannelInit::new(label.as_str())).unwrap();
+    pair.run(Duration::from_secs(1));
+    let id = std::iter::from_fn(|| pair.z.poll_event())
+        .find_map(|event| match event {
+            data_channel::Event::ChannelIncoming(id) => Some(id),
+            _ => None,
+        })
+        .unwrap();
+    assert_eq!(pair.z.label(id), Some(label.as_str()));
+}

@@ -115,7 +115,8 @@ impl Queues {
                 self.begun += front.weight();
                 if self.form == Form::Data {
                     // One message at a time is under way, and it must be ended first.
-                    check(begun.is_none() && !front.is_open() && front.order_fits())?;
+                    check(begun.is_none() && !front.is_open())?;
+                    check(front.order == Order::Ordered || front.message == 0)?;
                     begun = Some(number);
                 }
             }
@@ -131,12 +132,5 @@ impl Queues {
         }
         self.drained = VecDeque::from(from.list(Reader::u16)?);
         Ok(())
-    }
-}
-
-impl Queued {
-    /// DATA has no numbers for unordered messages.
-    fn order_fits(&self) -> bool {
-        self.order == Order::Ordered || self.message == 0
     }
 }

@@ -1,0 +1,84 @@
+//! A stream that the peer sends on.
+
+use super::interleaved::{Held, Partials};
+use crate::message::{Message, Order, ReadMode};
+use crate::tsn::number_is_after;
+use std::collections::VecDeque;
+
+/// What is kept of a stream that the peer sends on.
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    /// The number of the next ordered message: a message identifier, or a stream sequence number
+    /// made as long as one.
+    pub(super) next: u32,
+    /// In [`Receiver::readable`].
+    pub(super) listed: bool,
+    /// The application was told and has not read since.
+    pub(super) told: bool,
+    /// How it is read, when that was said.
+    pub(super) read_mode: Option<ReadMode>,
+    /// Whole messages for the application.
+    pub(super) queue: VecDeque<Message>,
+    /// Whole ordered messages that wait for an earlier one, in order.
+    pub(super) waiting: VecDeque<(u32, Message)>,
+    /// Messages of which fragments are missing, where they are interleaved.
+    pub(super) partials: Partials,
+    /// The message that is being read in parts.
+    pub(super) reading: Option<Reading>,
+}
+
+/// A message of which parts have been read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    pub(super) order: Order,
+    pub(super) message: u32,
+    pub(super) ppid: u32,
+    /// The sender has given it up, and the reader does not know.
+    pub(super) abandoned: bool,
+}
+
+impl Stream {
+    /// Whether the message is the one that is being read in parts.
+    pub(super) fn is_reading(&self, order: Order, message: u32) -> bool {
+        self.reading.is_some_and(|reading| reading.order == order && reading.message == message)
+    }
+
+    /// The message of which a part can be read next.
+    pub(super) fn readable_part(&self, mode: ReadMode) -> Option<(Order, u32)> {
+        match self.reading {
+            Some(reading) => {
+                let key = (reading.order, reading.message);
+                (reading.abandoned || self.partials.is_readable(key)).then_some(key)
+            }
+            None if self.read_mode.unwrap_or(mode) == ReadMode::Parts => {
+                self.partials.readable(self.next)
+            }
+            None => None,
+        }
+    }
+
+    /// Whether there is something to read.
+    pub(super) fn is_readable(&self, mode: ReadMode) -> bool {
+        !self.queue.is_empty() && self.reading.is_none() || self.readable_part(mode).is_some()
+    }
+
+    /// The peer has given up all messages of an order up to `last`; gives what they held.
+    pub(super) fn give_up(&mut self, order: Order, last: u32) -> Held {
+        if let Some(reading) = &mut self.reading
+            && reading.order == order
+            && !number_is_after(reading.message, last)
+        {
+            reading.abandoned = true;
+        }
+        self.partials.forward_to(order, last)
+    }
+
+    /// Everything incomplete is gone; gives what it held.
+    pub(super) fn drop_incomplete(&mut self) -> Held {
+        self.next = 0;
+        if let Some(reading) = &mut self.reading {
+            reading.abandoned = true;
+        }
+        self.partials.clear()
+    }
+}

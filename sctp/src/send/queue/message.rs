@@ -1,0 +1,128 @@
+//! A message that waits to be sent.
+
+use crate::message::Order;
+use bytes::{Buf, Bytes, BytesMut};
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// A message that waits in its stream.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    /// What of it has not left; of a message that is written in parts, the first of them.
+    pub(crate) payload: Bytes,
+    pub(crate) parts: Parts,
+    pub(crate) ppid: u32,
+    pub(crate) order: Order,
+    pub(crate) max_retransmits: Option<u16>,
+    pub(crate) expires: Option<Instant>,
+    /// How many bytes have left as fragments.
+    pub(crate) sent: usize,
+    /// The length of the whole message, as far as it is known.
+    pub(crate) len: usize,
+    /// Whether it counts in the stream's buffered amount: what the application did not send does
+    /// not.
+    pub(crate) counts: bool,
+    /// How many messages of all streams came before it.
+    pub(super) arrived: u64,
+    /// Its stream sequence number or message identifier, once it is begun.
+    pub(super) message: u32,
+    /// The number of its next fragment.
+    pub(super) fsn: u32,
+}
+
+/// How a message comes to be queued.
+#[derive(Debug)]
+pub(crate) enum Parts {
+    /// All of it at once.
+    Whole,
+    /// In parts, of which these follow the first; more will.
+    Open(VecDeque<Bytes>),
+    /// In parts, of which these are left.
+    Finished(VecDeque<Bytes>),
+}
+
+impl Queued {
+    /// A whole and reliable message.
+    pub(crate) const fn new(payload: Bytes, ppid: u32, order: Order) -> Self {
+        Self {
+            len: payload.len(),
+            payload,
+            parts: Parts::Whole,
+            ppid,
+            order,
+            max_retransmits: None,
+            expires: None,
+            sent: 0,
+            counts: true,
+            arrived: 0,
+            message: 0,
+            fsn: 0,
+        }
+    }
+
+    /// What `len` of its bytes count for in the stream's buffered amount.
+    pub(super) const fn counted(&self, len: usize) -> usize {
+        if self.counts { len } else { 0 }
+    }
+
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.parts, Parts::Open(_))
+    }
+
+    pub(super) const fn is_begun(&self) -> bool {
+        self.sent > 0
+    }
+
+    /// How many bytes can be sent now. Of a message that is still written, the last byte is held
+    /// back: there must be one for the chunk that says that the message ends.
+    pub(super) const fn available(&self) -> usize {
+        let left = self.len - self.sent;
+        if self.is_open() { left.saturating_sub(1) } else { left }
+    }
+
+    /// How much it takes of what may be begun at a time: where the receiver must have all of a
+    /// message before anyone can read it.
+    pub(super) const fn weight(&self) -> usize {
+        match self.parts {
+            Parts::Whole if self.len > ALWAYS_BEGUN => self.len,
+            _ => 0,
+        }
+    }
+
+    /// Takes `len` bytes off its front, which are there.
+    #[inline]
+    pub(super) fn take(&mut self, len: usize) -> Bytes {
+        if let Parts::Open(parts) | Parts::Finished(parts) = &mut self.parts
+            && self.payload.len() <= len
+            && !parts.is_empty()
+        {
+            return gather(&mut self.payload, parts, len);
+        }
+        if len >= self.payload.len() {
+            std::mem::take(&mut self.payload)
+        } else {
+            self.payload.split_to(len)
+        }
+    }
+}
+
+/// Takes `len` bytes off several parts: copied together, lest a packet is sent for a crumb.
+fn gather(first: &mut Bytes, parts: &mut VecDeque<Bytes>, len: usize) -> Bytes {
+    let mut gathered = BytesMut::with_capacity(len);
+    loop {
+        let count = first.len().min(len - gathered.len());
+        gathered.extend_from_slice(first.get(..count).unwrap_or_default());
+        first.advance(count);
+        if first.is_empty()
+            && let Some(next) = parts.pop_front()
+        {
+            *first = next;
+        }
+        if gathered.len() == len || first.is_empty() {
+            return gathered.freeze();
+        }
+    }
+}
+
+/// Messages up to this length may begin at any time: a packet carries them.
+const ALWAYS_BEGUN: usize = 1024;
