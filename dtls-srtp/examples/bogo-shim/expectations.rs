@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use peerless_dtls_srtp::dtls::Connection;
+use peerless_dtls_srtp::dtls::{Connection, Version};
 
 use crate::flags::Flags;
 use crate::{Failure, settings};
@@ -17,8 +17,16 @@ pub(crate) fn check(flags: &Flags, connection: &Connection) -> Result<(), Failur
     equal("group", flags.expect_curve, group)?;
     equal("SRTP profile", flags.expect_srtp_profile, srtp_profile)?;
 
-    if flags.expect_peer_signature_algorithm.is_some() {
-        return Err(Failure::unsupported("-expect-peer-signature-algorithm"));
+    if let Some(expected) = flags.expect_peer_signature_algorithm {
+        let scheme = connection.peer_signature_scheme().map(u16::from);
+        equal("signature scheme of the peer", Some(expected), scheme)?;
+    }
+    if let Some(expected) = flags.expect_hello_retry_request
+        && connection.version() == Some(Version::Dtls13)
+    {
+        // One for the hellos that agree, and one for each that had to be repeated.
+        let retried = connection.round_trips().is_some_and(|trips| trips > 1);
+        equal("number of hellos", Some(expected), Some(retried))?;
     }
     let certificate = connection.peer_certificate();
     if let Some(file) = &flags.expect_peer_certificate_file {

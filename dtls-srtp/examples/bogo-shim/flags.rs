@@ -23,10 +23,7 @@ pub(crate) struct Flags {
     pub(crate) max_version: Option<u16>,
     pub(crate) no_dtls_1_2: bool,
     pub(crate) no_dtls_1_3: bool,
-    pub(crate) cipher: Option<String>,
     pub(crate) curves: Vec<u16>,
-    pub(crate) signing_preferences: Vec<u16>,
-    pub(crate) verify_preferences: Vec<u16>,
     pub(crate) srtp_profiles: Option<String>,
     pub(crate) verify_peer: bool,
     pub(crate) require_any_client_certificate: bool,
@@ -101,10 +98,11 @@ impl Flags {
             "-max-version" => self.max_version = Some(values.number()?),
             "-no-tls12" | "-no-dtls12" => self.no_dtls_1_2 = true,
             "-no-tls13" | "-no-dtls13" => self.no_dtls_1_3 = true,
-            "-cipher" => self.cipher = Some(values.text()?),
             "-curves" => self.curves.push(values.number()?),
-            "-signing-prefs" => self.signing_preferences.push(values.number()?),
-            "-verify-prefs" => self.verify_preferences.push(values.number()?),
+            "-cipher" | "-signing-prefs" | "-verify-prefs" => {
+                let what = "a choice of cipher suites or signature schemes by the application";
+                return Err(Failure::unsupported(what));
+            }
             "-srtp-profiles" => self.srtp_profiles = Some(values.text()?),
             "-verify-peer" => self.verify_peer = true,
             "-require-any-client-certificate" => self.require_any_client_certificate = true,
