@@ -164,7 +164,7 @@ fn say(pair: &mut Pair, kind: HandshakeType, body: &[u8]) -> Option<CloseReason>
     };
     let epoch = pair.client.outgoing.newest_epoch();
     pair.client.outgoing.write(epoch, ContentType::Handshake, &mut datagram, |buf| {
-        message::write(buf, kind, message_seq, |buf| buf.extend_from_slice(body));
+        message::write(buf, kind, message_seq as u16, |buf| buf.extend_from_slice(body));
     });
     let now = pair.now;
     pair.server.handle_datagram(now, &mut datagram);
