@@ -24,6 +24,7 @@ pub(crate) struct Flags {
     pub(crate) no_dtls_1_2: bool,
     pub(crate) no_dtls_1_3: bool,
     pub(crate) curves: Vec<u16>,
+    pub(crate) verify_preferences: Vec<u16>,
     pub(crate) srtp_profiles: Option<String>,
     pub(crate) verify_peer: bool,
     pub(crate) require_any_client_certificate: bool,
@@ -99,8 +100,9 @@ impl Flags {
             "-no-tls12" | "-no-dtls12" => self.no_dtls_1_2 = true,
             "-no-tls13" | "-no-dtls13" => self.no_dtls_1_3 = true,
             "-curves" => self.curves.push(values.number()?),
-            "-cipher" | "-signing-prefs" | "-verify-prefs" => {
-                let what = "a choice of cipher suites or signature schemes by the application";
+            "-verify-prefs" => self.verify_preferences.push(values.number()?),
+            "-cipher" | "-signing-prefs" => {
+                let what = "a choice of cipher suites or of schemes to sign with";
                 return Err(Failure::unsupported(what));
             }
             "-srtp-profiles" => self.srtp_profiles = Some(values.text()?),

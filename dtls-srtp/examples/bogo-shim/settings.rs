@@ -7,9 +7,9 @@ use peerless_dtls_srtp::certificate::{Certificate, CertificateParameters};
 use peerless_dtls_srtp::crypto::Crypto;
 use peerless_dtls_srtp::dtls::{ClientAuthentication, Config, LossReaction, Version};
 use peerless_dtls_srtp::srtp::Profile;
-use rustls::NamedGroup;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{NamedGroup, SignatureScheme};
 
 use crate::Failure;
 use crate::flags::Flags;
@@ -48,6 +48,11 @@ pub(crate) fn config(flags: &Flags) -> Result<Config, Failure> {
         config = config.with_groups(&names).map_err(Failure::unsupported)?;
     }
     config = versions(flags, config)?;
+    if !flags.verify_preferences.is_empty() {
+        let schemes: Vec<_> =
+            flags.verify_preferences.iter().copied().map(SignatureScheme::from).collect();
+        config = config.with_signature_schemes(&schemes).map_err(Failure::unsupported)?;
+    }
     Ok(match flags.verify_fail {
         false => config.with_any_remote_certificate(),
         // Fingerprints that never come: nothing is delivered until the certificate is refused.

@@ -203,6 +203,24 @@ impl Config {
         if settings.find_versions() { Ok(self) } else { Err(ConfigError::NoGroup) }
     }
 
+    /// The signature schemes to sign with and to accept from the peer, most preferred first; those
+    /// that the provider does not know are left out. Default: all of them, ECDSA first.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::NoVersion`] if no version is left that can do with them.
+    pub fn with_signature_schemes(
+        mut self,
+        schemes: &[SignatureScheme],
+    ) -> Result<Self, ConfigError> {
+        let known = supported_schemes(&self.shared.crypto.handshake);
+        let schemes: Vec<_> = schemes.iter().copied().filter(|s| known.contains(s)).collect();
+        let settings = self.settings();
+        settings.schemes = schemes;
+        let possible = !settings.schemes.is_empty() && settings.find_versions();
+        if possible { Ok(self) } else { Err(ConfigError::NoVersion) }
+    }
+
     /// Whether a server asks the client for a certificate. Default:
     /// [`ClientAuthentication::Required`].
     #[must_use]

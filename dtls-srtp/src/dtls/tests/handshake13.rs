@@ -510,3 +510,28 @@ fn plaintext_from_nowhere_does_not_disturb_a_handshake_that_has_keys() {
     assert!(pair.is_connected());
     pair.assert_data_flows();
 }
+
+#[test]
+fn only_the_signature_schemes_of_the_configuration_are_used() {
+    use rustls::SignatureScheme;
+
+    let p256 = SignatureScheme::ECDSA_NISTP256_SHA256;
+    let ed25519 = SignatureScheme::ED25519;
+    let handshake = |accepted: &[SignatureScheme]| {
+        let (client, server) = configs_1_3();
+        let mut pair = Pair::new((client.with_signature_schemes(accepted).unwrap(), server));
+        pair.run(perfect);
+        pair
+    };
+    let pair = handshake(&[ed25519, p256]);
+    assert!(pair.is_connected());
+    assert_eq!(pair.client.peer_signature_scheme(), Some(p256));
+
+    // Our own key cannot sign with that.
+    let (client, _) = configs_1_3();
+    let only = client.clone().with_versions(Version::Dtls13, Version::Dtls13).unwrap();
+    let error = only.with_signature_schemes(&[ed25519]).unwrap_err();
+    assert_eq!(error, ConfigError::NoVersion);
+    let error = client.with_signature_schemes(&[]).unwrap_err();
+    assert_eq!(error, ConfigError::NoVersion);
+}
