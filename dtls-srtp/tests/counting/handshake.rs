@@ -6,8 +6,8 @@ use rustls::crypto::hash::{Context, Hash, HashAlgorithm, Output};
 use rustls::crypto::tls12::Prf;
 use rustls::crypto::tls13::{Hkdf, HkdfExpander, OkmBlock, OutputLengthError};
 use rustls::crypto::{
-    ActiveKeyExchange, CryptoProvider, KeyProvider, SharedSecret, SupportedKxGroup,
-    WebPkiSupportedAlgorithms, hmac,
+    ActiveKeyExchange, CompletedKeyExchange, CryptoProvider, KeyProvider, SharedSecret,
+    SupportedKxGroup, WebPkiSupportedAlgorithms, hmac,
 };
 use rustls::ffdhe_groups::FfdheGroup;
 use rustls::pki_types::{
@@ -95,6 +95,14 @@ impl SupportedKxGroup for Group {
         Ok(Box::new(Active { inner: self.inner.start()?, counts: self.counts }))
     }
 
+    fn start_and_complete(&self, peer: &[u8]) -> Result<CompletedKeyExchange, Error> {
+        let started = self.counts.count(Work::KeyExchangeStarted);
+        match started && self.counts.count(Work::KeyExchangeCompleted) {
+            true => self.inner.start_and_complete(peer),
+            false => Err(refused()),
+        }
+    }
+
     fn ffdhe_group(&self) -> Option<FfdheGroup<'static>> {
         self.inner.ffdhe_group()
     }
@@ -117,6 +125,17 @@ impl ActiveKeyExchange for Active {
     fn complete(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, Error> {
         match self.counts.count(Work::KeyExchangeCompleted) {
             true => self.inner.complete(peer),
+            false => Err(refused()),
+        }
+    }
+
+    fn hybrid_component(&self) -> Option<(NamedGroup, &[u8])> {
+        self.inner.hybrid_component()
+    }
+
+    fn complete_hybrid_component(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, Error> {
+        match self.counts.count(Work::KeyExchangeCompleted) {
+            true => self.inner.complete_hybrid_component(peer),
             false => Err(refused()),
         }
     }
