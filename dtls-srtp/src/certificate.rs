@@ -18,6 +18,7 @@
 
 pub(crate) mod der;
 mod encode;
+mod external;
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use rustls::sign::SigningKey;
 use thiserror::Error;
 
 pub use self::der::DerError;
+use self::external::ExternalKey;
 use crate::crypto::Crypto;
 use crate::fingerprint::{Fingerprint, HashAlgorithm};
 
@@ -96,6 +98,8 @@ struct Inner {
     /// What is sent after it.
     chain: Vec<Vec<u8>>,
     key: Arc<dyn SigningKey>,
+    /// Whether the application answers for `key`, which then only knows its schemes.
+    external: bool,
     expires: Option<SystemTime>,
 }
 
@@ -144,7 +148,9 @@ impl Certificate {
             .ok_or(CertificateError::Generation)?;
         let leaf = encode::self_signed(&parameters, &serial, &common_name, &*key, &*signer)?;
         let expires = Some(parameters.not_after);
-        Ok(Self { inner: Arc::new(Inner { leaf, chain: Vec::new(), key, expires }) })
+        Ok(Self {
+            inner: Arc::new(Inner { leaf, chain: Vec::new(), key, external: false, expires }),
+        })
     }
 
     /// Takes a certificate that was made elsewhere: its DER encoding, followed by those of its
@@ -202,14 +208,37 @@ impl Certificate {
                 return Err(CertificateError::OtherKey);
             }
         }
-        Self::with_key(chain, key)
+        Self::with_key(chain, key, false)
     }
 
-    fn with_key(chain: Vec<Vec<u8>>, key: Arc<dyn SigningKey>) -> Result<Self, CertificateError> {
+    /// Takes a certificate whose private key answers later: in a hardware module or a service that
+    /// must not hold up the thread of a connection.
+    ///
+    /// The connection then asks for each signature, in one of `schemes` (most preferred first), by
+    /// [`Event::SignatureNeeded`](crate::dtls::Event::SignatureNeeded), and goes on when it is
+    /// told.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`] if a certificate is malformed, there is none, or a scheme does not go
+    /// with the certificate's key.
+    pub fn with_external_key(
+        chain: Vec<Vec<u8>>,
+        schemes: Vec<SignatureScheme>,
+    ) -> Result<Self, CertificateError> {
+        let key = ExternalKey::new(check(&chain)?, schemes)?;
+        Self::with_key(chain, Arc::new(key), true)
+    }
+
+    fn with_key(
+        chain: Vec<Vec<u8>>,
+        key: Arc<dyn SigningKey>,
+        external: bool,
+    ) -> Result<Self, CertificateError> {
         let mut chain = chain.into_iter();
         let leaf = chain.next().ok_or(CertificateError::Empty)?;
         let chain = chain.collect();
-        Ok(Self { inner: Arc::new(Inner { leaf, chain, key, expires: None }) })
+        Ok(Self { inner: Arc::new(Inner { leaf, chain, key, external, expires: None }) })
     }
 
     /// Computes the fingerprint to announce.
@@ -235,11 +264,16 @@ impl Certificate {
     /// The certificate of one and the key of another, as an attacker has them.
     #[cfg(test)]
     pub(crate) fn with_any_key(chain: Vec<Vec<u8>>, other: Self) -> Result<Self, CertificateError> {
-        Self::with_key(chain, Arc::clone(&other.inner.key))
+        Self::with_key(chain, Arc::clone(&other.inner.key), false)
     }
 
     pub(crate) fn key(&self) -> &dyn SigningKey {
         &*self.inner.key
+    }
+
+    /// Whether signatures are asked of the application.
+    pub(crate) fn is_external(&self) -> bool {
+        self.inner.external
     }
 }
 
@@ -315,6 +349,9 @@ pub enum CertificateError {
     /// The text has no section of this kind, or it is damaged.
     #[error("there is no {0} in PEM")]
     Pem(&'static str),
+    /// The certificate's key cannot sign by this scheme.
+    #[error("the key of the certificate does not sign by {0:?}")]
+    Scheme(SignatureScheme),
 }
 
 #[cfg(test)]
@@ -433,5 +470,23 @@ mod tests {
         let text = format!("{certificate:?}");
         assert!(text.contains("sha-256"), "{text}");
         assert!(text.len() < 200, "{text}");
+    }
+
+    #[test]
+    fn an_external_key_has_schemes_of_its_kind() {
+        let rsa = include_bytes!("../tests/certificates/rsa-2048.der");
+        let external = |der: &[u8], schemes: &[SignatureScheme]| {
+            Certificate::with_external_key(vec![der.to_vec()], schemes.to_vec())
+        };
+        let pss = [SignatureScheme::RSA_PSS_SHA512, SignatureScheme::RSA_PSS_SHA256];
+        let certificate = external(rsa, &pss).unwrap();
+        assert!(certificate.is_external());
+        let offered = [SignatureScheme::ED25519, SignatureScheme::RSA_PSS_SHA256, pss[0]];
+        let signer = certificate.key().choose_scheme(&offered).unwrap();
+        assert_eq!(signer.scheme(), pss[0], "the application's order decides");
+        assert!(certificate.key().choose_scheme(&offered[..1]).is_none());
+
+        assert_eq!(external(P256, &pss).unwrap_err(), CertificateError::Scheme(pss[0]));
+        assert_eq!(external(P256, &[]).unwrap_err(), CertificateError::Key);
     }
 }

@@ -72,6 +72,7 @@
 //! | the handshake of each side, state by state | `handshake`, `v12/…`, `v13/…` |
 //! | the secrets of each version, and who else learns them | `v12/session`, `v13/key_schedule`, `key_log` |
 //! | who the peer is | `peer`, `signature` |
+//! | signatures that the application gives | `signing` |
 //! | what goes on after a handshake: new keys | `v13/post_handshake` |
 //! | application data both ways | `send`, `receive`, `early` |
 //! | what was negotiated, and keys for others | `session`, `inspect` |
@@ -105,6 +106,7 @@ mod replay;
 mod send;
 mod session;
 mod signature;
+mod signing;
 mod suite;
 mod transcript;
 mod v12;
@@ -128,6 +130,7 @@ pub use self::key_log::KeyLog;
 pub use self::message::post_handshake::KeyUpdate;
 pub use self::receive::Records;
 pub use self::send::{MAX_PLAINTEXT_LEN, RecordStart};
+pub use self::signing::SignatureRequest;
 
 use self::acks::Acks;
 use self::alert::Alert;
@@ -202,6 +205,10 @@ impl fmt::Display for Version {
 pub enum Event {
     /// The handshake is finished and the peer is who it has to be: data goes both ways.
     Connected,
+    /// The handshake needs a signature of the key that is not here
+    /// ([`Certificate::with_external_key`](crate::Certificate::with_external_key)): see
+    /// [`Connection::signature_request`].
+    SignatureNeeded,
     /// The connection has ended, or never came to be.
     Closed(CloseReason),
 }
@@ -236,6 +243,8 @@ pub struct Connection {
     early: Early,
     /// An alert that the peer has to be sent, and under which keys.
     owed: Option<(Epoch, Alert)>,
+    /// Whether [`Event::SignatureNeeded`] is still to be read.
+    signature_event: bool,
     /// Whether [`Event::Connected`] is still to be read.
     connected_event: bool,
     closed_event: Option<CloseReason>,
@@ -317,6 +326,7 @@ impl Connection {
             acks: Acks::default(),
             client_random: [0; 32],
             sealed: Early::default(),
+            signing: None,
         });
         let mut connection = Self {
             peer: Peer::new(identity),
@@ -335,6 +345,7 @@ impl Connection {
             facts: Facts::default(),
             early: Early::default(),
             owed: None,
+            signature_event: false,
             connected_event: false,
             closed_event: None,
             round_trip_time: None,
@@ -418,6 +429,9 @@ impl Connection {
 
     /// Returns what has happened since the last call.
     pub fn poll_event(&mut self) -> Option<Event> {
+        if mem::take(&mut self.signature_event) {
+            return Some(Event::SignatureNeeded);
+        }
         if mem::take(&mut self.connected_event) {
             return Some(Event::Connected);
         }
@@ -571,6 +585,7 @@ impl Connection {
             flight: &mut handshake.flight,
             inbox: &mut handshake.inbox,
             acks: &mut handshake.acks,
+            signing: &mut handshake.signing,
             outgoing: &mut self.outgoing,
             incoming: &mut self.incoming,
             peer: &mut self.peer,
@@ -602,6 +617,7 @@ impl Connection {
         let alert = alert.map(|alert| (self.alert_epoch(), alert));
         self.owed = alert;
         self.closed_event = Some(reason);
+        self.signature_event = false;
         self.early = Early::default();
         self.phase = Phase::Closed(Closed::new(reason, alert, self.now));
     }

@@ -38,6 +38,8 @@ pub(crate) struct Flight {
     pieces: Vec<Piece>,
     /// The first piece that is to be sent.
     sending: Option<usize>,
+    /// Whether it is not complete yet.
+    held: bool,
     /// Which records carried what.
     carried: VecDeque<Carried>,
     /// How many records were made.
@@ -164,7 +166,16 @@ impl Flight {
 
     /// Whether there is a datagram to send.
     pub(crate) fn is_sending(&self) -> bool {
-        self.sending.is_some()
+        self.sending.is_some() && !self.held
+    }
+
+    /// Sends nothing before [`Flight::release`]: more messages belong to it.
+    pub(crate) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    pub(crate) fn release(&mut self) {
+        self.held = false;
     }
 
     /// Whether all of it was sent at least once.

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use rustls::SignatureScheme;
 use rustls::crypto::hash::Output;
+use rustls::sign::Signer;
 
 use super::acks::Acks;
 use super::config::Settings;
@@ -11,11 +12,13 @@ use super::early::Early;
 use super::epoch::Epoch;
 use super::flight::{Answer, Flight};
 use super::incoming::Incoming;
+use super::message::authentication::Signed;
 use super::message::{HandshakeType, Message};
 use super::outgoing::Outgoing;
 use super::peer::Peer;
 use super::reassembly::Inbox;
 use super::session::Session;
+use super::signing::Signing;
 use super::transcript::Transcript;
 use super::{HandshakeError, key_log, negotiation, v12, v13};
 
@@ -30,6 +33,8 @@ pub(crate) struct Handshake {
     pub(crate) client_random: [u8; 32],
     /// Protected records, with their headers, that came before their keys.
     pub(crate) sealed: Early,
+    /// What the application has to sign before the state goes on.
+    pub(crate) signing: Option<Signing>,
 }
 
 /// The state of either side.
@@ -60,6 +65,21 @@ impl State {
             Self::Done => Err(HandshakeError::UnexpectedMessage),
         }
     }
+
+    /// Goes on with the signature that the state has asked for.
+    pub(crate) fn sign(
+        self,
+        signature: &[u8],
+        step: &mut Step<'_>,
+    ) -> Result<Self, HandshakeError> {
+        match self {
+            Self::Client12(v12::client::State::Signature(state)) => state.sign(signature, step),
+            Self::Server12(v12::server::State::Signature(state)) => state.sign(signature, step),
+            Self::Client13(v13::client::State::Signature(state)) => state.sign(signature, step),
+            Self::Server13(v13::server::State::Signature(state)) => state.sign(signature, step),
+            _ => Err(HandshakeError::Internal),
+        }
+    }
 }
 
 /// What a handshake was like, for whoever asks later.
@@ -81,6 +101,7 @@ pub(crate) struct Step<'s> {
     pub(crate) flight: &'s mut Flight,
     pub(crate) inbox: &'s mut Inbox,
     pub(crate) acks: &'s mut Acks,
+    pub(crate) signing: &'s mut Option<Signing>,
     pub(crate) outgoing: &'s mut Outgoing,
     pub(crate) incoming: &'s mut Incoming,
     pub(crate) peer: &'s mut Peer,
@@ -96,6 +117,29 @@ impl Step<'_> {
         self.flight.start(answer);
         self.inbox.answered();
         self.acks.clear();
+    }
+
+    /// Signs `message`, if the key of our certificate can do that at once. If not, the application
+    /// is asked, and nothing of the flight is sent until it answers.
+    pub(crate) fn sign(
+        &mut self,
+        signer: &dyn Signer,
+        message: &[u8],
+    ) -> Result<Option<Vec<u8>>, HandshakeError> {
+        let scheme = signer.scheme();
+        self.facts.local_scheme = Some(scheme);
+        if self.settings.certificate.is_external() {
+            self.flight.hold();
+            *self.signing = Some(Signing { scheme, message: message.to_vec() });
+            return Ok(None);
+        }
+        signer.sign(message).map(Some).map_err(|_| HandshakeError::Internal)
+    }
+
+    /// The scheme of the signature that was made.
+    pub(crate) fn signed<'a>(&self, signature: &'a [u8]) -> Result<Signed<'a>, HandshakeError> {
+        let scheme = self.facts.local_scheme.ok_or(HandshakeError::Internal)?;
+        Ok(Signed { scheme: scheme.into(), signature })
     }
 
     /// Adds a message without protection to the flight and to the transcript.

@@ -8,7 +8,7 @@ use super::alert::{Alert, AlertDescription};
 use super::codec::Reader;
 use super::epoch::Epoch;
 use super::flight::Acknowledged;
-use super::handshake::{Handshake, State};
+use super::handshake::{Handshake, State, Step};
 use super::incoming::{self, Opened};
 use super::message::{Fragment, HandshakeType};
 use super::reassembly::Inserted;
@@ -427,47 +427,63 @@ impl Connection {
     }
 
     /// Steps through the messages that are whole.
-    fn advance(&mut self) {
+    pub(super) fn advance(&mut self) {
         self.advance_post_handshake();
-        loop {
-            // Out of the connection while it works on the rest of it.
-            let Phase::Handshaking(mut handshake) = self.take_handshake() else { return };
-            let Some(complete) = handshake.inbox.take() else {
-                self.phase = Phase::Handshaking(handshake);
+        while let Phase::Handshaking(handshake) = &mut self.phase {
+            if handshake.signing.is_some() {
                 return;
-            };
-            let epochs = self.incoming.epochs();
-            let state = mem::replace(&mut handshake.state, State::Done);
-            let stepped = state.handle(complete.message(), &mut self.step(&mut handshake));
-            let sealed = match self.incoming.epochs() == epochs {
-                true => None,
-                false => Some(mem::take(&mut handshake.sealed)),
-            };
-            match stepped {
-                Ok(State::Done) => {
-                    let excess = handshake.inbox.version() == Some(Version::Dtls12)
-                        && handshake.inbox.has_protected();
-                    self.phase = self.established(*handshake);
-                    // Nothing comes after a Finished of DTLS 1.2.
-                    if excess {
-                        self.fail(HandshakeError::UnexpectedMessage);
-                        return;
-                    }
-                    self.connect_if_authenticated();
-                }
-                Ok(state) => {
-                    handshake.state = state;
-                    self.phase = Phase::Handshaking(handshake);
-                }
-                Err(error) => {
-                    self.phase = Phase::Handshaking(handshake);
-                    self.fail(error);
+            }
+            let Some(complete) = handshake.inbox.take() else { return };
+            self.advance_with(|state, step| state.handle(complete.message(), step));
+        }
+    }
+
+    /// Takes one step of the handshake.
+    pub(super) fn advance_with(
+        &mut self,
+        step: impl FnOnce(State, &mut Step<'_>) -> Result<State, HandshakeError>,
+    ) {
+        // Out of the connection while it works on the rest of it.
+        let placeholder = Phase::Established { connected: false, rest: Rest::Answered(0) };
+        let mut handshake = match mem::replace(&mut self.phase, placeholder) {
+            Phase::Handshaking(handshake) => handshake,
+            other => {
+                self.phase = other;
+                return;
+            }
+        };
+        let epochs = self.incoming.epochs();
+        let state = mem::replace(&mut handshake.state, State::Done);
+        let stepped = step(state, &mut self.step(&mut handshake));
+        let sealed = match self.incoming.epochs() == epochs {
+            true => None,
+            false => Some(mem::take(&mut handshake.sealed)),
+        };
+        match stepped {
+            Ok(State::Done) => {
+                let excess = handshake.inbox.version() == Some(Version::Dtls12)
+                    && handshake.inbox.has_protected();
+                self.phase = self.established(*handshake);
+                // Nothing comes after a Finished of DTLS 1.2.
+                if excess {
+                    self.fail(HandshakeError::UnexpectedMessage);
                     return;
                 }
+                self.connect_if_authenticated();
             }
-            if let Some(mut sealed) = sealed {
-                self.open_sealed(&mut sealed);
+            Ok(state) => {
+                handshake.state = state;
+                self.signature_event |= handshake.signing.is_some();
+                self.phase = Phase::Handshaking(handshake);
             }
+            Err(error) => {
+                self.phase = Phase::Handshaking(handshake);
+                self.fail(error);
+                return;
+            }
+        }
+        if let Some(mut sealed) = sealed {
+            self.open_sealed(&mut sealed);
         }
     }
 
@@ -495,14 +511,6 @@ impl Connection {
                 self.stats.records_dropped += self.early.push(&[plaintext], max);
             }
         }
-    }
-
-    fn take_handshake(&mut self) -> Phase {
-        if !matches!(self.phase, Phase::Handshaking(_)) {
-            return Phase::Closed(Closed::new(CloseReason::Local, None, self.now));
-        }
-        let placeholder = Phase::Established { connected: false, rest: Rest::Answered(0) };
-        mem::replace(&mut self.phase, placeholder)
     }
 
     /// What is left of a handshake that is finished. In DTLS 1.2 the side that spoke last keeps

@@ -14,3 +14,4 @@ mod loss;
 mod loss13;
 pub(crate) mod pair;
 mod secrets;
+mod signing;

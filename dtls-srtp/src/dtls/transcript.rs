@@ -2,6 +2,8 @@
 //! ([RFC 5246 §7.4.9](https://www.rfc-editor.org/rfc/rfc5246#section-7.4.9),
 //! [RFC 8446 §4.4.1](https://www.rfc-editor.org/rfc/rfc8446#section-4.4.1)).
 
+use std::mem;
+
 use rustls::crypto::hash::{Context, Hash, Output};
 
 use super::message::{FragmentHeader, HandshakeType};
@@ -99,6 +101,13 @@ impl Transcript {
     /// The messages so far, until they are forgotten.
     pub(crate) fn messages(&self) -> &[u8] {
         &self.messages
+    }
+
+    /// Takes the messages so far out, and keeps only the hash.
+    pub(crate) fn take_messages(&mut self) -> Vec<u8> {
+        let messages = mem::take(&mut self.messages);
+        self.forget_messages();
+        messages
     }
 
     /// Keeps only the hash: no signature over the messages will come.

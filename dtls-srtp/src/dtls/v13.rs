@@ -64,16 +64,19 @@ fn log_application_secrets(secrets: &ApplicationSecrets, step: &Step<'_>) {
     step.log_secret("EXPORTER_SECRET", secrets.exporter.bytes());
 }
 
-/// Proves that we have the key of our certificate.
-fn send_certificate_verify(
+/// Signs that we have the key of our certificate; `None` if the application has to.
+fn sign(
     role: Role,
     signer: &dyn Signer,
     step: &mut Step<'_>,
-) -> Result<(), HandshakeError> {
+) -> Result<Option<Vec<u8>>, HandshakeError> {
     let content = signed_content(role, step.hash()?.as_ref());
-    let signature = signer.sign(&content).map_err(|_| HandshakeError::Internal)?;
-    let signed = Signed { scheme: signer.scheme().into(), signature: &signature };
-    step.facts.local_scheme = Some(signer.scheme());
+    step.sign(signer, &content)
+}
+
+/// Adds CertificateVerify to the flight.
+fn send_certificate_verify(signature: &[u8], step: &mut Step<'_>) -> Result<(), HandshakeError> {
+    let signed = step.signed(signature)?;
     step.send_in(Epoch::HANDSHAKE, HandshakeType::CertificateVerify, |buf| signed.write(buf));
     Ok(())
 }

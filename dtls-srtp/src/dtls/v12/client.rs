@@ -10,7 +10,7 @@ use crate::crypto::Group;
 use crate::dtls::flight::Answer;
 use crate::dtls::handshake::{State as AnyState, Step};
 use crate::dtls::message::authentication::{
-    ServerKeyExchange, Signed, parse_certificate, parse_certificate_request, write_certificate,
+    ServerKeyExchange, parse_certificate, parse_certificate_request, write_certificate,
     write_client_key_exchange,
 };
 use crate::dtls::message::hello::ServerHello;
@@ -24,6 +24,7 @@ pub(crate) enum State {
     Certificate(WaitCertificate),
     ServerKeyExchange(WaitServerKeyExchange),
     ServerHelloDone(WaitServerHelloDone),
+    Signature(WaitSignature),
     Finished(WaitFinished),
 }
 
@@ -43,6 +44,11 @@ pub(crate) struct WaitServerHelloDone {
     group: Group,
     public_key: Vec<u8>,
     request: Option<Vec<SignatureScheme>>,
+}
+
+/// Our own signature, in the middle of flight 5.
+pub(crate) struct WaitSignature {
+    session: Box<Session>,
 }
 
 /// The server's Finished.
@@ -116,7 +122,7 @@ impl State {
                 Self::ServerHelloDone(state.handle_request(message, step)?)
             }
             (Self::ServerHelloDone(state), Type::ServerHelloDone) => {
-                Self::Finished(state.handle(message, step)?)
+                return state.handle(message, step);
             }
             (Self::Finished(state), Type::Finished) => {
                 check_finished(message, &state.verify_data)?;
@@ -190,11 +196,7 @@ impl WaitServerHelloDone {
     }
 
     /// Sends flight 5 and agrees on the keys.
-    fn handle(
-        self,
-        message: Message<'_>,
-        step: &mut Step<'_>,
-    ) -> Result<WaitFinished, HandshakeError> {
+    fn handle(self, message: Message<'_>, step: &mut Step<'_>) -> Result<AnyState, HandshakeError> {
         if !message.body.is_empty() {
             return Err(HandshakeError::Malformed);
         }
@@ -206,17 +208,14 @@ impl WaitServerHelloDone {
             None => None,
         };
         let key_exchange = self.group.start().map_err(|_| HandshakeError::Internal)?;
-        let session = self.send_key_exchange(key_exchange, step)?;
-        if let Some(signer) = signer {
-            send_certificate_verify(&*signer, step)?;
+        let session = Box::new(self.send_key_exchange(key_exchange, step)?);
+        let state = WaitSignature { session };
+        let Some(signer) = signer else { return state.finish(step) };
+        let messages = step.transcript.take_messages();
+        match step.sign(&*signer, &messages)? {
+            Some(signature) => state.sign(&signature, step),
+            None => Ok(AnyState::Client12(State::Signature(state))),
         }
-        step.transcript.forget_messages();
-        let verify_data = session.verify_data(Role::Client, step.hash()?.as_ref());
-        send_finished(&verify_data, step);
-
-        let verify_data = session.verify_data(Role::Server, step.hash()?.as_ref());
-        install(Box::new(session), Role::Client, step)?;
-        Ok(WaitFinished { verify_data })
     }
 
     /// Sends our certificate, or none if we remain anonymous or the server could not verify what
@@ -253,13 +252,26 @@ impl WaitServerHelloDone {
     }
 }
 
-/// Proves that we have the key of our certificate.
-fn send_certificate_verify(signer: &dyn Signer, step: &mut Step<'_>) -> Result<(), HandshakeError> {
-    let signature =
-        signer.sign(step.transcript.messages()).map_err(|_| HandshakeError::Internal)?;
-    let signed = Signed { scheme: signer.scheme().into(), signature: &signature };
-    step.facts.local_scheme = Some(signer.scheme());
-    let kind = HandshakeType::CertificateVerify;
-    step.send(kind, |buf| signed.write(buf));
-    Ok(())
+impl WaitSignature {
+    /// Sends the proof that we have the key of our certificate, and the rest of flight 5.
+    pub(crate) fn sign(
+        self,
+        signature: &[u8],
+        step: &mut Step<'_>,
+    ) -> Result<AnyState, HandshakeError> {
+        let signed = step.signed(signature)?;
+        step.send(HandshakeType::CertificateVerify, |buf| signed.write(buf));
+        self.finish(step)
+    }
+
+    fn finish(self, step: &mut Step<'_>) -> Result<AnyState, HandshakeError> {
+        let Self { session } = self;
+        step.transcript.forget_messages();
+        let verify_data = session.verify_data(Role::Client, step.hash()?.as_ref());
+        send_finished(&verify_data, step);
+
+        let verify_data = session.verify_data(Role::Server, step.hash()?.as_ref());
+        install(session, Role::Client, step)?;
+        Ok(AnyState::Client12(State::Finished(WaitFinished { verify_data })))
+    }
 }

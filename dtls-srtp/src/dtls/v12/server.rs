@@ -23,10 +23,18 @@ use crate::dtls::{HandshakeError, Role};
 
 /// What the server waits for.
 pub(crate) enum State {
+    Signature(WaitSignature),
     Certificate(WaitCertificate),
     ClientKeyExchange(WaitClientKeyExchange),
     CertificateVerify(WaitCertificateVerify),
     Finished(WaitFinished),
+}
+
+/// Our own signature, in the middle of flight 4.
+pub(crate) struct WaitSignature {
+    offer: Offer,
+    /// The group and our public key, as ServerKeyExchange has them.
+    parameters: Vec<u8>,
 }
 
 /// The client's Certificate.
@@ -98,7 +106,7 @@ pub(crate) fn start(
     };
     let connection_id = step.answer_connection_id(hello.extensions.connection_id);
     let answer = ServerAnswer {
-        random: &negotiated.server_random,
+        random: &random,
         cipher_suite: suite.code(),
         extended_master_secret,
         connection_id: connection_id.as_deref(),
@@ -106,19 +114,7 @@ pub(crate) fn start(
         point_formats: hello.extensions.point_formats.is_some(),
         srtp_profile: srtp_profile.and_then(|profile| profile.code()),
     };
-    let key_exchange = send_flight_4(answer, &negotiated, group, &*signer, step)?;
-    let offer = Offer { negotiated, key_exchange };
-    Ok(AnyState::Server12(match step.settings.client_authentication {
-        ClientAuthentication::Required | ClientAuthentication::Requested => {
-            State::Certificate(WaitCertificate { offer })
-        }
-        ClientAuthentication::NotRequested => {
-            step.peer.remain_anonymous();
-            step.transcript.forget_messages();
-            let client = Client::Anonymous;
-            State::ClientKeyExchange(WaitClientKeyExchange { offer, client })
-        }
-    }))
+    send_flight_4(answer, negotiated, group, &*signer, step)
 }
 
 impl State {
@@ -191,37 +187,64 @@ fn choose_group(hello: &ClientHello<'_>, settings: &Settings) -> Result<Group, H
 /// Sends flight 4, from ServerHello to ServerHelloDone.
 fn send_flight_4(
     answer: ServerAnswer<'_>,
-    negotiated: &Negotiated,
+    negotiated: Negotiated,
     group: Group,
     signer: &dyn Signer,
     step: &mut Step<'_>,
-) -> Result<Box<dyn ActiveKeyExchange>, HandshakeError> {
+) -> Result<AnyState, HandshakeError> {
     use HandshakeType as Type;
     let key_exchange = group.start().map_err(|_| HandshakeError::Internal)?;
     let randoms = [&negotiated.client_random[..], &negotiated.server_random].concat();
-    let mut signed_part = randoms.clone();
+    let mut signed_part = randoms;
+    let parameters = signed_part.len();
     write_parameters(&mut signed_part, group.name().into(), key_exchange.pub_key());
-    let signature = signer.sign(&signed_part).map_err(|_| HandshakeError::Internal)?;
-    let signed = Signed { scheme: signer.scheme().into(), signature: &signature };
-    step.facts.local_scheme = Some(signer.scheme());
 
     step.start_flight(Answer::Expected);
-    let settings = step.settings;
+    let certificate = &step.settings.certificate;
     step.send(Type::ServerHello, |buf| answer.write(buf));
-    step.send(Type::Certificate, |buf| {
-        write_certificate(buf, settings.certificate.chain());
-    });
-    step.send(Type::ServerKeyExchange, |buf| {
-        buf.extend_from_slice(signed_part.get(randoms.len()..).unwrap_or_default());
-        signed.write(buf);
-    });
-    if settings.client_authentication != ClientAuthentication::NotRequested {
-        step.send(Type::CertificateRequest, |buf| {
-            write_certificate_request(buf, settings.schemes.iter().map(|s| u16::from(*s)));
-        });
+    step.send(Type::Certificate, |buf| write_certificate(buf, certificate.chain()));
+    let signature = step.sign(signer, &signed_part)?;
+    let parameters = signed_part.split_off(parameters);
+    let state = WaitSignature { offer: Offer { negotiated, key_exchange }, parameters };
+    match signature {
+        Some(signature) => state.sign(&signature, step),
+        None => Ok(AnyState::Server12(State::Signature(state))),
     }
-    step.send(Type::ServerHelloDone, |_| ());
-    Ok(key_exchange)
+}
+
+impl WaitSignature {
+    /// Sends the rest of flight 4.
+    pub(crate) fn sign(
+        self,
+        signature: &[u8],
+        step: &mut Step<'_>,
+    ) -> Result<AnyState, HandshakeError> {
+        use HandshakeType as Type;
+        let Self { offer, parameters } = self;
+        let signed = step.signed(signature)?;
+        step.send(Type::ServerKeyExchange, |buf| {
+            buf.extend_from_slice(&parameters);
+            signed.write(buf);
+        });
+        let settings = step.settings;
+        if settings.client_authentication != ClientAuthentication::NotRequested {
+            step.send(Type::CertificateRequest, |buf| {
+                write_certificate_request(buf, settings.schemes.iter().map(|s| u16::from(*s)));
+            });
+        }
+        step.send(Type::ServerHelloDone, |_| ());
+        Ok(AnyState::Server12(match settings.client_authentication {
+            ClientAuthentication::Required | ClientAuthentication::Requested => {
+                State::Certificate(WaitCertificate { offer })
+            }
+            ClientAuthentication::NotRequested => {
+                step.peer.remain_anonymous();
+                step.transcript.forget_messages();
+                let client = Client::Anonymous;
+                State::ClientKeyExchange(WaitClientKeyExchange { offer, client })
+            }
+        }))
+    }
 }
 
 impl WaitCertificate {

@@ -2,8 +2,9 @@
 
 use rustls::SignatureScheme;
 use rustls::crypto::{ActiveKeyExchange, SharedSecret};
+use rustls::sign::Signer;
 
-use super::key_schedule::HandshakeSecrets;
+use super::key_schedule::{ApplicationSecrets, HandshakeSecrets, TrafficSecret};
 use super::session::{Negotiated, Session};
 use crate::dtls::epoch::Epoch;
 use crate::dtls::flight::Answer;
@@ -23,6 +24,7 @@ pub(crate) enum State {
     Certificate(WaitCertificate),
     CertificateVerify(WaitCertificateVerify),
     Finished(WaitFinished),
+    Signature(Box<WaitSignature>),
 }
 
 /// EncryptedExtensions.
@@ -43,6 +45,13 @@ pub(crate) struct WaitCertificateVerify(WaitCertificate);
 
 /// The server's Finished.
 pub(crate) struct WaitFinished(WaitCertificate);
+
+/// Our own signature, in the middle of our flight.
+pub(crate) struct WaitSignature {
+    negotiated: Negotiated,
+    secret: TrafficSecret,
+    application: ApplicationSecrets,
+}
 
 /// Takes the ServerHello, which is in the transcript already, and agrees on the handshake keys.
 pub(crate) fn start(
@@ -189,27 +198,19 @@ impl WaitFinished {
 
         // An ACK answers it.
         step.start_flight(Answer::Expected);
-        if let Some(schemes) = request {
-            send_certificate(&schemes, step)?;
+        let signer = request.map(|schemes| send_certificate(&schemes, step));
+        let state = WaitSignature { negotiated, secret: secrets.client, application };
+        let Some(signer) = signer.flatten() else { return state.finish(step) };
+        match super::sign(Role::Client, &*signer, step)? {
+            Some(signature) => state.sign(&signature, step),
+            None => Ok(AnyState::Client13(State::Signature(Box::new(state)))),
         }
-        super::send_finished(&secrets.client, step)?;
-
-        let crypto = &step.settings.crypto;
-        let epoch = Epoch::APPLICATION.0;
-        step.outgoing.set_application_keys(application.client.sealer(crypto, epoch)?);
-        step.incoming.set_application_keys(step.now, application.server.opener(crypto, epoch)?);
-        let session = Session::new(Role::Client, negotiated, application);
-        *step.session = Some(AnySession::Dtls13(Box::new(session)));
-        Ok(AnyState::Done)
     }
 }
 
-/// Sends our certificate and proves that we have its key; no certificate, if we remain anonymous or
-/// the server could not verify what it signs.
-fn send_certificate(
-    schemes: &[SignatureScheme],
-    step: &mut Step<'_>,
-) -> Result<(), HandshakeError> {
+/// Sends our certificate; none, if we remain anonymous or the server could not verify what it
+/// signs.
+fn send_certificate(schemes: &[SignatureScheme], step: &mut Step<'_>) -> Option<Box<dyn Signer>> {
     let settings = step.settings;
     let signer = match settings.anonymous_client {
         true => None,
@@ -218,8 +219,29 @@ fn send_certificate(
     step.send_in(Epoch::HANDSHAKE, HandshakeType::Certificate, |buf| {
         write_certificate(buf, settings.certificate.chain().filter(|_| signer.is_some()));
     });
-    match signer {
-        Some(signer) => super::send_certificate_verify(Role::Client, &*signer, step),
-        None => Ok(()),
+    signer
+}
+
+impl WaitSignature {
+    /// Sends the proof that we have the key of our certificate, and the rest of our flight.
+    pub(crate) fn sign(
+        self,
+        signature: &[u8],
+        step: &mut Step<'_>,
+    ) -> Result<AnyState, HandshakeError> {
+        super::send_certificate_verify(signature, step)?;
+        self.finish(step)
+    }
+
+    fn finish(self, step: &mut Step<'_>) -> Result<AnyState, HandshakeError> {
+        let Self { negotiated, secret, application } = self;
+        super::send_finished(&secret, step)?;
+        let crypto = &step.settings.crypto;
+        let epoch = Epoch::APPLICATION.0;
+        step.outgoing.set_application_keys(application.client.sealer(crypto, epoch)?);
+        step.incoming.set_application_keys(step.now, application.server.opener(crypto, epoch)?);
+        let session = Session::new(Role::Client, negotiated, application);
+        *step.session = Some(AnySession::Dtls13(Box::new(session)));
+        Ok(AnyState::Done)
     }
 }

@@ -18,9 +18,16 @@ use crate::dtls::{HandshakeError, Role};
 
 /// What the server waits for.
 pub(crate) enum State {
+    Signature(WaitSignature),
     Certificate(WaitCertificate),
     CertificateVerify(WaitCertificateVerify),
     Finished(WaitFinished),
+}
+
+/// Our own signature, in the middle of our flight.
+pub(crate) struct WaitSignature {
+    negotiated: Negotiated,
+    secrets: HandshakeSecrets,
 }
 
 /// The client's Certificate.
@@ -91,27 +98,43 @@ pub(crate) fn start(
     step.send_in(epoch, HandshakeType::Certificate, |buf| {
         write_certificate(buf, settings.certificate.chain());
     });
-    super::send_certificate_verify(Role::Server, &*signer, step)?;
-    super::send_finished(&secrets.server, step)?;
-
-    let application = secrets.application(step.hash()?.as_ref());
-    super::log_application_secrets(&application, step);
-    let epoch = Epoch::APPLICATION.0;
-    step.outgoing.set_application_keys(application.server.sealer(crypto, epoch)?);
     let negotiated = Negotiated { suite, group: group.name(), srtp_profile };
-    let session = Session::new(Role::Server, negotiated, application);
-    *step.session = Some(AnySession::Dtls13(Box::new(session)));
+    let state = WaitSignature { negotiated, secrets };
+    match super::sign(Role::Server, &*signer, step)? {
+        Some(signature) => state.sign(&signature, step),
+        None => Ok(AnyState::Server13(State::Signature(state))),
+    }
+}
 
-    let client = secrets.client;
-    Ok(AnyState::Server13(match settings.client_authentication {
-        ClientAuthentication::Required | ClientAuthentication::Requested => {
-            State::Certificate(WaitCertificate { client })
-        }
-        ClientAuthentication::NotRequested => {
-            step.peer.remain_anonymous();
-            State::Finished(WaitFinished { client })
-        }
-    }))
+impl WaitSignature {
+    /// Sends the rest of our flight.
+    pub(crate) fn sign(
+        self,
+        signature: &[u8],
+        step: &mut Step<'_>,
+    ) -> Result<AnyState, HandshakeError> {
+        let Self { negotiated, secrets } = self;
+        super::send_certificate_verify(signature, step)?;
+        super::send_finished(&secrets.server, step)?;
+
+        let application = secrets.application(step.hash()?.as_ref());
+        super::log_application_secrets(&application, step);
+        let sealer = application.server.sealer(&step.settings.crypto, Epoch::APPLICATION.0)?;
+        step.outgoing.set_application_keys(sealer);
+        let session = Session::new(Role::Server, negotiated, application);
+        *step.session = Some(AnySession::Dtls13(Box::new(session)));
+
+        let client = secrets.client;
+        Ok(AnyState::Server13(match step.settings.client_authentication {
+            ClientAuthentication::Required | ClientAuthentication::Requested => {
+                State::Certificate(WaitCertificate { client })
+            }
+            ClientAuthentication::NotRequested => {
+                step.peer.remain_anonymous();
+                State::Finished(WaitFinished { client })
+            }
+        }))
+    }
 }
 
 impl State {
