@@ -52,6 +52,8 @@ pub fn sctp_handover(bytes: &[u8]) {
             a.abandon(now, 1);
             a.reset_stream(now, 2);
         }
+        // Reading may have opened the window, which the peer is told.
+        carry(&mut a, &mut z, &clock, &mut || false);
         assert_does_not_spin(now, a.poll_timeout());
     }
 }
