@@ -412,7 +412,9 @@ impl Connection {
         let start = buf.len();
         let timing = self.timing();
         if let Some((flight, acks)) = self.phase.sending() {
-            acks.write(self.now, buf, self.mtu, &mut self.outgoing);
+            // Who has not received our Finished has no keys yet for what follows it.
+            let heard = self.role == Role::Server || flight.was_acknowledged();
+            acks.write(self.now, buf, self.mtu, heard, &mut self.outgoing);
             if flight.is_sending() {
                 flight.write_datagram(self.now, buf, start, self.mtu, timing, &mut self.outgoing);
             }

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::epoch::Epoch;
 use super::outgoing::Outgoing;
 use super::record::ContentType;
 use super::v13::{RecordNumber, ack};
@@ -66,20 +67,28 @@ impl Acks {
         self.numbers.is_empty()
     }
 
-    /// Appends an ACK if one is due, of as many bytes as `room` has.
+    /// Appends an ACK if one is due, of as many bytes as `room` has. `heard` tells whether the
+    /// peer has all that our newest keys come of.
     pub(crate) fn write(
         &mut self,
         now: Instant,
         buf: &mut Vec<u8>,
         room: usize,
+        heard: bool,
         outgoing: &mut Outgoing,
     ) -> bool {
         if self.due.is_none_or(|due| now < due) {
             return false;
         }
         (self.due, self.since) = (None, None);
-        // "Implementations SHOULD simply use the highest current sending epoch."
-        let epoch = outgoing.newest_epoch();
+        // "ACK records MUST be sent with an epoch which is equal to or higher than the record which
+        // is being acknowledged", and "SHOULD simply use the highest current sending epoch": one
+        // that the peer cannot open yet would be of no use to it.
+        let of_handshake = self.numbers.iter().all(|number| number.epoch <= Epoch::HANDSHAKE.0);
+        let epoch = match outgoing.newest_epoch() {
+            newest if newest > Epoch::HANDSHAKE && of_handshake && !heard => Epoch::HANDSHAKE,
+            newest => newest,
+        };
         let fixed = outgoing.overhead(epoch) + 2;
         let count = room.saturating_sub(fixed) / ack::RECORD_NUMBER_LEN;
         let newest = self.numbers.len().saturating_sub(count);
