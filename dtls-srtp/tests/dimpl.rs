@@ -1,6 +1,6 @@
 //! Handshakes with dimpl, another implementation of DTLS in Rust, in both roles and versions: keys
 //! compared, data both ways, in virtual time and with datagrams lost.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -140,9 +140,9 @@ impl Pair {
         loop {
             match self.theirs.poll_output(&mut buf) {
                 dimpl::Output::Packet(packet) => {
-                    if !self.rng.random_ratio(self.loss_percent, 100) {
-                        self.to_us.push_back((self.now + DELAY, packet.to_vec()));
-                    }
+                    let lost = self.rng.random_ratio(self.loss_percent, 100);
+                    let datagram = (!lost).then(|| (self.now + DELAY, packet.to_vec()));
+                    self.to_us.extend(datagram);
                 }
                 dimpl::Output::Timeout(at) => {
                     self.their_timeout = Some(at);
