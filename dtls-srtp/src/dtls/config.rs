@@ -62,7 +62,8 @@ pub enum ClientAuthentication {
 pub enum LossReaction {
     /// What came is acknowledged and what is missing is sent again at once, as
     /// [RFC 9147 §7](https://www.rfc-editor.org/rfc/rfc9147#section-7) recommends, and what the
-    /// peer repeats within half of the first timer is taken for a duplicate.
+    /// peer repeats within half of the first timer is taken for a duplicate. A flight whose timer
+    /// expires for the second time is sent twice at a time.
     #[default]
     Immediate,
     /// Retransmissions wait for their timer, and ACKs for a quarter of it, as those of BoringSSL

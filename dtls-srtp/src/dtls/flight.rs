@@ -2,6 +2,7 @@
 //! ([RFC 6347 §4.2.4](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.4)).
 
 use std::collections::VecDeque;
+use std::mem;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,8 @@ pub(crate) struct Flight {
     sent: Option<Instant>,
     acknowledged: bool,
     retransmissions: u32,
+    /// Whether it is to be sent once more when it is sent.
+    twice: bool,
     timeout: Duration,
     deadline: Option<Instant>,
 }
@@ -265,6 +268,9 @@ impl Flight {
         } else {
             self.sending = None;
             self.sent = Some(now);
+            if mem::take(&mut self.twice) {
+                self.send_again(|_| true);
+            }
         }
         if self.answer == Answer::Expected {
             if self.timeout.is_zero() {
@@ -391,6 +397,10 @@ impl Flight {
     /// transmission without loss occurs", which protects the network from thousands of clients of
     /// one server; here it would only make one lost datagram cost every later flight of a call,
     /// and the first timer comes from a round-trip time that ICE has just measured.
+    ///
+    /// What was lost twice is sent twice at a time from then on, which costs the network less than
+    /// a shorter timer would: with 30 % loss, a hello of two datagrams arrives by the third timer
+    /// in 98 of 100 tries instead of 95, and that timer is late.
     pub(crate) fn handle_timeout(&mut self, now: Instant, timing: Timing) -> Timeout {
         if self.deadline.is_none_or(|deadline| now < deadline) {
             return Timeout::NotYet;
@@ -400,6 +410,7 @@ impl Flight {
             return Timeout::GiveUp;
         }
         self.retransmissions += 1;
+        self.twice = self.retransmissions > 1 && timing.reaction == LossReaction::Immediate;
         self.timeout = (self.timeout * 2).min(timing.max);
         self.deadline = self.acknowledged.then(|| now + self.timeout);
         self.send_again(|_| true);
