@@ -138,7 +138,13 @@ pub(crate) struct Security {
     pub(crate) post_quantum: bool,
     pub(crate) cipher_suite: String,
     pub(crate) srtp: Option<String>,
+    /// Whether RTP header extensions are sent encrypted.
+    pub(crate) cryptex: bool,
+    /// What we have signed the handshake with, and the browser.
+    pub(crate) local_signature: Option<String>,
+    pub(crate) remote_signature: Option<String>,
     pub(crate) role: &'static str,
+    pub(crate) round_trips: u32,
     pub(crate) handshake_ms: f64,
     pub(crate) in_checks: bool,
     pub(crate) retransmitted: u64,

@@ -325,14 +325,18 @@ function showSecurity(security) {
   if (!security) return;
   const retransmitted = security.retransmitted ? `, ${security.retransmitted} flights sent again` : "";
   const where = security.in_checks ? " inside ICE’s checks" : "";
+  const trips = `${security.round_trips} round trip${security.round_trips === 1 ? "" : "s"}`;
+  const { local_signature: ours, remote_signature: theirs } = security;
   $("security-line").textContent = security.line;
   $("quantum").hidden = !security.post_quantum;
   describe("security-facts", {
     Records: security.cipher_suite,
     Media: security.srtp ?? "not protected, as there is none",
-    Handshake: `${security.handshake_ms.toFixed(1)} ms as ${security.role}${where}${retransmitted}`,
+    Signatures: ours === theirs ? ours : `Peerless ${ours}, this browser ${theirs}`,
+    Headers: security.srtp && (security.cryptex ? "encrypted (cryptex)" : "authenticated, not encrypted"),
     "This browser": security.remote_fingerprint,
     Peerless: security.local_fingerprint,
+    Handshake: `${trips}, ${security.handshake_ms.toFixed(1)} ms as ${security.role}${where}${retransmitted}`,
   });
 }
 
