@@ -42,6 +42,7 @@ fn chromium_gets_its_picture_sound_and_files_back() {
     page.open(&format!("{}/?raw", program.url()));
     page.click("#start");
     page.wait_for("the call is connected", "peerless.state === 'connected'");
+    page.is_secured_by("DTLS 1.3", "X25519MLKEM768");
 
     for mode in ["frames", "packets"] {
         page.script(&format!("document.querySelector('input[value={mode}]').click()"));
@@ -262,6 +263,7 @@ fn firefox_gets_its_picture_and_files_back() {
     page.open(program.url());
     page.click("#start");
     page.wait_for("the call is connected", "peerless.state === 'connected'");
+    page.is_secured_by("DTLS 1.3", "X25519MLKEM768");
     for mode in ["frames", "packets"] {
         page.script(&format!("document.querySelector('input[value={mode}]').click()"));
         page.wait_for("the mode is active", &format!("peerless.mode === '{mode}'"));
@@ -271,6 +273,28 @@ fn firefox_gets_its_picture_and_files_back() {
         .find(it => it.type === 'codec' && it.mimeType.startsWith('video/')).mimeType";
     assert_eq!(page.script(&format!("return {codec}")), json!("video/VP8"));
     page.a_file_returns(5_000_000);
+    assert_eq!(page.script("return peerless.errors"), json!([]));
+    page.click("#hang-up");
+    program.wait_for("nothing is left of the call", is_empty);
+}
+
+#[test]
+fn firefox_that_has_dtls_1_2_only_gets_its_picture_and_files_back() {
+    let _alone = alone();
+    let Some(address) = program::lan_address() else {
+        return missing("this machine has loopback addresses only, which Firefox does not use");
+    };
+    // 771 is 0x0303, TLS 1.2.
+    let limit = "user_pref(\"media.peerconnection.dtls.version.max\", 771);\n";
+    let Some(firefox) = Firefox::start_with(limit) else { return };
+    let program = Program::start_on(address);
+    let mut page = Page(firefox);
+    page.open(program.url());
+    page.click("#start");
+    page.wait_for("the call is connected", "peerless.state === 'connected'");
+    page.is_secured_by("DTLS 1.2", "X25519");
+    page.pictures_keep_coming();
+    page.a_file_returns(1_000_000);
     assert_eq!(page.script("return peerless.errors"), json!([]));
     page.click("#hang-up");
     program.wait_for("nothing is left of the call", is_empty);

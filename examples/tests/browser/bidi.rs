@@ -25,9 +25,14 @@ pub(crate) struct Firefox {
 impl Firefox {
     /// Starts Firefox, or says that it is missing.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with("")
+    }
+
+    /// The same with more preferences.
+    pub(crate) fn start_with(more: &str) -> Option<Self> {
         let profile = std::env::temp_dir().join(format!("peerless-firefox-{}", std::process::id()));
         fs::create_dir_all(&profile).unwrap();
-        fs::write(profile.join("user.js"), PREFERENCES).unwrap();
+        fs::write(profile.join("user.js"), format!("{PREFERENCES}{more}")).unwrap();
         let started = Command::new("firefox-esr")
             .args(["--headless", "--no-remote", "--remote-debugging-port", "0", "--profile"])
             .arg(&profile)

@@ -51,6 +51,19 @@ impl<T: Tab> Page<T> {
         [both[0].clone(), both[1].clone()]
     }
 
+    /// Peerless reports this version and group, and the browser's statistics the same version
+    /// where they have it.
+    pub(crate) fn is_secured_by(&mut self, version: &str, group: &str) {
+        self.wait_for("Peerless reports", "peerless.facts.server.security");
+        let security = self.script("return peerless.facts.server.security");
+        println!("{}", security["line"]);
+        assert_eq!(security["version"], version, "{security}");
+        assert_eq!(security["group"], group, "{security}");
+        self.wait_for("statistics come", "peerless.stats.browser");
+        let theirs = self.script("return peerless.facts.browser.dtls");
+        assert!(theirs.is_null() || theirs == version, "{theirs}");
+    }
+
     /// Frames are decoded, and it goes on: by the browser's own statistics.
     pub(crate) fn pictures_keep_coming(&mut self) {
         let before = self.inbound("video", "framesDecoded");
