@@ -38,8 +38,8 @@ pub(super) fn remote_init(media: &MediaDescription) -> Option<RemoteInit> {
     RemoteInit::parse(&decode(media.sctp_init()?)?).ok()
 }
 
-/// Bytes as base64 without padding, the form that Chromium writes
-/// ([RFC 4648 §4](https://www.rfc-editor.org/rfc/rfc4648#section-4)).
+/// Bytes as base64 with its padding, as the grammar of SDP has it
+/// ([RFC 4566 §9](https://www.rfc-editor.org/rfc/rfc4566#section-9)). Chromium reads no other.
 pub(super) fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
@@ -49,6 +49,7 @@ pub(super) fn encode(bytes: &[u8]) -> String {
             let value = bits >> (18 - 6 * digit) & 63;
             text.extend(DIGITS.get(value as usize).map(|digit| char::from(*digit)));
         }
+        text.extend(std::iter::repeat_n('=', 3 - group.len()));
     }
     text
 }
@@ -79,12 +80,14 @@ mod tests {
     #[test]
     fn base64_is_that_of_rfc_4648() {
         // §10.
-        let vectors = [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg")];
+        let vectors =
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")];
         for (plain, text) in vectors {
             assert_eq!(encode(plain.as_bytes()), text);
             assert_eq!(decode(text).as_deref(), Some(plain.as_bytes()));
+            let bare = text.trim_end_matches('=');
+            assert_eq!(decode(bare).as_deref(), Some(plain.as_bytes()));
         }
-        assert_eq!(decode("Zg==").as_deref(), Some(&b"f"[..]));
         assert_eq!(decode("Z!"), None);
     }
 
