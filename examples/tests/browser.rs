@@ -243,6 +243,7 @@ fn chromium_requires_encrypted_header_extensions_and_gets_its_picture_back() {
         let sdp = page.script(&format!("return peerless.pc.{side}.sdp"));
         assert!(sdp.as_str().unwrap().contains("a=cryptex"), "{side}: {sdp}");
     }
+    page.wait_for("Peerless reports", "peerless.facts.server.security?.cryptex");
     page.pictures_keep_coming();
     page.sound_arrives();
     assert_eq!(page.script("return peerless.errors"), json!([]));
