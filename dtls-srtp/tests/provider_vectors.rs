@@ -1,6 +1,6 @@
 //! The handshake's primitives, as the engines call them, against published vectors, over every
 //! provider that comes with the crate.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use peerless_dtls_srtp::Crypto;
 use peerless_dtls_srtp::crypto::X25519MlKem768;
