@@ -118,7 +118,7 @@ fn versions(flags: &Flags, config: Config) -> Result<Config, Failure> {
     let Some((oldest, _)) = allowed.next() else {
         return Err(Failure::unsupported("DTLS 1.0, or no version at all"));
     };
-    let newest = allowed.last().map_or(oldest, |(version, _)| version);
+    let newest = allowed.next_back().map_or(oldest, |(version, _)| version);
     config.with_versions(oldest, newest).map_err(Failure::unsupported)
 }
 

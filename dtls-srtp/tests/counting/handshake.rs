@@ -249,7 +249,7 @@ impl CountedHash {
 
 impl Hash for CountedHash {
     fn start(&self) -> Box<dyn Context> {
-        let hash = CountedHash { inner: self.inner, counts: self.counts };
+        let hash = Self { inner: self.inner, counts: self.counts };
         Box::new(CountedContext { inner: self.inner.start(), hash })
     }
 
@@ -278,7 +278,7 @@ impl Context for CountedContext {
 
     fn fork(&self) -> Box<dyn Context> {
         let hash = CountedHash { inner: self.hash.inner, counts: self.hash.counts };
-        Box::new(CountedContext { inner: self.inner.fork(), hash })
+        Box::new(Self { inner: self.inner.fork(), hash })
     }
 
     fn finish(self: Box<Self>) -> Output {
