@@ -67,8 +67,9 @@ pub enum HandshakeError {
     /// The peer's certificate has a kind of key that is not supported, or not with its suite.
     #[error("the peer's certificate has an unsupported kind of key")]
     UnsupportedCertificate,
-    /// The peer answered an extension that had not been offered.
-    #[error("the peer answered an extension that was not offered")]
+    /// The peer answered an extension that had not been offered, or sent one that has no place
+    /// here.
+    #[error("the peer sent an extension that was not offered or has no place here")]
     UnsupportedExtension,
 }
 

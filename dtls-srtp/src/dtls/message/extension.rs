@@ -17,6 +17,8 @@ pub(super) const CERTIFICATE_AUTHORITIES: u16 = 47;
 pub(super) const KEY_SHARE: u16 = 51;
 /// [RFC 9146 §3](https://www.rfc-editor.org/rfc/rfc9146#section-3).
 pub(super) const CONNECTION_ID: u16 = 54;
+/// [RFC 9001 §8.2](https://www.rfc-editor.org/rfc/rfc9001#section-8.2).
+pub(super) const QUIC_TRANSPORT_PARAMETERS: u16 = 57;
 pub(super) const RENEGOTIATION_INFO: u16 = 0xff01;
 
 /// Reads a list of extensions, known and unknown: their types and what is in them.

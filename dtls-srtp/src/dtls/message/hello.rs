@@ -34,6 +34,8 @@ pub(crate) struct ClientExtensions<'a> {
     pub(crate) extended_master_secret: bool,
     pub(crate) key_shares: Option<KeyShares<'a>>,
     pub(crate) point_formats: Option<&'a [u8]>,
+    /// The client takes us for a server of QUIC.
+    pub(crate) quic: bool,
     pub(crate) renegotiation_info: Option<&'a [u8]>,
     pub(crate) signature_algorithms: Option<U16s<'a>>,
     pub(crate) supported_groups: Option<U16s<'a>>,
@@ -168,6 +170,10 @@ impl<'a> ClientExtensions<'a> {
             }
             extension::PRE_SHARED_KEY => {
                 self.pre_shared_key = PreSharedKey::Last;
+                return Ok(());
+            }
+            extension::QUIC_TRANSPORT_PARAMETERS => {
+                self.quic = true;
                 return Ok(());
             }
             extension::RENEGOTIATION_INFO => self.renegotiation_info = Some(reader.vec8()?),

@@ -55,6 +55,11 @@ impl WaitClientHello {
         }
         let hello = ClientHello::parse(message.body)?;
         *step.client_random = *hello.random;
+        // "A fatal unsupported_extension alert MUST be sent ... if the extension is received when
+        // the transport is not QUIC" (RFC 9001 §8.2).
+        if hello.extensions.quic {
+            return Err(HandshakeError::UnsupportedExtension);
+        }
         if step.settings.speaks(Version::Dtls13) && hello.offers_dtls_1_3() {
             return self.handle_1_3(&hello, message, step);
         }

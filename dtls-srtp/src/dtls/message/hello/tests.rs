@@ -40,6 +40,15 @@ fn browsers_that_offer_1_3_and_post_quantum_groups_also_offer_1_2() {
     }
 }
 
+#[test]
+fn a_client_of_quic_is_recognised() {
+    for (kind, quic) in [(extension::QUIC_TRANSPORT_PARAMETERS, true), (0x1234, false)] {
+        let mut list = Vec::new();
+        list.vector::<2>(|buf| write_extension(buf, kind, |buf| buf.bytes(b"parameters")));
+        assert_eq!(ClientExtensions::parse(Reader(&list)).unwrap().quic, quic);
+    }
+}
+
 fn offer(srtp_profiles: Option<&[u16]>) -> Vec<u8> {
     let mut buf = Vec::new();
     let offer = ClientOffer {
