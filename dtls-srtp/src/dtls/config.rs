@@ -71,9 +71,24 @@ pub enum LossReaction {
     Timer,
 }
 
+/// The certificate that is shown to a peer, and what its key signs with.
+pub(crate) struct Credential<'s> {
+    pub(crate) certificate: &'s Certificate,
+    pub(crate) signer: Box<dyn Signer>,
+}
+
+impl<'s> Credential<'s> {
+    /// `None` if the key of `certificate` has none of `schemes`.
+    pub(crate) fn new(certificate: &'s Certificate, schemes: &[SignatureScheme]) -> Option<Self> {
+        let signer = certificate.key().choose_scheme(schemes)?;
+        Some(Self { certificate, signer })
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) certificate: Certificate,
+    alternatives: Vec<Certificate>,
     pub(crate) crypto: Crypto,
     /// Those to offer or to accept, newest first.
     pub(crate) versions: Vec<Version>,
@@ -84,8 +99,6 @@ pub(crate) struct Settings {
     pub(crate) suites_1_3: Vec<Suite13>,
     pub(crate) groups: Vec<Group>,
     pub(crate) schemes: Vec<SignatureScheme>,
-    /// What our certificate's key signs with in DTLS 1.2, if it can be used there.
-    pub(crate) authentication: Option<Authentication>,
     pub(crate) srtp_profiles: Vec<Profile>,
     pub(crate) client_authentication: ClientAuthentication,
     pub(crate) anonymous_client: bool,
@@ -116,18 +129,16 @@ impl Config {
             return Err(ConfigError::NoCipherSuite);
         }
         let groups = find_groups(&crypto, &Group::NAMES)?;
-        let authentication = Authentication::of(certificate.key().algorithm())
-            .filter(|key| suites.iter().any(|suite| suite.authentication == *key));
         let mut shared = Settings {
             versions: Vec::new(),
             range: Version::Dtls12..=Version::Dtls13,
             schemes: supported_schemes(&crypto.handshake),
             certificate,
+            alternatives: Vec::new(),
             crypto,
             suites,
             suites_1_3,
             groups,
-            authentication,
             srtp_profiles: Profile::DEFAULT.to_vec(),
             client_authentication: ClientAuthentication::default(),
             anonymous_client: false,
@@ -160,6 +171,20 @@ impl Config {
         let settings = self.settings();
         settings.range = min..=max;
         if settings.find_versions() { Ok(self) } else { Err(ConfigError::NoVersion) }
+    }
+
+    /// Another certificate, for peers that cannot verify what the key of none before it signs: the
+    /// first that suits a peer is shown. The application tells the peer the fingerprints of all of
+    /// them ([RFC 8122 §5](https://www.rfc-editor.org/rfc/rfc8122#section-5)), and
+    /// [`Connection::certificate`](super::Connection::certificate) says which one it was. Default:
+    /// no other.
+    #[must_use]
+    pub fn with_alternative_certificate(mut self, certificate: Certificate) -> Self {
+        let settings = self.settings();
+        settings.alternatives.push(certificate);
+        // What was possible without it still is.
+        settings.find_versions();
+        self
     }
 
     /// Says who the peer has to be. Without it the handshake runs to its end and waits for
@@ -350,7 +375,7 @@ impl Config {
         self
     }
 
-    /// Returns our certificate.
+    /// Returns our certificate, the first if there are several.
     pub fn certificate(&self) -> &Certificate {
         &self.shared.certificate
     }
@@ -379,10 +404,11 @@ impl Settings {
             (Version::Dtls13, {
                 !self.suites_1_3.is_empty()
                     && has_group(ProtocolVersion::TLSv1_3)
-                    && self.signer_1_3(|_| true).is_some()
+                    && self.credential_1_3(|_| true).is_some()
             }),
             (Version::Dtls12, {
-                self.authentication.is_some() && has_group(ProtocolVersion::TLSv1_2)
+                self.certificates().any(|certificate| self.suites_of(certificate).next().is_some())
+                    && has_group(ProtocolVersion::TLSv1_2)
             }),
         ];
         let possible = versions.into_iter().filter(|(_, possible)| *possible).map(|(v, _)| v);
@@ -412,13 +438,24 @@ impl Settings {
         self.schemes.iter().copied().filter(|scheme| is_of_1_3(*scheme))
     }
 
-    /// What our key signs with in DTLS 1.3, by a scheme that the peer accepts.
-    pub(crate) fn signer_1_3(
+    /// Our certificates, most preferred first.
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = &Certificate> {
+        std::iter::once(&self.certificate).chain(&self.alternatives)
+    }
+
+    /// The suites of DTLS 1.2 that the key of `certificate` can sign for.
+    pub(crate) fn suites_of(&self, certificate: &Certificate) -> impl Iterator<Item = &Suite> {
+        let authentication = Authentication::of(certificate.key().algorithm());
+        self.suites.iter().filter(move |suite| Some(suite.authentication) == authentication)
+    }
+
+    /// Our first certificate that signs in DTLS 1.3 with a scheme that the peer accepts.
+    pub(crate) fn credential_1_3(
         &self,
         accepts: impl Fn(SignatureScheme) -> bool,
-    ) -> Option<Box<dyn Signer>> {
+    ) -> Option<Credential<'_>> {
         let schemes: Vec<_> = self.schemes_1_3().filter(|scheme| accepts(*scheme)).collect();
-        self.certificate.key().choose_scheme(&schemes)
+        self.certificates().find_map(|certificate| Credential::new(certificate, &schemes))
     }
 
     /// The groups that `version` (of TLS: rustls knows no other) can use.

@@ -4,10 +4,9 @@ use std::time::Instant;
 
 use rustls::SignatureScheme;
 use rustls::crypto::hash::Output;
-use rustls::sign::Signer;
 
 use super::acks::Acks;
-use super::config::Settings;
+use super::config::{Credential, Settings};
 use super::early::Early;
 use super::epoch::Epoch;
 use super::flight::{Answer, Flight};
@@ -21,6 +20,7 @@ use super::session::Session;
 use super::signing::Signing;
 use super::transcript::Transcript;
 use super::{HandshakeError, key_log, negotiation, v12, v13};
+use crate::certificate::Certificate;
 
 /// What a handshake needs until it is finished.
 pub(crate) struct Handshake {
@@ -83,8 +83,10 @@ impl State {
 }
 
 /// What a handshake was like, for whoever asks later.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
+    /// What we showed.
+    pub(crate) certificate: Option<Certificate>,
     /// What we signed with.
     pub(crate) local_scheme: Option<SignatureScheme>,
     /// What the peer signed with.
@@ -119,16 +121,18 @@ impl Step<'_> {
         self.acks.clear();
     }
 
-    /// Signs `message`, if the key of our certificate can do that at once. If not, the application
+    /// Signs `message`, if the key of the certificate can do that at once. If not, the application
     /// is asked, and nothing of the flight is sent until it answers.
     pub(crate) fn sign(
         &mut self,
-        signer: &dyn Signer,
+        credential: &Credential<'_>,
         message: &[u8],
     ) -> Result<Option<Vec<u8>>, HandshakeError> {
+        let Credential { certificate, signer } = credential;
         let scheme = signer.scheme();
         self.facts.local_scheme = Some(scheme);
-        if self.settings.certificate.is_external() {
+        self.facts.certificate = Some((*certificate).clone());
+        if certificate.is_external() {
             self.flight.hold();
             *self.signing = Some(Signing { scheme, message: message.to_vec() });
             return Ok(None);

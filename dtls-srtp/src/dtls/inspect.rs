@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 
 use super::session::Session;
 use super::{CloseReason, Connection, ExportError, Phase, Role, Stats, Version};
+use crate::certificate::Certificate;
 use crate::srtp::{Profile, SessionKeys};
 
 impl Connection {
@@ -45,6 +46,11 @@ impl Connection {
     /// Returns the SRTP profile that was negotiated, once there are keys and if there is one.
     pub fn srtp_profile(&self) -> Option<Profile> {
         self.session.as_ref()?.srtp_profile()
+    }
+
+    /// Returns which certificate we have shown to the peer, once we have signed with its key.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.facts.certificate.as_ref()
     }
 
     /// Returns what we signed the handshake with, if we had to, once we have.

@@ -6,6 +6,7 @@ mod capture;
 mod captures;
 mod connection_ids;
 mod contract;
+mod credentials;
 mod faults;
 mod handshake;
 mod handshake13;

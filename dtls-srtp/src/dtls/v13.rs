@@ -34,9 +34,9 @@ pub(crate) mod server;
 pub(crate) mod session;
 
 use rustls::SignatureScheme;
-use rustls::sign::Signer;
 
 use self::key_schedule::{ApplicationSecrets, HandshakeSecrets, TrafficSecret};
+use super::config::Credential;
 use super::epoch::Epoch;
 use super::handshake::Step;
 use super::message::authentication::Signed;
@@ -67,11 +67,11 @@ fn log_application_secrets(secrets: &ApplicationSecrets, step: &Step<'_>) {
 /// Signs that we have the key of our certificate; `None` if the application has to.
 fn sign(
     role: Role,
-    signer: &dyn Signer,
+    credential: &Credential<'_>,
     step: &mut Step<'_>,
 ) -> Result<Option<Vec<u8>>, HandshakeError> {
     let content = signed_content(role, step.hash()?.as_ref());
-    step.sign(signer, &content)
+    step.sign(credential, &content)
 }
 
 /// Adds CertificateVerify to the flight.

@@ -3,11 +3,19 @@
 //! [RFC 8422 §5](https://www.rfc-editor.org/rfc/rfc8422#section-5)).
 
 use crate::dtls::codec::{Malformed, Reader, U16s, Write};
+use crate::dtls::suite::Authentication;
 
 /// `named_curve`, the only way to name a group that is left.
 const NAMED_CURVE: u8 = 3;
-/// `rsa_sign` and `ecdsa_sign`, which stands for EdDSA too.
-const CERTIFICATE_TYPES: [u8; 2] = [64, 1];
+
+/// What a CertificateRequest calls the kind of a key: `rsa_sign`, or `ecdsa_sign`, which stands for
+/// EdDSA too.
+pub(crate) const fn certificate_type(authentication: Authentication) -> u8 {
+    match authentication {
+        Authentication::Rsa => 1,
+        Authentication::Ecdsa => 64,
+    }
+}
 
 /// Reads the first certificate of a Certificate message, if there is one, and checks that the
 /// others are well-formed.
@@ -88,18 +96,20 @@ pub(crate) fn write_parameters(buf: &mut Vec<u8>, group: u16, public_key: &[u8])
     buf.vector::<1>(|buf| buf.bytes(public_key));
 }
 
-/// Reads the signature schemes that a CertificateRequest message accepts.
-pub(crate) fn parse_certificate_request(body: &[u8]) -> Result<U16s<'_>, Malformed> {
+/// Reads the types of certificates and the signature schemes that a CertificateRequest message
+/// accepts.
+pub(crate) fn parse_certificate_request(body: &[u8]) -> Result<(&[u8], U16s<'_>), Malformed> {
     let mut reader = Reader(body);
-    reader.vec8()?;
+    let certificate_types = reader.vec8()?;
     let schemes = U16s::parse(reader.vec16()?)?;
     reader.vec16()?;
     reader.end()?;
-    Ok(schemes)
+    Ok((certificate_types, schemes))
 }
 
 pub(crate) fn write_certificate_request(buf: &mut Vec<u8>, schemes: impl Iterator<Item = u16>) {
-    buf.vector::<1>(|buf| buf.bytes(&CERTIFICATE_TYPES));
+    let types = [Authentication::Ecdsa, Authentication::Rsa].map(certificate_type);
+    buf.vector::<1>(|buf| buf.bytes(&types));
     buf.vector::<2>(|buf| schemes.for_each(|scheme| buf.u16(scheme)));
     buf.u16(0); // any authority
 }
@@ -143,7 +153,8 @@ mod tests {
         assert_eq!(parse_certificate(&none), Ok(None));
 
         let bytes = written(|buf| write_certificate_request(buf, [0x0403, 0x0804].into_iter()));
-        let schemes = parses_whole(&bytes, parse_certificate_request);
+        let (types, schemes) = parses_whole(&bytes, parse_certificate_request);
+        assert_eq!(types, [64, 1]);
         assert_eq!(schemes.iter().collect::<Vec<_>>(), [0x0403, 0x0804]);
 
         let bytes = written(|buf| write_client_key_exchange(buf, b"key"));

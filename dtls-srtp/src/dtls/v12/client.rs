@@ -1,21 +1,23 @@
 //! The client's side of the handshake.
 
 use rustls::crypto::ActiveKeyExchange;
-use rustls::sign::Signer;
 use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
 
 use super::session::{Negotiated, Session};
 use super::{check_finished, install, send_finished};
+use crate::certificate::Certificate;
 use crate::crypto::Group;
+use crate::dtls::config::Credential;
 use crate::dtls::flight::Answer;
 use crate::dtls::handshake::{State as AnyState, Step};
 use crate::dtls::message::authentication::{
-    ServerKeyExchange, parse_certificate, parse_certificate_request, write_certificate,
-    write_client_key_exchange,
+    ServerKeyExchange, certificate_type, parse_certificate, parse_certificate_request,
+    write_certificate, write_client_key_exchange,
 };
 use crate::dtls::message::hello::ServerHello;
 use crate::dtls::message::{HandshakeType, Message};
 use crate::dtls::signature::verify;
+use crate::dtls::suite::Authentication;
 use crate::dtls::{HandshakeError, Role};
 use crate::srtp::Profile;
 
@@ -43,7 +45,13 @@ pub(crate) struct WaitServerHelloDone {
     negotiated: Negotiated,
     group: Group,
     public_key: Vec<u8>,
-    request: Option<Vec<SignatureScheme>>,
+    request: Option<Request>,
+}
+
+/// What the server accepts, from its CertificateRequest.
+struct Request {
+    certificate_types: Vec<u8>,
+    schemes: Vec<SignatureScheme>,
 }
 
 /// Our own signature, in the middle of flight 5.
@@ -186,9 +194,12 @@ impl WaitServerHelloDone {
         message: Message<'_>,
         step: &mut Step<'_>,
     ) -> Result<Self, HandshakeError> {
-        let schemes = parse_certificate_request(message.body)?;
-        let schemes = schemes.iter().map(SignatureScheme::from).collect();
-        if self.request.replace(schemes).is_some() {
+        let (certificate_types, schemes) = parse_certificate_request(message.body)?;
+        let request = Request {
+            certificate_types: certificate_types.to_vec(),
+            schemes: schemes.iter().map(SignatureScheme::from).collect(),
+        };
+        if self.request.replace(request).is_some() {
             return Err(HandshakeError::UnexpectedMessage);
         }
         step.transcript.add(message.bytes);
@@ -203,39 +214,19 @@ impl WaitServerHelloDone {
         step.transcript.add(message.bytes);
 
         step.start_flight(Answer::Expected);
-        let signer = match &self.request {
-            Some(schemes) => self.send_certificate(schemes, step),
+        let credential = match &self.request {
+            Some(request) => request.send_certificate(step),
             None => None,
         };
         let key_exchange = self.group.start().map_err(|_| HandshakeError::Internal)?;
         let session = Box::new(self.send_key_exchange(key_exchange, step)?);
         let state = WaitSignature { session };
-        let Some(signer) = signer else { return state.finish(step) };
+        let Some(credential) = credential else { return state.finish(step) };
         let messages = step.transcript.take_messages();
-        match step.sign(&*signer, &messages)? {
+        match step.sign(&credential, &messages)? {
             Some(signature) => state.sign(&signature, step),
             None => Ok(AnyState::Client12(State::Signature(state))),
         }
-    }
-
-    /// Sends our certificate, or none if we remain anonymous or the server could not verify what
-    /// it signs
-    /// ([RFC 5246 §7.4.6](https://www.rfc-editor.org/rfc/rfc5246#section-7.4.6)).
-    fn send_certificate(
-        &self,
-        schemes: &[SignatureScheme],
-        step: &mut Step<'_>,
-    ) -> Option<Box<dyn Signer>> {
-        let certificate = &step.settings.certificate;
-        let signer = match step.settings.anonymous_client {
-            true => None,
-            false => certificate.key().choose_scheme(schemes),
-        };
-        let kind = HandshakeType::Certificate;
-        step.send(kind, |buf| {
-            write_certificate(buf, certificate.chain().filter(|_| signer.is_some()));
-        });
-        signer
     }
 
     fn send_key_exchange(
@@ -249,6 +240,29 @@ impl WaitServerHelloDone {
         });
         let session_hash = step.hash()?;
         Session::agree(self.negotiated, key_exchange, &self.public_key, session_hash.as_ref())
+    }
+}
+
+impl Request {
+    /// Sends our first certificate that the server can use, or none if there is no such or we
+    /// remain anonymous
+    /// ([RFC 5246 §7.4.6](https://www.rfc-editor.org/rfc/rfc5246#section-7.4.6)).
+    fn send_certificate<'s>(&self, step: &mut Step<'s>) -> Option<Credential<'s>> {
+        let settings = step.settings;
+        let accepts = |certificate: &&Certificate| {
+            let kind = Authentication::of(certificate.key().algorithm()).map(certificate_type);
+            kind.is_some_and(|kind| self.certificate_types.contains(&kind))
+        };
+        let credential = match settings.anonymous_client {
+            true => None,
+            false => settings
+                .certificates()
+                .filter(accepts)
+                .find_map(|certificate| Credential::new(certificate, &self.schemes)),
+        };
+        let chain = credential.iter().flat_map(|credential| credential.certificate.chain());
+        step.send(HandshakeType::Certificate, |buf| write_certificate(buf, chain));
+        credential
     }
 }
 

@@ -1,13 +1,12 @@
 //! The server's side of the handshake.
 
 use rustls::crypto::ActiveKeyExchange;
-use rustls::sign::Signer;
 use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
 
 use super::session::{Negotiated, Session};
 use super::{check_finished, install, send_finished};
 use crate::crypto::Group;
-use crate::dtls::config::{ClientAuthentication, Settings};
+use crate::dtls::config::{ClientAuthentication, Credential, Settings};
 use crate::dtls::flight::Answer;
 use crate::dtls::handshake::{State as AnyState, Step};
 use crate::dtls::message::authentication::{
@@ -87,7 +86,7 @@ pub(crate) fn start(
     if !extended_master_secret && step.settings.extended_master_secret_required {
         return Err(HandshakeError::ExtendedMasterSecretMissing);
     }
-    let (suite, signer) = choose_suite(hello, step.settings)?;
+    let (suite, credential) = choose_suite(hello, step.settings)?;
     let group = choose_group(hello, step.settings)?;
     let srtp_profile = hello.extensions.srtp_profiles.and_then(|offered| {
         let profiles = &step.settings.srtp_profiles;
@@ -114,7 +113,7 @@ pub(crate) fn start(
         point_formats: hello.extensions.point_formats.is_some(),
         srtp_profile: srtp_profile.and_then(|profile| profile.code()),
     };
-    send_flight_4(answer, negotiated, group, &*signer, step)
+    send_flight_4(answer, negotiated, group, &credential, step)
 }
 
 impl State {
@@ -143,31 +142,31 @@ impl State {
     }
 }
 
-/// The first suite of ours that the client has, among those that our certificate can sign for,
-/// with a scheme that the client can verify.
-fn choose_suite(
+/// The first certificate of ours that goes with a suite that the client has, and with a scheme that
+/// the client can verify; of its suites, the first.
+fn choose_suite<'s>(
     hello: &ClientHello<'_>,
-    settings: &Settings,
-) -> Result<(Suite, Box<dyn Signer>), HandshakeError> {
-    let mut suites = settings
-        .suites
-        .iter()
-        .filter(|suite| Some(suite.authentication) == settings.authentication)
-        .filter(|suite| hello.cipher_suites.contains(suite.code()));
-    let suite = *suites.next().ok_or(HandshakeError::NoCommonCipherSuite)?;
-    let offered = hello
-        .extensions
-        .signature_algorithms
+    settings: &'s Settings,
+) -> Result<(Suite, Credential<'s>), HandshakeError> {
+    let offered = hello.extensions.signature_algorithms;
+    let mut missing = HandshakeError::NoCommonCipherSuite;
+    for certificate in settings.certificates() {
+        let mut suites = settings.suites_of(certificate);
+        let Some(suite) = suites.find(|suite| hello.cipher_suites.contains(suite.code())) else {
+            continue;
+        };
+        missing = HandshakeError::NoCommonSignatureScheme;
         // Without the extension a client means SHA-1 (RFC 5246 §7.4.1.4.1), which we do not do.
-        .ok_or(HandshakeError::NoCommonSignatureScheme)?;
-    let schemes: Vec<_> = settings
-        .schemes
-        .iter()
-        .copied()
-        .filter(|scheme| offered.contains((*scheme).into()) && suite.provider.sign.contains(scheme))
-        .collect();
-    let signer = settings.certificate.key().choose_scheme(&schemes);
-    Ok((suite, signer.ok_or(HandshakeError::NoCommonSignatureScheme)?))
+        let Some(offered) = offered else { break };
+        let accepts = |scheme: SignatureScheme| {
+            offered.contains(scheme.into()) && suite.provider.sign.contains(&scheme)
+        };
+        let schemes: Vec<_> = settings.schemes.iter().copied().filter(|s| accepts(*s)).collect();
+        if let Some(credential) = Credential::new(certificate, &schemes) {
+            return Ok((*suite, credential));
+        }
+    }
+    Err(missing)
 }
 
 /// The first group of ours that the client has.
@@ -189,7 +188,7 @@ fn send_flight_4(
     answer: ServerAnswer<'_>,
     negotiated: Negotiated,
     group: Group,
-    signer: &dyn Signer,
+    credential: &Credential<'_>,
     step: &mut Step<'_>,
 ) -> Result<AnyState, HandshakeError> {
     use HandshakeType as Type;
@@ -200,10 +199,9 @@ fn send_flight_4(
     write_parameters(&mut signed_part, group.name().into(), key_exchange.pub_key());
 
     step.start_flight(Answer::Expected);
-    let certificate = &step.settings.certificate;
     step.send(Type::ServerHello, |buf| answer.write(buf));
-    step.send(Type::Certificate, |buf| write_certificate(buf, certificate.chain()));
-    let signature = step.sign(signer, &signed_part)?;
+    step.send(Type::Certificate, |buf| write_certificate(buf, credential.certificate.chain()));
+    let signature = step.sign(credential, &signed_part)?;
     let parameters = signed_part.split_off(parameters);
     let state = WaitSignature { offer: Offer { negotiated, key_exchange }, parameters };
     match signature {

@@ -2,10 +2,10 @@
 
 use rustls::SignatureScheme;
 use rustls::crypto::{ActiveKeyExchange, SharedSecret};
-use rustls::sign::Signer;
 
 use super::key_schedule::{ApplicationSecrets, HandshakeSecrets, TrafficSecret};
 use super::session::{Negotiated, Session};
+use crate::dtls::config::Credential;
 use crate::dtls::epoch::Epoch;
 use crate::dtls::flight::Answer;
 use crate::dtls::handshake::{State as AnyState, Step};
@@ -198,10 +198,10 @@ impl WaitFinished {
 
         // An ACK answers it.
         step.start_flight(Answer::Expected);
-        let signer = request.map(|schemes| send_certificate(&schemes, step));
+        let credential = request.and_then(|schemes| send_certificate(&schemes, step));
         let state = WaitSignature { negotiated, secret: secrets.client, application };
-        let Some(signer) = signer.flatten() else { return state.finish(step) };
-        match super::sign(Role::Client, &*signer, step)? {
+        let Some(credential) = credential else { return state.finish(step) };
+        match super::sign(Role::Client, &credential, step)? {
             Some(signature) => state.sign(&signature, step),
             None => Ok(AnyState::Client13(State::Signature(Box::new(state)))),
         }
@@ -210,16 +210,20 @@ impl WaitFinished {
 
 /// Sends our certificate; none, if we remain anonymous or the server could not verify what it
 /// signs.
-fn send_certificate(schemes: &[SignatureScheme], step: &mut Step<'_>) -> Option<Box<dyn Signer>> {
+fn send_certificate<'s>(
+    schemes: &[SignatureScheme],
+    step: &mut Step<'s>,
+) -> Option<Credential<'s>> {
     let settings = step.settings;
-    let signer = match settings.anonymous_client {
+    let credential = match settings.anonymous_client {
         true => None,
-        false => settings.signer_1_3(|scheme| schemes.contains(&scheme)),
+        false => settings.credential_1_3(|scheme| schemes.contains(&scheme)),
     };
+    let chain = credential.iter().flat_map(|credential| credential.certificate.chain());
     step.send_in(Epoch::HANDSHAKE, HandshakeType::Certificate, |buf| {
-        write_certificate(buf, settings.certificate.chain().filter(|_| signer.is_some()));
+        write_certificate(buf, chain);
     });
-    signer
+    credential
 }
 
 impl WaitSignature {

@@ -57,8 +57,8 @@ pub(crate) fn start(
     let settings = step.settings;
     let schemes = hello.extensions.signature_algorithms;
     let schemes = schemes.ok_or(HandshakeError::MissingExtension)?;
-    let signer = settings
-        .signer_1_3(|scheme| schemes.contains(scheme.into()))
+    let credential = settings
+        .credential_1_3(|scheme| schemes.contains(scheme.into()))
         .ok_or(HandshakeError::NoCommonSignatureScheme)?;
     let srtp_profile = hello.extensions.srtp_profiles.and_then(|offered| {
         let is_offered = |code| offered.contains(code);
@@ -96,11 +96,11 @@ pub(crate) fn start(
         });
     }
     step.send_in(epoch, HandshakeType::Certificate, |buf| {
-        write_certificate(buf, settings.certificate.chain());
+        write_certificate(buf, credential.certificate.chain());
     });
     let negotiated = Negotiated { suite, group: group.name(), srtp_profile };
     let state = WaitSignature { negotiated, secrets };
-    match super::sign(Role::Server, &*signer, step)? {
+    match super::sign(Role::Server, &credential, step)? {
         Some(signature) => state.sign(&signature, step),
         None => Ok(AnyState::Server13(State::Signature(state))),
     }
