@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use peerless_dtls_srtp::crypto::Crypto;
-use peerless_dtls_srtp::dtls::{AlertDescription, CloseReason, Config, Connection, KeyUpdate};
+use peerless_dtls_srtp::dtls::{
+    AlertDescription, CloseReason, Config, Connection, HandshakeError, KeyUpdate,
+};
 
 use crate::flags::Flags;
 use crate::link::{Incoming, Link};
@@ -65,6 +67,12 @@ impl Exchange {
         if flags.shim_writes_first {
             self.write(HELLO)?;
         }
+        if flags.send_alert {
+            /// Not among those that the library says of its own accord.
+            const DECOMPRESSION_FAILURE: u8 = 30;
+            self.connection.abort(self.now, AlertDescription::from(DECOMPRESSION_FAILURE));
+            return Ok(());
+        }
         if flags.shim_shuts_down {
             return self.shut_down(flags);
         }
@@ -91,7 +99,15 @@ impl Exchange {
             }
             self.flush();
             if let Some(reason) = self.connection.close_reason() {
-                return Err(reason.into());
+                use HandshakeError::{NoCommonCipherSuite, NoCommonGroup};
+                // A certificate was to be found for what the runner offers: CBC, or RSA as a key
+                // exchange, which no flag gives away.
+                let is_missing =
+                    matches!(reason, CloseReason::Handshake(NoCommonCipherSuite | NoCommonGroup));
+                return Err(match flags.expect_selected_credential {
+                    Some(_) if is_missing => Failure::unsupported(reason),
+                    _ => reason.into(),
+                });
             }
             // Data that came before the handshake was done is left alone, which drops it.
             if self.connection.is_connected() {

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use peerless_dtls_srtp::certificate::Certificate;
 use peerless_dtls_srtp::dtls::{Connection, Version};
 
 use crate::flags::Flags;
@@ -27,6 +28,19 @@ pub(crate) fn check(flags: &Flags, connection: &Connection) -> Result<(), Failur
         // One for the hellos that agree, and one for each that had to be repeated.
         let retried = connection.round_trips().is_some_and(|trips| trips > 1);
         equal("number of hellos", Some(expected), Some(retried))?;
+    }
+    if let Some(index) = flags.expect_selected_credential {
+        let credential = match usize::try_from(index) {
+            Ok(index) => flags.credentials.get(index),
+            Err(_) => flags.credentials.last(),
+        };
+        let file = credential.and_then(|credential| credential.certificate_file.as_deref());
+        let expected = file.map(settings::certificates).transpose()?;
+        let expected = expected.as_ref().and_then(|chain| chain.first());
+        let shown = connection.certificate().map(Certificate::der);
+        if expected.is_none() || shown != expected.map(Vec::as_slice) {
+            return Err(Failure::failed("another certificate was shown than the expected one"));
+        }
     }
     let certificate = connection.peer_certificate();
     if let Some(file) = &flags.expect_peer_certificate_file {

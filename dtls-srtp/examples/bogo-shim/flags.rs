@@ -17,10 +17,13 @@ pub(crate) struct Flags {
 
     dtls: bool,
     pub(crate) server: bool,
-    pub(crate) certificate_file: Option<PathBuf>,
-    pub(crate) key_file: Option<PathBuf>,
+    /// In the order of preference, which is that of the flags, and what is not said to be of one
+    /// comes last.
+    pub(crate) credentials: Vec<Credential>,
+    default_credential: Credential,
     pub(crate) min_version: Option<u16>,
     pub(crate) max_version: Option<u16>,
+    pub(crate) no_dtls_1_0: bool,
     pub(crate) no_dtls_1_2: bool,
     pub(crate) no_dtls_1_3: bool,
     pub(crate) curves: Vec<u16>,
@@ -43,17 +46,19 @@ pub(crate) struct Flags {
     pub(crate) read_size: Option<usize>,
     pub(crate) shim_shuts_down: bool,
     pub(crate) check_close_notify: bool,
+    pub(crate) send_alert: bool,
 
     pub(crate) expect_version: Option<u16>,
     pub(crate) expect_cipher: Option<u16>,
     pub(crate) expect_curve: Option<u16>,
     pub(crate) expect_peer_signature_algorithm: Option<u16>,
+    /// Counts the credentials that were named, and is -1 for the other one.
+    pub(crate) expect_selected_credential: Option<i32>,
     pub(crate) expect_peer_certificate_file: Option<PathBuf>,
     pub(crate) expect_no_peer_certificate: bool,
     pub(crate) expect_srtp_profile: Option<u16>,
     pub(crate) expect_hello_retry_request: Option<bool>,
 
-    credentials: u32,
     session_miss: bool,
 }
 
@@ -67,14 +72,23 @@ impl Flags {
         if !flags.dtls && !flags.is_handshaker_supported {
             return Err(Failure::unsupported("TLS over a stream"));
         }
-        // One connection has one certificate, and each has a whole handshake of its own.
-        if flags.credentials > 1 {
-            return Err(Failure::unsupported("a choice of certificates"));
+        let named = !flags.credentials.is_empty();
+        if named && !flags.server && flags.expect_selected_credential.is_none() {
+            // An empty Certificate is sent instead (RFC 5246 §7.4.6, RFC 8446 §4.4.2).
+            return Err(Failure::unsupported("breaking off where no certificate suits the server"));
+        }
+        if flags.default_credential.certificate_file.is_some() {
+            flags.credentials.push(std::mem::take(&mut flags.default_credential));
         }
         if flags.resume_count > 0 && !flags.session_miss {
             return Err(Failure::unsupported("session resumption"));
         }
         Ok(flags)
+    }
+
+    /// The one that the flags are about.
+    fn credential(&mut self) -> &mut Credential {
+        self.credentials.last_mut().unwrap_or(&mut self.default_credential)
     }
 
     fn take(
@@ -92,19 +106,17 @@ impl Flags {
             "-expect-session-miss" => self.session_miss = true,
 
             "-server" => self.server = true,
-            "-cert-file" => self.certificate_file = Some(values.text()?.into()),
-            "-key-file" => self.key_file = Some(values.text()?.into()),
-            "-new-x509-credential" => self.credentials += 1,
+            "-cert-file" => self.credential().certificate_file = Some(values.text()?.into()),
+            "-key-file" => self.credential().key_file = Some(values.text()?.into()),
+            "-signing-prefs" => self.credential().signing_preferences.push(values.number()?),
+            "-new-x509-credential" => self.credentials.push(Credential::default()),
             "-min-version" => self.min_version = Some(values.number()?),
             "-max-version" => self.max_version = Some(values.number()?),
+            "-no-tls1" | "-no-dtls1" => self.no_dtls_1_0 = true,
             "-no-tls12" | "-no-dtls12" => self.no_dtls_1_2 = true,
             "-no-tls13" | "-no-dtls13" => self.no_dtls_1_3 = true,
             "-curves" => self.curves.push(values.number()?),
             "-verify-prefs" => self.verify_preferences.push(values.number()?),
-            "-cipher" | "-signing-prefs" => {
-                let what = "a choice of cipher suites or of schemes to sign with";
-                return Err(Failure::unsupported(what));
-            }
             "-srtp-profiles" => self.srtp_profiles = Some(values.text()?),
             "-verify-peer" => self.verify_peer = true,
             "-require-any-client-certificate" => self.require_any_client_certificate = true,
@@ -125,12 +137,16 @@ impl Flags {
             "-read-size" => self.read_size = Some(values.number()?),
             "-shim-shuts-down" => self.shim_shuts_down = true,
             "-check-close-notify" => self.check_close_notify = true,
+            "-send-alert" => self.send_alert = true,
 
             "-expect-version" => self.expect_version = Some(values.number()?),
             "-expect-cipher" => self.expect_cipher = Some(values.number()?),
             "-expect-curve-id" => self.expect_curve = Some(values.number()?),
             "-expect-peer-signature-algorithm" => {
                 self.expect_peer_signature_algorithm = Some(values.number()?);
+            }
+            "-expect-selected-credential" => {
+                self.expect_selected_credential = Some(values.number()?);
             }
             "-expect-peer-cert-file" => {
                 self.expect_peer_certificate_file = Some(values.text()?.into());
@@ -140,6 +156,8 @@ impl Flags {
             "-expect-hrr" => self.expect_hello_retry_request = Some(true),
             "-expect-no-hrr" => self.expect_hello_retry_request = Some(false),
 
+            // One of two numbers for an extension of QUIC, which is never spoken here.
+            "-quic-use-legacy-codepoint" => drop(values.text()?),
             // Self-signed certificates are accepted whoever is trusted.
             "-trust-cert" => drop(values.text()?),
             // What we are anyway, never do, or do without being asked: datagrams are never written
@@ -148,9 +166,7 @@ impl Flags {
             "-dtls" => self.dtls = true,
             "-async"
             | "-implicit-handshake"
-            | "-no-tls1"
             | "-no-tls11"
-            | "-no-dtls1"
             | "-no-ticket"
             | "-use-old-client-cert-callback"
             | "-use-early-callback"
@@ -167,6 +183,15 @@ impl Flags {
         }
         Ok(())
     }
+}
+
+/// A certificate of ours.
+#[derive(Debug, Default)]
+pub(crate) struct Credential {
+    pub(crate) certificate_file: Option<PathBuf>,
+    pub(crate) key_file: Option<PathBuf>,
+    /// The schemes that its key may sign with; any, if there are none.
+    pub(crate) signing_preferences: Vec<u16>,
 }
 
 /// What stands behind a flag.

@@ -1,6 +1,7 @@
 //! The flags as a configuration.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use peerless_dtls_srtp::certificate::{Certificate, CertificateParameters};
@@ -9,10 +10,11 @@ use peerless_dtls_srtp::dtls::{ClientAuthentication, Config, LossReaction, Versi
 use peerless_dtls_srtp::srtp::Profile;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{NamedGroup, SignatureScheme};
+use rustls::sign::{Signer, SigningKey};
+use rustls::{NamedGroup, SignatureAlgorithm, SignatureScheme};
 
 use crate::Failure;
-use crate::flags::Flags;
+use crate::flags::{Credential, Flags};
 
 /// The timing that the runner expects ([RFC 6347
 /// §4.2.4.1](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.4.1) and BoringSSL's tries).
@@ -25,8 +27,13 @@ const MAX_HANDSHAKE_BYTES: usize = 256 * 1024;
 
 pub(crate) fn config(flags: &Flags) -> Result<Config, Failure> {
     let crypto = Crypto::default();
-    let certificate = certificate(flags, &crypto)?;
-    let mut config = Config::new(certificate, crypto)
+    let mut certificates = flags.credentials.iter();
+    let first = match certificates.next() {
+        Some(credential) => certificate(credential, &crypto)?,
+        // Not shown to anybody.
+        None => Certificate::generate(&crypto, CertificateParameters::new(UNIX_EPOCH))?,
+    };
+    let mut config = Config::new(first, crypto.clone())
         .map_err(Failure::unsupported)?
         .with_optional_extended_master_secret()
         .with_session_tickets()
@@ -37,7 +44,10 @@ pub(crate) fn config(flags: &Flags) -> Result<Config, Failure> {
         .with_loss_reaction(LossReaction::Timer)
         .with_max_handshake_bytes(MAX_HANDSHAKE_BYTES)
         .with_srtp_profiles(&srtp_profiles(flags)?);
-    if flags.certificate_file.is_none() {
+    for credential in certificates {
+        config = config.with_alternative_certificate(certificate(credential, &crypto)?);
+    }
+    if flags.credentials.is_empty() {
         config = config.with_anonymous_client();
     }
     if let Some(mtu) = flags.mtu {
@@ -60,18 +70,38 @@ pub(crate) fn config(flags: &Flags) -> Result<Config, Failure> {
     })
 }
 
-/// The runner's certificate for us, or one of our own, which is not shown to anybody.
-fn certificate(flags: &Flags, crypto: &Crypto) -> Result<Certificate, Failure> {
-    let (Some(file), Some(key)) = (&flags.certificate_file, &flags.key_file) else {
-        return Ok(Certificate::generate(crypto, CertificateParameters::new(UNIX_EPOCH))?);
+/// One of the runner's certificates for us.
+fn certificate(credential: &Credential, crypto: &Crypto) -> Result<Certificate, Failure> {
+    let (Some(file), Some(key)) = (&credential.certificate_file, &credential.key_file) else {
+        return Err(Failure::unsupported("a certificate without its key"));
     };
-    let PrivateKeyDer::Pkcs8(key) = PrivateKeyDer::from_pem_file(key).map_err(Failure::failed)?
-    else {
-        return Err(Failure::unsupported("private keys that are not PKCS #8"));
-    };
+    let key = PrivateKeyDer::from_pem_file(key).map_err(Failure::failed)?;
     // P-521 and RSA of less than 2048 bits.
-    let key = key.secret_pkcs8_der();
-    Certificate::from_der(crypto, certificates(file)?, key).map_err(Failure::unsupported)
+    let key = crypto.handshake.key_provider.load_private_key(key).map_err(Failure::unsupported)?;
+    let preferences = credential.signing_preferences.iter();
+    let key: Arc<dyn SigningKey> = match credential.signing_preferences.is_empty() {
+        true => key,
+        false => Arc::new(Choosy { key, schemes: preferences.map(|s| (*s).into()).collect() }),
+    };
+    Certificate::with_signing_key(certificates(file)?, key).map_err(Failure::unsupported)
+}
+
+/// A key that signs with some schemes only, in an order of its own.
+#[derive(Debug)]
+struct Choosy {
+    key: Arc<dyn SigningKey>,
+    schemes: Vec<SignatureScheme>,
+}
+
+impl SigningKey for Choosy {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        let mut schemes = self.schemes.iter().filter(|scheme| offered.contains(scheme));
+        schemes.find_map(|scheme| self.key.choose_scheme(&[*scheme]))
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        self.key.algorithm()
+    }
 }
 
 /// Reads the certificates of a file, the end entity's first.
@@ -115,8 +145,11 @@ fn versions(flags: &Flags, config: Config) -> Result<Config, Failure> {
         // Versions of DTLS count down.
         !excluded && (max..=min).contains(&version_code(*version))
     });
+    if flags.no_dtls_1_0 && flags.no_dtls_1_2 && flags.no_dtls_1_3 {
+        return Err(Failure::failed("no version is left"));
+    }
     let Some((oldest, _)) = allowed.next() else {
-        return Err(Failure::unsupported("DTLS 1.0, or no version at all"));
+        return Err(Failure::unsupported("DTLS 1.0"));
     };
     let newest = allowed.next_back().map_or(oldest, |(version, _)| version);
     config.with_versions(oldest, newest).map_err(Failure::unsupported)
