@@ -292,11 +292,18 @@ impl Sender {
             self.wake(now);
         }
         self.outstanding.packets.close();
-        if self.outstanding.has_marked() && (self.fast_retransmit || self.pacer.is_open(now)) {
-            self.write_again(now, buf, end);
+        let again =
+            self.outstanding.has_marked() && (self.fast_retransmit || self.pacer.is_open(now));
+        if again {
+            self.next_marked(now);
         }
+        // What is given up comes before DATA, as all control chunks (§6.10); if more is while the
+        // packet is filled, with the next one.
         if self.forward {
             self.write_forward(buf, end);
+        }
+        if again {
+            self.write_again(now, buf, end);
         }
         if !self.outstanding.has_marked() && (self.probing || self.pacer.is_open(now)) {
             self.write_new(now, buf, end, mode);
@@ -356,15 +363,26 @@ impl Sender {
         }
     }
 
-    fn write_again(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize) {
+    /// The index of the first chunk that is to be sent again and its length on the wire, after
+    /// giving up those that may not be.
+    fn next_marked(&mut self, now: Instant) -> Option<(usize, usize)> {
         let queues = &mut self.queues;
-        let expired = &mut self.counters.expired;
-        while let Some((index, len)) = self.outstanding.next_marked(now, |unfinished| {
-            *expired += 1;
+        let mut given_up = 0;
+        let next = self.outstanding.next_marked(now, |unfinished| {
+            given_up += 1;
             if let Some(Unfinished { stream, order, message, .. }) = unfinished {
                 queues.abandon_begun(stream, order, message);
             }
-        }) {
+        });
+        if given_up > 0 {
+            self.counters.expired += given_up;
+            self.forward |= self.outstanding.must_forward() && self.partial_reliability;
+        }
+        next
+    }
+
+    fn write_again(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize) {
+        while let Some((index, len)) = self.next_marked(now) {
             let allowed =
                 self.fast_retransmit || self.outstanding.in_flight() < self.congestion.window();
             // A chunk cut for a larger packet size goes alone in a packet that is too large
@@ -377,7 +395,6 @@ impl Sender {
             self.counters.retransmitted += 1;
         }
         self.fast_retransmit = false;
-        self.forward |= self.outstanding.must_forward() && self.partial_reliability;
     }
 
     fn write_new(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize, mode: Mode) {

@@ -240,6 +240,24 @@ fn a_message_given_up_is_skipped() {
 }
 
 #[test]
+fn what_is_given_up_is_told_before_what_is_sent_again() {
+    // A → DATA (no retransmissions) ✗, DATA ✗, DATA ✗ (a probe); T3-rtx; A → FORWARD TSN, DATA → Z
+    let mut pair = connected(&plain());
+    pair.filter = lose(&[0, 1, 2]);
+    for (number, reliability) in [(0, Reliability::MaxRetransmits(0)), (1, Reliability::Reliable)] {
+        let mut message = message(0, 1_000, number);
+        message.reliability = reliability;
+        pair.a.send(pair.now, message).unwrap();
+        pair.drain();
+    }
+    pair.log = Some(Vec::new());
+    pair.run(Duration::from_secs(5));
+    let chart = chart(pair.log.as_ref().unwrap());
+    assert!(chart.contains(&"A ForwardTsn Data".to_owned()), "{chart:?}");
+    assert_eq!(pair.z.read(0).map(|message| message.payload[0]), Some(1));
+}
+
+#[test]
 fn a_message_that_has_outlived_its_time_is_not_sent() {
     let mut pair = connected(&plain());
     pair.link.rate = Some((125_000, 50_000));

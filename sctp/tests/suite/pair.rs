@@ -1,6 +1,7 @@
 //! Two engines in virtual time, and the path between them.
 
 use bytes::Bytes;
+use peerless_sctp::chunk::ChunkType;
 use peerless_sctp::data_channel::Session;
 use peerless_sctp::{Association, Config, Event, Outgoing};
 use rand::rngs::ChaCha20Rng;
@@ -189,6 +190,7 @@ impl<E: Engine> Pair<E> {
                 self.buf = buf;
                 let Some(packet) = packet else { break };
                 assert!(timeout.is_some_and(|at| at <= self.now), "poll_timeout is late");
+                assert!(user_data_comes_last(&packet), "RFC 9260 §6.10");
                 self.carry(side, packet);
             }
         }
@@ -280,6 +282,12 @@ pub(crate) fn connected(config: &Config) -> Pair<Association> {
 
 pub(crate) fn message(stream: u16, len: usize, fill: u8) -> Outgoing {
     Outgoing::new(stream, 53, Bytes::from(vec![fill; len]))
+}
+
+/// Whether control chunks precede DATA and I-DATA: receivers may abort where they do not.
+fn user_data_comes_last(packet: &[u8]) -> bool {
+    let chunks = peerless_sctp::chunk::Chunks::new(&packet[12..]);
+    chunks.map(|chunk| matches!(chunk.kind, ChunkType::Data | ChunkType::IData)).is_sorted()
 }
 
 /// The names of the chunks in a packet, as in a message chart.
