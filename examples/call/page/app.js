@@ -323,9 +323,10 @@ function showFacts() {
 function showSecurity(security) {
   $("security").hidden = !security;
   if (!security) return;
-  const retransmitted = security.retransmitted ? `, ${security.retransmitted} flights sent again` : "";
+  const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+  const retransmitted = security.retransmitted ? `, ${counted(security.retransmitted, "flight")} sent again` : "";
   const where = security.in_checks ? " inside ICE’s checks" : "";
-  const trips = `${security.round_trips} round trip${security.round_trips === 1 ? "" : "s"}`;
+  const trips = counted(security.round_trips, "round trip");
   const { local_signature: ours, remote_signature: theirs } = security;
   $("security-line").textContent = security.line;
   $("quantum").hidden = !security.post_quantum;
