@@ -68,6 +68,7 @@
 //! | records: in a datagram, ours, the peer's, protected | `record`, `epoch`, `v13/record`, `outgoing`, `incoming`, `v12/protection`, `v13/protection`, `replay` |
 //! | handshake messages: fragments, their reassembly, wire formats | `message`, `reassembly`, `message/…`, `transcript` |
 //! | flights, their timers and acknowledgements | `flight`, `acks`, `v13/ack` |
+//! | how far a connection has come; what it is told | `phase`, `commands` |
 //! | the first messages, until the version is known | `negotiation/…` |
 //! | the handshake of each side, state by state | `handshake`, `v12/…`, `v13/…` |
 //! | the secrets of each version, and who else learns them | `v12/session`, `v13/key_schedule`, `key_log` |
@@ -85,6 +86,7 @@ mod acceptor;
 mod acks;
 mod alert;
 mod codec;
+mod commands;
 mod config;
 mod connection_id;
 mod early;
@@ -99,6 +101,7 @@ mod message;
 mod negotiation;
 mod outgoing;
 mod peer;
+mod phase;
 mod reassembly;
 mod receive;
 mod record;
@@ -142,12 +145,11 @@ use self::handshake::{Facts, Handshake, State, Step};
 use self::incoming::Incoming;
 use self::outgoing::Outgoing;
 use self::peer::Peer;
+use self::phase::{Closed, LastFlight, Phase, Rest};
 use self::reassembly::Inbox;
 use self::record::ContentType;
 use self::session::Session;
 use self::transcript::Transcript;
-use self::v13::post_handshake::PostHandshake;
-use crate::fingerprint::Fingerprint;
 
 /// The smallest datagram that we can be told to make.
 const MIN_MTU: usize = 128;
@@ -252,45 +254,6 @@ pub struct Connection {
     initial_timeout: Option<Duration>,
     round_trip_time: Option<Duration>,
     stats: Stats,
-}
-
-enum Phase {
-    Handshaking(Box<Handshake>),
-    /// The handshake is done. Nothing is delivered as long as the peer is not authenticated,
-    /// which is so when its fingerprints have not come yet.
-    Established {
-        connected: bool,
-        rest: Rest,
-    },
-    Closed(Closed),
-}
-
-/// What is kept of a handshake when it is done.
-enum Rest {
-    /// Of DTLS 1.2, for the side whose flight was answered, and later for the other: how many
-    /// messages the peer has sent.
-    Answered(u32),
-    /// Of DTLS 1.2, for the side whose flight was the last: the peer may have missed it.
-    LastFlight(Box<LastFlight>),
-    /// Of DTLS 1.3, where handshake messages go on.
-    PostHandshake(Box<PostHandshake>),
-}
-
-/// A flight that may be asked for again.
-struct LastFlight {
-    flight: Flight,
-    /// There are none in DTLS 1.2.
-    acks: Acks,
-    /// How many messages the peer has sent.
-    peer_seq: u32,
-}
-
-/// What is kept of a connection that has ended.
-struct Closed {
-    reason: CloseReason,
-    /// Said again when the peer goes on as if it had not heard, but not before `repeat_at`.
-    alert: Option<(Epoch, Alert)>,
-    repeat_at: Instant,
 }
 
 impl Connection {
@@ -452,78 +415,6 @@ impl Connection {
         [deadline, ack].into_iter().flatten().min()
     }
 
-    // Commands and settings.
-
-    /// Says who the peer has to be, if that was not known when the connection was made. A peer
-    /// that is found to be another is sent an alert, and the connection ends, also if it was
-    /// connected under other fingerprints before.
-    pub fn set_remote_fingerprints(&mut self, now: Instant, fingerprints: Vec<Fingerprint>) {
-        self.see(now);
-        if matches!(self.phase, Phase::Closed(_)) {
-            return;
-        }
-        match self.peer.set_fingerprints(fingerprints) {
-            Ok(()) => self.connect_if_authenticated(),
-            Err(error) => self.fail(error),
-        }
-    }
-
-    /// Says how long a round trip takes, as ICE has measured it: the first retransmission of the
-    /// flights that begin after this comes after one and a half of it.
-    pub fn set_round_trip_time(&mut self, round_trip_time: Duration) {
-        self.round_trip_time = Some(round_trip_time);
-    }
-
-    /// Changes the time until a flight's first retransmission, as [`Config::with_initial_timeout`]
-    /// says it, also for the flight that waits: its timer ends as if it had been that long from
-    /// the beginning.
-    pub fn set_initial_timeout(&mut self, now: Instant, timeout: Duration) {
-        self.see(now);
-        self.initial_timeout = Some(timeout);
-        let timing = self.timing();
-        if let Some((flight, acks)) = self.phase.sending() {
-            flight.set_timing(timing);
-            acks.set_delay(flight.timeout(timing) / 4);
-        }
-    }
-
-    /// Changes the largest datagram to send, in bytes of UDP payload; at least 128.
-    pub fn set_mtu(&mut self, bytes: usize) {
-        self.mtu = bytes.max(MIN_MTU);
-    }
-
-    /// Changes our keys and, if `update` says so, asks the peer to change its own
-    /// ([RFC 9147 §8](https://www.rfc-editor.org/rfc/rfc9147#section-8)): as soon as the peer has
-    /// acknowledged it. It happens by itself before a key has protected as many records as it may.
-    /// Returns `false`, and does nothing, unless the connection is one of DTLS 1.3 and connected,
-    /// and also when its keys were updated as often as they can be, some 65 000 times.
-    pub fn update_keys(&mut self, now: Instant, update: KeyUpdate) -> bool {
-        self.see(now);
-        match &mut self.phase {
-            Phase::Established { connected: true, rest: Rest::PostHandshake(post) } => {
-                post.update_keys(update, &self.outgoing)
-            }
-            _ => false,
-        }
-    }
-
-    /// Breaks the connection off with an alert that tells the peer why, for an application that has
-    /// looked at the peer's certificate itself, or at anything else, and does not want to go on.
-    pub fn abort(&mut self, now: Instant, why: AlertDescription) {
-        self.see(now);
-        if !matches!(self.phase, Phase::Closed(_)) {
-            self.end(CloseReason::Local, Some(Alert::fatal(why)));
-        }
-    }
-
-    /// Closes the connection: the peer is sent close_notify, and nothing is delivered any more.
-    pub fn close(&mut self, now: Instant) {
-        self.see(now);
-        if !matches!(self.phase, Phase::Closed(_)) {
-            self.end(CloseReason::Local, Some(Alert::CLOSE_NOTIFY));
-        }
-    }
-
     // What the calls share.
 
     /// An older `now` is read as the newest seen.
@@ -622,51 +513,6 @@ impl Connection {
         self.signature_event = false;
         self.early = Early::default();
         self.phase = Phase::Closed(Closed::new(reason, alert, self.now));
-    }
-}
-
-impl Rest {
-    /// How many messages the peer has sent, in DTLS 1.2.
-    fn peer_seq(&self) -> u32 {
-        match self {
-            Self::Answered(peer_seq) => *peer_seq,
-            Self::LastFlight(last) => last.peer_seq,
-            Self::PostHandshake(_) => 0,
-        }
-    }
-}
-
-impl Phase {
-    /// What is sent: a flight, and ACKs of the peer's.
-    fn sending(&mut self) -> Option<(&mut Flight, &mut Acks)> {
-        match self {
-            Self::Handshaking(handshake) => Some((&mut handshake.flight, &mut handshake.acks)),
-            Self::Established { rest: Rest::PostHandshake(post), .. } => {
-                Some((&mut post.flight, &mut post.acks))
-            }
-            Self::Established { rest: Rest::LastFlight(last), .. } => {
-                Some((&mut last.flight, &mut last.acks))
-            }
-            _ => None,
-        }
-    }
-
-    /// The same to look at.
-    fn sent(&self) -> (Option<&Flight>, Option<&Acks>) {
-        match self {
-            Self::Handshaking(handshake) => (Some(&handshake.flight), Some(&handshake.acks)),
-            Self::Established { rest: Rest::PostHandshake(post), .. } => {
-                (Some(&post.flight), Some(&post.acks))
-            }
-            Self::Established { rest: Rest::LastFlight(last), .. } => (Some(&last.flight), None),
-            _ => (None, None),
-        }
-    }
-}
-
-impl Closed {
-    fn new(reason: CloseReason, alert: Option<(Epoch, Alert)>, now: Instant) -> Self {
-        Self { reason, alert, repeat_at: now }
     }
 }
 

@@ -10,7 +10,7 @@ use super::super::v13::record::Record;
 use super::super::*;
 use crate::certificate::{Certificate, CertificateParameters};
 use crate::crypto::Crypto;
-use crate::fingerprint::HashAlgorithm;
+use crate::fingerprint::{Fingerprint, HashAlgorithm};
 
 /// One way through the network, unless a test says otherwise.
 pub(crate) const DELAY: Duration = Duration::from_millis(50);
