@@ -73,6 +73,8 @@ fn call(profile: Profile, rng: &mut ChaCha20Rng, seed: u64) {
             match (&result, expected) {
                 (Ok(plain), Ok(())) => assert_eq!(*plain, rtp(ssrc, index)),
                 (Err(UnprotectError::Authentication), Err(UnprotectError::TooOld)) => {}
+                // And what is ahead by more than that for an old one (RFC 3711 §3.3.1).
+                (Err(_), Ok(())) if newest.is_some_and(|newest| index > newest + 0x7FFF) => {}
                 (result, expected) => assert_eq!(
                     result.as_ref().err(),
                     expected.as_ref().err(),
