@@ -66,13 +66,23 @@ pub(crate) struct Channel {
     pub(crate) read_mode: Option<ReadMode>,
     /// The message that is being written in parts.
     pub(crate) writing: Option<Writing>,
-    pub(crate) stats: ChannelStats,
+    /// Made with the first message: there may be 65 535 channels, and most of them idle.
+    pub(super) stats: Option<Box<ChannelStats>>,
     pub(crate) events: Events,
     /// In the session's list of channels with events.
     pub(crate) listed: bool,
 }
 
 impl Channel {
+    /// What was counted.
+    pub(crate) fn stats(&self) -> ChannelStats {
+        self.stats.as_deref().copied().unwrap_or_default()
+    }
+
+    pub(crate) fn stats_mut(&mut self) -> &mut ChannelStats {
+        self.stats.get_or_insert_default()
+    }
+
     /// The bytes of its names, which a remote chooses.
     pub(crate) const fn name_len(&self) -> usize {
         self.init.label.len() + self.init.protocol.len()

@@ -160,7 +160,7 @@ fn write_channel(out: &mut Writer, channel: &Channel) {
     out.size(channel.low_threshold);
     out.option(channel.read_mode, write_mode);
     out.option(channel.writing, |out, writing| out.flag(writing.binary));
-    let stats = &channel.stats;
+    let stats = channel.stats();
     for count in
         [stats.messages_sent, stats.bytes_sent, stats.messages_received, stats.bytes_received]
     {
@@ -206,12 +206,12 @@ fn read_channel(from: &mut Reader<'_>) -> Result<Channel, HandoverError> {
         low_threshold: from.size()?,
         read_mode: from.option(read_mode)?,
         writing: from.option(|from| Ok(Writing { binary: from.flag()? }))?,
-        stats: ChannelStats {
+        stats: Some(Box::new(ChannelStats {
             messages_sent: from.u64()?,
             bytes_sent: from.u64()?,
             messages_received: from.u64()?,
             bytes_received: from.u64()?,
-        },
+        })),
         events: Events::from_bits(from.u8()?),
         listed: false,
     })

@@ -231,8 +231,8 @@ impl Session {
             return Err(refused(error));
         }
         if let Some(channel) = self.channel_mut(id) {
-            channel.stats.messages_sent += 1;
-            channel.stats.bytes_sent += len as u64;
+            channel.stats_mut().messages_sent += 1;
+            channel.stats_mut().bytes_sent += len as u64;
         }
         Ok(())
     }
@@ -282,8 +282,8 @@ impl Session {
             // Other identifiers are none of a data channel's (RFC 8831 §6.6).
             let Some(message) = Message::from_sctp(raw.ppid, raw.payload) else { continue };
             let channel = self.channel_mut(id)?;
-            channel.stats.messages_received += 1;
-            channel.stats.bytes_received += message.len() as u64;
+            channel.stats_mut().messages_received += 1;
+            channel.stats_mut().bytes_received += message.len() as u64;
             if closed && channel.unread.is_empty() {
                 self.free_if_done(id);
             }
@@ -345,7 +345,7 @@ impl Session {
 
     /// Returns the figures of a channel.
     pub fn channel_stats(&self, id: ChannelId) -> Option<ChannelStats> {
-        self.channel(id).map(|channel| channel.stats)
+        self.channel(id).map(Channel::stats)
     }
 
     /// Returns all channels that are not forgotten: closed ones stay until

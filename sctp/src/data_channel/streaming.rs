@@ -52,7 +52,7 @@ impl Session {
         }
         if let Some(channel) = self.channel_mut(id) {
             channel.writing = Some(Writing { binary });
-            channel.stats.bytes_sent += len as u64;
+            channel.stats_mut().bytes_sent += len as u64;
         }
         Ok(())
     }
@@ -80,7 +80,7 @@ impl Session {
         }
         self.association.append(now, stream, part)?;
         if let Some(channel) = self.channel_mut(id) {
-            channel.stats.bytes_sent += len as u64;
+            channel.stats_mut().bytes_sent += len as u64;
         }
         Ok(())
     }
@@ -101,7 +101,7 @@ impl Session {
         } else if self.association.finish(now, stream)
             && let Some(channel) = self.channel_mut(id)
         {
-            channel.stats.messages_sent += 1;
+            channel.stats_mut().messages_sent += 1;
         }
     }
 
@@ -157,8 +157,8 @@ impl Session {
             // Other identifiers are none of a data channel's (RFC 8831 §6.6).
             let Some(message) = Message::from_sctp(part.ppid, part.payload) else { continue };
             let channel = self.channel_mut(id)?;
-            channel.stats.messages_received += u64::from(part.then == Then::End);
-            channel.stats.bytes_received += message.len() as u64;
+            channel.stats_mut().messages_received += u64::from(part.then == Then::End);
+            channel.stats_mut().bytes_received += message.len() as u64;
             let binary = message.is_binary();
             return Some(MessagePart { data: message.into_data(), binary, then: part.then });
         }
