@@ -29,9 +29,9 @@ impl Connection {
         self.round_trip_time = Some(round_trip_time);
     }
 
-    /// Changes the time until a flight's first retransmission, as [`Config::with_initial_timeout`]
-    /// says it, also for the flight that waits: its timer ends as if it had been that long from
-    /// the beginning.
+    /// Changes the time until a flight's first retransmission, as
+    /// [`Config::with_initial_timeout`](super::Config::with_initial_timeout) says it, also for the
+    /// flight that waits: its timer ends as if it had been that long from the beginning.
     pub fn set_initial_timeout(&mut self, now: Instant, timeout: Duration) {
         self.see(now);
         self.initial_timeout = Some(timeout);
