@@ -28,7 +28,9 @@ impl Data {
         let mut config = sctp::data_channel::Config::default();
         config.association.max_receive_message_size = configuration.max_message_size;
         let most = configuration.max_buffered_amount;
-        config.association.send_buffer = config.association.send_buffer.min(most);
+        // What the application was told, from the beginning: who waits until a quarter of it is
+        // free would else wait for ever on a path that holds little.
+        config.association.send_buffer = most;
         config.association.max_send_buffer = most;
         config.association.over_dtls = true;
         config.association.mtu = configuration.path_mtu - DTLS_OVERHEAD;
