@@ -7,7 +7,8 @@ use crate::ClockRate;
 ///
 /// Without retransmission, a packet that is not there is late by jitter, or lost: four times the mean
 /// deviation covers nearly all late ones. With it, the request has to go there and the packet to come
-/// back, and one of the two may be lost once more: three round trips.
+/// back, and either may be lost, twice: a session asks three times, one and a quarter round trips
+/// apart, and the last answer needs one more.
 #[derive(Debug)]
 pub(super) struct Patience {
     clock_rate: ClockRate,
@@ -83,7 +84,7 @@ impl Patience {
         let jitter = self.jitter() * 4;
         let wait = match (self.retransmission, self.round_trip_time) {
             (false, _) => self.min + jitter,
-            (true, Some(round_trip_time)) => self.min + jitter + 3 * round_trip_time,
+            (true, Some(round_trip_time)) => self.min + jitter + 7 * round_trip_time / 2,
             (true, None) => self.max,
         };
         self.wait = wait.clamp(self.min, self.max);
