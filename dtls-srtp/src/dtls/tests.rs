@@ -8,6 +8,7 @@ mod connection_ids;
 mod contract;
 mod credentials;
 mod faults;
+mod grid;
 mod handshake;
 mod handshake13;
 mod key_update;
