@@ -11,6 +11,7 @@ use stun::FiveTuple;
 use crate::jsep::{CryptexPlan, DtlsRole, TransportId};
 use crate::security::CertificateStats;
 
+pub(crate) mod budget;
 pub(crate) mod early;
 pub(crate) mod security;
 pub(crate) mod sped;
@@ -42,6 +43,8 @@ pub(crate) struct Transport {
     pub(crate) cryptex: CryptexPlan,
     /// Made when the first m-section with RTP refers to this transport.
     pub(crate) rtp: Option<Box<rtp::Session>>,
+    /// How media and data share the path.
+    pub(crate) budget: budget::Budget,
     pub(crate) early: early::Early,
     /// Whether a local address has been given to the ICE component.
     pub(crate) gathering: bool,
@@ -107,6 +110,7 @@ impl Transport {
             srtp: None,
             cryptex: CryptexPlan::default(),
             rtp: None,
+            budget: budget::Budget::default(),
             early: early::Early::default(),
             gathering: false,
             had_path: false,

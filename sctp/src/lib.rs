@@ -113,7 +113,7 @@ mod tsn;
 
 pub use association::snap::{InitError, RemoteInit};
 pub use association::state::State;
-pub use association::stats::Stats;
+pub use association::stats::{PathReport, Stats};
 pub use association::streaming::AppendError;
 pub use association::{Association, SendError};
 pub use config::{Config, CongestionControl};

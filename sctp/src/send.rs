@@ -72,6 +72,8 @@ pub(crate) struct Counters {
     pub(crate) probes: u64,
     pub(crate) fast_recoveries: u64,
     pub(crate) expired: u64,
+    /// Bytes of DATA chunks found lost.
+    pub(crate) lost: u64,
 }
 
 /// Why data is sent in this packet and how.
@@ -193,6 +195,11 @@ impl Sender {
     /// How many bytes a second leave at most; `None` for no limit.
     pub(crate) fn pace(&self) -> Option<u64> {
         self.congestion.pace(self.rto.known())
+    }
+
+    /// Bytes of DATA chunks acknowledged.
+    pub(crate) const fn delivered(&self) -> u64 {
+        self.outstanding.packets.delivered()
     }
 
     /// Takes a message from the application.
@@ -504,6 +511,7 @@ impl Sender {
         if losses.bytes > 0 {
             self.begin_recovery();
             self.lost += losses.bytes;
+            self.counters.lost += losses.bytes as u64;
         }
         if progress.bytes > 0 || losses.bytes > 0 {
             self.congestion.on_sample(&sample);

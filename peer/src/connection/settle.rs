@@ -35,6 +35,18 @@ impl PeerConnection {
             }
             self.update_connection_state();
         }
+        self.share_paths(now);
+    }
+
+    /// Tells SCTP what media leaves of its path, once a round trip.
+    fn share_paths(&mut self, now: Instant) {
+        let Some(data) = &mut self.data else { return };
+        let transport = self.transports.iter_mut().find(|t| Some(t.id) == data.transport);
+        let Some(transport) = transport.filter(|transport| transport.budget.is_due(now)) else {
+            return;
+        };
+        let limit = transport.budget.decide(now, data.channels.take_path_report());
+        data.channels.set_rate_limit(limit);
     }
 
     fn on_ice(&mut self, now: Instant, event: ice::Event) {
@@ -137,6 +149,8 @@ impl PeerConnection {
         }
         if let Some(data) = self.data.as_mut().filter(|data| data.transport == Some(transport.id)) {
             data.channels.path_changed(now);
+            transport.budget.path_changed();
+            data.channels.set_rate_limit(None);
         }
     }
 

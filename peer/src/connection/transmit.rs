@@ -59,7 +59,10 @@ impl PeerConnection {
         {
             let sealed = match buf.get(range) {
                 Some([_, 192..=223, ..]) => srtp.outbound.protect_rtcp(buf, start),
-                _ => srtp.outbound.protect_rtp(buf, start),
+                _ => {
+                    transport.budget.media_leaves(now);
+                    srtp.outbound.protect_rtp(buf, start)
+                }
             };
             if sealed.is_ok() {
                 return Some((path, None));

@@ -74,7 +74,32 @@ pub struct Stats {
     pub mtu: usize,
 }
 
+/// What the path has shown of itself: for a layer that shares it among this association and others.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct PathReport {
+    /// The least round-trip time measured since the last report, if there was one.
+    pub round_trip_time: Option<Duration>,
+    /// How many were measured.
+    pub round_trip_times: u32,
+    /// Bytes of DATA chunks that were acknowledged, since the association began.
+    pub delivered: u64,
+    /// Bytes of DATA chunks found lost, since the association began.
+    pub lost: u64,
+}
+
 impl Association {
+    /// Returns what the path has shown of itself, and begins the next report.
+    pub fn take_path_report(&mut self) -> PathReport {
+        let (round_trip_time, round_trip_times) = self.send.rto.take_recent();
+        PathReport {
+            round_trip_time,
+            round_trip_times,
+            delivered: self.send.delivered(),
+            lost: self.send.counters.lost,
+        }
+    }
+
     /// Returns the figures.
     pub fn stats(&self) -> Stats {
         Stats {

@@ -4,7 +4,7 @@ use super::channel::{Channel, ChannelState, ChannelStats, Events};
 use super::message::{self, Message};
 use super::{ChannelId, Event, Role, SendError};
 use crate::association::snap::RemoteInit;
-use crate::association::stats::Stats;
+use crate::association::stats::{PathReport, Stats};
 use crate::association::{self, Association};
 use crate::config;
 use crate::event;
@@ -398,6 +398,11 @@ impl Session {
     /// Takes a round-trip time that a layer below has measured: the first timers follow it.
     pub fn set_round_trip_time(&mut self, rtt: Duration) {
         self.association.set_round_trip_time(rtt);
+    }
+
+    /// Returns what the path has shown of itself, and begins the next report.
+    pub fn take_path_report(&mut self) -> PathReport {
+        self.association.take_path_report()
     }
 
     /// Sets the most that data may take of the path, in bytes a second; `None` for no limit.

@@ -19,6 +19,9 @@ pub(crate) struct Rto {
     hint: Option<Duration>,
     latest: Option<Duration>,
     min_seen: Option<Duration>,
+    /// The least one since somebody asked, and how many there were.
+    recent: Option<Duration>,
+    count: u32,
 }
 
 impl Rto {
@@ -35,6 +38,8 @@ impl Rto {
             hint: None,
             latest: None,
             min_seen: None,
+            recent: None,
+            count: 0,
         }
     }
 
@@ -70,6 +75,8 @@ impl Rto {
         }
         self.latest = Some(rtt);
         self.min_seen = Some(self.min_seen.map_or(rtt, |min| min.min(rtt)));
+        self.recent = Some(self.recent.map_or(rtt, |min| min.min(rtt)));
+        self.count = self.count.saturating_add(1);
         if let Some(smoothed) = self.smoothed {
             self.current = self.compute(smoothed, self.variation);
         }
@@ -106,6 +113,11 @@ impl Rto {
             Some(rtt) => (rtt * 3 / 2).clamp(MIN_HANDSHAKE, self.max),
             None => self.initial,
         }
+    }
+
+    /// The least round-trip time measured since the last call, and how many were.
+    pub(crate) fn take_recent(&mut self) -> (Option<Duration>, u32) {
+        (self.recent.take(), std::mem::take(&mut self.count))
     }
 
     /// The smoothed round-trip time.
