@@ -19,6 +19,7 @@
 pub(crate) mod der;
 mod encode;
 mod external;
+mod public_key;
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use thiserror::Error;
 
 pub use self::der::DerError;
 use self::external::ExternalKey;
+pub use self::public_key::PublicKey;
 use crate::crypto::Crypto;
 use crate::fingerprint::{Fingerprint, HashAlgorithm};
 

@@ -133,6 +133,7 @@ pub use self::key_log::KeyLog;
 pub use self::message::post_handshake::KeyUpdate;
 pub use self::receive::Records;
 pub use self::send::{MAX_PLAINTEXT_LEN, RecordStart};
+pub use self::signature::SIGNATURE_SCHEMES;
 pub use self::signing::SignatureRequest;
 
 use self::acks::Acks;

@@ -7,12 +7,13 @@
 mod policy;
 mod report;
 
-pub use dtls_srtp::dtls::{Role, Version};
+pub use dtls_srtp::certificate::PublicKey;
+pub use dtls_srtp::dtls::{Role, SIGNATURE_SCHEMES, Version};
 pub use dtls_srtp::srtp::Profile;
 pub use dtls_srtp::{Fingerprint, HashAlgorithm};
 pub use rustls::{CipherSuite, NamedGroup, SignatureScheme};
 
 pub(crate) use policy::is_post_quantum;
-pub use policy::{PolicyRefusal, Profiles, SecurityPolicy};
+pub use policy::{PolicyRefusal, Profiles, Schemes, SecurityPolicy};
 pub(crate) use report::cipher_suite_name;
 pub use report::{CertificateStats, SecurityReport};

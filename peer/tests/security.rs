@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::{A, B, Pair, address};
-use dtls_srtp::{dtls, srtp};
+use dtls_srtp::{Certificate, dtls, srtp};
 use peerless::media::transceiver::TransceiverInit;
+use peerless::security::{PublicKey, SignatureScheme};
 use peerless::{
     Configuration, ConnectionState, DataChannelId, DataChannelInit, Datagram, Event, FiveTuple,
     MediaKind, Message, PeerConnection, SecurityPolicy, SessionDescription,
@@ -196,6 +197,114 @@ fn refuses_dtls_1_2_where_the_policy_asks_for_1_3() {
         );
         assert!(pair.peers[strict].security_report().is_none());
     }
+}
+
+/// Settings with a policy, and a certificate with a key of RSA.
+fn with_rsa(policy: SecurityPolicy) -> Configuration {
+    let der = include_bytes!("../../dtls-srtp/tests/certificates/rsa-2048.der");
+    let key = include_bytes!("../../dtls-srtp/tests/certificates/rsa-2048.pk8");
+    let mut configuration = Configuration::default();
+    let certificate = Certificate::from_der(&configuration.crypto, vec![der.to_vec()], key);
+    configuration.certificate = Some(certificate.unwrap());
+    configuration.security_policy = policy;
+    configuration
+}
+
+#[test]
+fn a_certificate_is_made_as_the_policy_wants_it() {
+    let mut policy = SecurityPolicy::default();
+    policy.min_key_strength = 192;
+    let mut pair = with_policies(policy.clone(), policy);
+    let chat = call(&mut pair);
+    assert_works(&mut pair, chat);
+    let report = pair.peers[A].security_report().unwrap();
+    for certificate in [&report.local_certificate, &report.remote_certificate] {
+        assert_eq!(certificate.public_key(), Some(PublicKey::EcdsaP384));
+    }
+
+    let mut policy = SecurityPolicy::default();
+    policy.signature_schemes = vec![SignatureScheme::ED25519];
+    let mut pair = with_policies(policy.clone(), policy);
+    let chat = call(&mut pair);
+    assert_works(&mut pair, chat);
+    let report = pair.peers[A].security_report().unwrap();
+    assert_eq!(report.remote_signature_scheme, Some(SignatureScheme::ED25519));
+}
+
+#[test]
+fn refuses_a_signature_that_the_policy_does_not_have() {
+    for strict in [A, B] {
+        for max_version in [dtls::Version::Dtls12, dtls::Version::Dtls13] {
+            let mut narrow = SecurityPolicy::default();
+            narrow.signature_schemes = vec![SignatureScheme::ECDSA_NISTP384_SHA384];
+            narrow.max_version = max_version;
+            // A key of P-256.
+            let other = SecurityPolicy::default();
+            let mut pair = if strict == A {
+                with_policies(narrow, other)
+            } else {
+                with_policies(other, narrow)
+            };
+            call(&mut pair);
+            assert_eq!(pair.peers[strict].connection_state(), ConnectionState::Failed);
+            assert_eq!(
+                reason(&pair, strict),
+                "no secure connection: the other side has no certificate for what the policy \
+                 accepts as signatures; the policy accepts ECDSA_NISTP384_SHA384",
+                "{max_version}"
+            );
+            assert!(pair.peers[strict].security_report().is_none());
+        }
+    }
+}
+
+#[test]
+fn says_all_that_was_narrowed_where_the_other_side_does_not_say_what_it_lacks() {
+    let mut narrow = SecurityPolicy::default();
+    narrow.post_quantum = true;
+    narrow.signature_schemes = vec![SignatureScheme::ED25519];
+    let mut pair = with_policies(SecurityPolicy::default(), narrow);
+    call(&mut pair);
+    assert_eq!(
+        reason(&pair, B),
+        "no secure connection: the other side knows none of what the policy offers: X25519MLKEM768 \
+         for the key exchange, ED25519 for signatures"
+    );
+}
+
+#[test]
+fn refuses_a_key_that_is_too_weak_for_the_policy() {
+    for strict in [A, B] {
+        let mut policy = SecurityPolicy::default();
+        policy.min_key_strength = 128;
+        let mut narrow = Configuration::default();
+        narrow.security_policy = policy;
+        let weak = with_rsa(SecurityPolicy::default());
+        let mut pair =
+            if strict == A { Pair::with(narrow, weak, 1) } else { Pair::with(weak, narrow, 1) };
+        call(&mut pair);
+        assert_eq!(pair.peers[strict].connection_state(), ConnectionState::Failed);
+        assert_eq!(
+            reason(&pair, strict),
+            "no secure connection: the key of the other side's certificate (RSA 2048, 112 bits of \
+             security) is too weak; the policy asks for 128 bits of security"
+        );
+        assert!(pair.peers[strict].security_report().is_none());
+    }
+}
+
+#[test]
+fn our_own_certificate_has_to_satisfy_the_policy_too() {
+    let mut policy = SecurityPolicy::default();
+    policy.min_key_strength = 128;
+    let mut pair = Pair::with(with_rsa(policy), Configuration::default(), 1);
+    let now = pair.now;
+    pair.peers[A].add_transceiver(now, MediaKind::Video, TransceiverInit::default()).unwrap();
+    let error = pair.peers[A].set_local_description(now, None).unwrap_err().to_string();
+    assert!(
+        error.contains("the policy does not allow our certificate's key (RSA 2048)"),
+        "{error}"
+    );
 }
 
 #[test]

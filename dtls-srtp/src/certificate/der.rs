@@ -88,6 +88,20 @@ fn parse<'a>(spki: &mut Der<'a>) -> Result<SubjectPublicKeyInfo<'a>, DerError> {
     Ok(SubjectPublicKeyInfo { algorithm, key })
 }
 
+/// How long the modulus of an RSA key is
+/// ([RFC 8017 §A.1.1](https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1.1)).
+pub(super) fn rsa_modulus_bits(key: &[u8]) -> Result<u32, DerError> {
+    let mut outer = Der(key);
+    let mut key = Der(outer.expect(SEQUENCE)?);
+    outer.end()?;
+    // A zero stands before a first bit that would be the sign.
+    let modulus = key.expect(INTEGER)?;
+    let modulus = modulus.strip_prefix(&[0]).unwrap_or(modulus);
+    let zeros = modulus.first().ok_or(DerError("an integer without a value"))?.leading_zeros();
+    // Its length is below 2^16 bytes.
+    Ok(modulus.len() as u32 * 8 - zeros)
+}
+
 /// What is left to read.
 struct Der<'a>(&'a [u8]);
 

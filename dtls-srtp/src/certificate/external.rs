@@ -1,9 +1,8 @@
-use rustls::pki_types::alg_id;
 use rustls::sign::{Signer, SigningKey};
 use rustls::{Error, SignatureAlgorithm, SignatureScheme};
 
-use super::CertificateError;
 use super::der::SubjectPublicKeyInfo;
+use super::{CertificateError, PublicKey};
 
 /// The key of a certificate that signs elsewhere: it chooses a scheme, and no more.
 #[derive(Clone, Debug)]
@@ -17,28 +16,8 @@ impl ExternalKey {
         key: SubjectPublicKeyInfo<'_>,
         schemes: Vec<SignatureScheme>,
     ) -> Result<Self, CertificateError> {
-        use SignatureScheme as Scheme;
-        let kinds: [(_, _, &[Scheme]); 4] = [
-            (alg_id::ECDSA_P256, SignatureAlgorithm::ECDSA, &[Scheme::ECDSA_NISTP256_SHA256]),
-            (alg_id::ECDSA_P384, SignatureAlgorithm::ECDSA, &[Scheme::ECDSA_NISTP384_SHA384]),
-            (alg_id::ED25519, SignatureAlgorithm::ED25519, &[Scheme::ED25519]),
-            (
-                alg_id::RSA_ENCRYPTION,
-                SignatureAlgorithm::RSA,
-                &[
-                    Scheme::RSA_PSS_SHA256,
-                    Scheme::RSA_PSS_SHA384,
-                    Scheme::RSA_PSS_SHA512,
-                    Scheme::RSA_PKCS1_SHA256,
-                    Scheme::RSA_PKCS1_SHA384,
-                    Scheme::RSA_PKCS1_SHA512,
-                ],
-            ),
-        ];
-        let (_, algorithm, possible) = kinds
-            .into_iter()
-            .find(|(identifier, ..)| identifier.as_ref() == key.algorithm)
-            .ok_or(CertificateError::Key)?;
+        let key = PublicKey::of_info(key).ok_or(CertificateError::Key)?;
+        let (algorithm, possible) = (key.algorithm(), key.schemes());
         match schemes.iter().find(|scheme| !possible.contains(scheme)) {
             Some(scheme) => Err(CertificateError::Scheme(*scheme)),
             None if schemes.is_empty() => Err(CertificateError::Key),

@@ -230,7 +230,8 @@ impl Config {
     }
 
     /// The signature schemes to sign with and to accept from the peer, most preferred first; those
-    /// that the provider does not know are left out. Default: all of them, ECDSA first.
+    /// that the provider does not know are left out. Default:
+    /// [`SIGNATURE_SCHEMES`](super::SIGNATURE_SCHEMES).
     ///
     /// # Errors
     ///

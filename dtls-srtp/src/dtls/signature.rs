@@ -6,10 +6,10 @@ use rustls::crypto::CryptoProvider;
 use super::HandshakeError;
 use crate::certificate::der::subject_public_key_info;
 
-/// The schemes that we ask the peer for, most preferred first: what every WebRTC peer has and
-/// verifies fastest, then what other DTLS peers may have. No SHA-1
-/// ([RFC 9155 §2](https://www.rfc-editor.org/rfc/rfc9155#section-2)).
-const PREFERENCE: [SignatureScheme; 9] = [
+/// The default of [`Config::with_signature_schemes`](super::Config::with_signature_schemes), most
+/// preferred first: what every WebRTC peer has and verifies fastest, then what other DTLS peers
+/// may have. No SHA-1 ([RFC 9155 §2](https://www.rfc-editor.org/rfc/rfc9155#section-2)).
+pub const SIGNATURE_SCHEMES: [SignatureScheme; 9] = [
     SignatureScheme::ECDSA_NISTP256_SHA256,
     SignatureScheme::ECDSA_NISTP384_SHA384,
     SignatureScheme::ED25519,
@@ -24,14 +24,17 @@ const PREFERENCE: [SignatureScheme; 9] = [
 /// The schemes that `provider` can verify, most preferred first.
 pub(crate) fn supported_schemes(provider: &CryptoProvider) -> Vec<SignatureScheme> {
     let mapping = provider.signature_verification_algorithms.mapping;
-    PREFERENCE.into_iter().filter(|scheme| mapping.iter().any(|(s, _)| s == scheme)).collect()
+    SIGNATURE_SCHEMES
+        .into_iter()
+        .filter(|scheme| mapping.iter().any(|(s, _)| s == scheme))
+        .collect()
 }
 
 /// Whether DTLS 1.3 has a scheme: those with PKCS #1 v1.5 "are not defined for use in signed TLS
 /// handshake messages" any more
 /// ([RFC 8446 §4.2.3](https://www.rfc-editor.org/rfc/rfc8446#section-4.2.3)).
 pub(crate) fn is_of_1_3(scheme: SignatureScheme) -> bool {
-    PREFERENCE.contains(&scheme)
+    SIGNATURE_SCHEMES.contains(&scheme)
         && !matches!(
             scheme,
             SignatureScheme::RSA_PKCS1_SHA256
@@ -122,7 +125,7 @@ mod tests {
             ),
         ];
         let schemes = supported_schemes(&provider);
-        assert_eq!(schemes, PREFERENCE);
+        assert_eq!(schemes, SIGNATURE_SCHEMES);
         let mut signed = 0;
         for certificate in &keys {
             let key = certificate.key();
@@ -143,7 +146,7 @@ mod tests {
                 signed += 1;
             }
         }
-        assert_eq!(signed, PREFERENCE.len(), "each scheme by one kind of key");
+        assert_eq!(signed, SIGNATURE_SCHEMES.len(), "each scheme by one kind of key");
     }
 
     type Verify =

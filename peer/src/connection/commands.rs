@@ -187,8 +187,7 @@ impl PeerConnection {
             return Err(Error::Closed { operation });
         }
         if let Err(reason) = &self.dtls {
-            let reason = format!("no certificate could be made: {reason}");
-            return Err(Error::Operation { operation, reason });
+            return Err(Error::Operation { operation, reason: reason.clone() });
         }
         Ok(now)
     }

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use dtls_srtp::certificate::PublicKey;
 use dtls_srtp::{dtls, srtp};
-use rustls::NamedGroup;
+use rustls::{NamedGroup, SignatureScheme};
 use thiserror::Error as ThisError;
 
 use super::report::group_name;
@@ -30,17 +31,26 @@ pub struct SecurityPolicy {
     /// Whether the key exchange must resist quantum computers, so that what is recorded today
     /// cannot be read when there are some: X25519MLKEM768, which DTLS 1.3 alone has.
     pub post_quantum: bool,
+    /// What the two sides may sign the handshake with, most wanted first. A certificate that is
+    /// made for the connection gets a key that can; one that was given has to.
+    pub signature_schemes: Vec<SignatureScheme>,
+    /// How hard the keys of both certificates must be to forge at least, in bits of security: 112
+    /// is RSA from 2 048 bits on, which is the least that DTLS takes; 128 is P-256, Ed25519 and RSA
+    /// from 3 072 bits on; 192 is P-384. See [`PublicKey::strength`].
+    pub min_key_strength: u32,
     /// The SRTP profiles that may protect media, most wanted first. Without a common one, a
     /// connection with media is refused.
     pub srtp_profiles: Vec<srtp::Profile>,
 }
 
 impl SecurityPolicy {
-    /// DTLS 1.3 with a post-quantum key exchange and AES-GCM for media: what current browsers do.
+    /// DTLS 1.3 with a post-quantum key exchange, keys of 128 bits of security, and AES-GCM for
+    /// media: what current browsers do.
     pub fn strict() -> Self {
         Self {
             min_version: dtls::Version::Dtls13,
             post_quantum: true,
+            min_key_strength: 128,
             srtp_profiles: vec![srtp::Profile::AeadAes128Gcm, srtp::Profile::AeadAes256Gcm],
             ..Self::default()
         }
@@ -49,6 +59,22 @@ impl SecurityPolicy {
     /// The lowest version that can satisfy all of it.
     pub(crate) fn lowest_version(&self) -> dtls::Version {
         if self.post_quantum { dtls::Version::Dtls13 } else { self.min_version }
+    }
+
+    /// Whether a certificate with this key may be shown to the other side.
+    pub(crate) fn accepts(&self, key: PublicKey) -> bool {
+        key.strength() >= self.min_key_strength
+            && key.schemes().iter().any(|scheme| self.signature_schemes.contains(scheme))
+    }
+
+    /// Whether some way to sign is left out.
+    fn narrows_signatures(&self) -> bool {
+        !dtls::SIGNATURE_SCHEMES.iter().all(|scheme| self.signature_schemes.contains(scheme))
+    }
+
+    fn signature(&self, offered: Option<SignatureScheme>) -> PolicyRefusal {
+        let accepted = Schemes(self.signature_schemes.clone());
+        PolicyRefusal::SignatureScheme { offered, accepted }
     }
 
     /// Looks at what was agreed on. `media`: whether there is RTP to protect.
@@ -64,6 +90,15 @@ impl SecurityPolicy {
         }
         if self.post_quantum && !connection.group().is_some_and(is_post_quantum) {
             return Err(PolicyRefusal::KeyExchange { group: connection.group() });
+        }
+        // Ours was chosen among them.
+        let signed = connection.peer_signature_scheme();
+        if signed.is_some_and(|scheme| !self.signature_schemes.contains(&scheme)) {
+            return Err(self.signature(signed));
+        }
+        let key = connection.peer_certificate().and_then(PublicKey::of);
+        if key.is_none_or(|key| key.strength() < self.min_key_strength) {
+            return Err(PolicyRefusal::Key { key, wanted: self.min_key_strength });
         }
         if media && !srtp.is_some_and(|profile| self.srtp_profiles.contains(&profile)) {
             return Err(PolicyRefusal::SrtpProfile(Profiles(self.srtp_profiles.clone())));
@@ -83,12 +118,24 @@ impl SecurityPolicy {
             {
                 Some(PolicyRefusal::Version { offered: dtls::Version::Dtls12, wanted })
             }
-            // A server says no more than that; nothing else is narrowed.
-            CloseReason::Handshake(HandshakeError::NoCommonGroup)
-            | CloseReason::Alert(AlertDescription::HandshakeFailure)
-                if self.post_quantum =>
-            {
+            CloseReason::Handshake(HandshakeError::NoCommonGroup) if self.post_quantum => {
                 Some(PolicyRefusal::KeyExchange { group: None })
+            }
+            // A client without a suitable certificate shows none.
+            CloseReason::Handshake(
+                HandshakeError::NoCommonSignatureScheme | HandshakeError::NoCertificate,
+            ) if self.narrows_signatures() => Some(self.signature(None)),
+            // A server says no more than that.
+            CloseReason::Alert(AlertDescription::HandshakeFailure) => {
+                match (self.post_quantum, self.narrows_signatures()) {
+                    (true, false) => Some(PolicyRefusal::KeyExchange { group: None }),
+                    (false, true) => Some(self.signature(None)),
+                    (true, true) => {
+                        let accepted = Schemes(self.signature_schemes.clone());
+                        Some(PolicyRefusal::KeyExchangeOrSignature { accepted })
+                    }
+                    (false, false) => None,
+                }
             }
             _ => None,
         }
@@ -101,6 +148,8 @@ impl Default for SecurityPolicy {
             min_version: dtls::Version::Dtls12,
             max_version: dtls::Version::Dtls13,
             post_quantum: false,
+            signature_schemes: dtls::SIGNATURE_SCHEMES.to_vec(),
+            min_key_strength: 112,
             srtp_profiles: srtp::Profile::DEFAULT.to_vec(),
         }
     }
@@ -127,6 +176,44 @@ pub enum PolicyRefusal {
         /// What was agreed on instead.
         group: Option<NamedGroup>,
     },
+    /// The other side does not sign with what the policy accepts.
+    #[error(
+        "the other side {}; the policy accepts {accepted}",
+        .offered.map_or_else(
+            || "has no certificate for what the policy accepts as signatures".to_owned(),
+            |scheme| format!("signed with {scheme:?}"),
+        )
+    )]
+    SignatureScheme {
+        /// What it signed with, if it got so far.
+        offered: Option<SignatureScheme>,
+        /// What it may sign with.
+        accepted: Schemes,
+    },
+    /// The other side found nothing in common, and did not say where.
+    #[error(
+        "the other side knows none of what the policy offers: X25519MLKEM768 for the key exchange, \
+         {accepted} for signatures"
+    )]
+    KeyExchangeOrSignature {
+        /// What it may sign with.
+        accepted: Schemes,
+    },
+    /// The key of the other side's certificate is too weak.
+    #[error(
+        "the key of the other side's certificate ({}) is too weak; the policy asks for {wanted} \
+         bits of security",
+        .key.map_or_else(
+            || "of an unknown kind".to_owned(),
+            |key| format!("{key}, {} bits of security", key.strength()),
+        )
+    )]
+    Key {
+        /// The key that it has.
+        key: Option<PublicKey>,
+        /// How many bits of security it must have.
+        wanted: u32,
+    },
     /// No SRTP profile is known to both sides and allowed.
     #[error("the other side offered no SRTP profile that the policy allows ({0})")]
     SrtpProfile(Profiles),
@@ -136,13 +223,27 @@ pub enum PolicyRefusal {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Profiles(Vec<srtp::Profile>);
 
+/// A list of signature schemes, for people.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Schemes(Vec<SignatureScheme>);
+
 impl fmt::Display for Profiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, profile) in self.0.iter().enumerate() {
-            write!(f, "{}{profile}", if index == 0 { "" } else { ", " })?;
-        }
-        Ok(())
+        list(f, self.0.iter())
     }
+}
+
+impl fmt::Display for Schemes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        list(f, self.0.iter().map(|scheme| format!("{scheme:?}")))
+    }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, items: impl Iterator<Item = impl fmt::Display>) -> fmt::Result {
+    for (index, item) in items.enumerate() {
+        write!(f, "{}{item}", if index == 0 { "" } else { ", " })?;
+    }
+    Ok(())
 }
 
 /// Whether a key exchange resists quantum computers.

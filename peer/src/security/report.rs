@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use dtls_srtp::certificate::PublicKey;
 use dtls_srtp::{Fingerprint, HashAlgorithm, dtls, srtp};
 use rustls::{CipherSuite, NamedGroup, SignatureScheme};
 
@@ -59,6 +60,11 @@ pub struct CertificateStats {
 impl CertificateStats {
     pub(crate) fn new(der: &[u8]) -> Self {
         Self { fingerprint: Fingerprint::of(HashAlgorithm::Sha256, der), der: der.to_vec() }
+    }
+
+    /// Returns the kind of its key, if it is one that we know.
+    pub fn public_key(&self) -> Option<PublicKey> {
+        PublicKey::of(&self.der)
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::time::SystemTime;
 
+use dtls_srtp::certificate::{KeyAlgorithm, PublicKey};
 use dtls_srtp::{Certificate, CertificateParameters, dtls};
 
 use crate::configuration::Configuration;
+use crate::security::SecurityPolicy;
 
 /// The most that SRTP and SRTCP add: SRTCP's index and flag (4) and GCM's tag (16), or HMAC-SHA1's
 /// (10) with the index (4). [RFC 7714 §5](https://www.rfc-editor.org/rfc/rfc7714#section-5),
@@ -22,16 +24,21 @@ pub(crate) fn config(
     configuration: &Configuration,
     wall_clock: SystemTime,
 ) -> Result<dtls::Config, String> {
+    let policy = &configuration.security_policy;
     let certificate = match &configuration.certificate {
         Some(certificate) => certificate.clone(),
         None => {
-            let parameters = CertificateParameters::new(wall_clock);
+            let mut parameters = CertificateParameters::new(wall_clock);
+            parameters.key_algorithm = key_algorithm(policy);
             Certificate::generate(&configuration.crypto, parameters)
-                .map_err(|error| error.to_string())?
+                .map_err(|error| format!("no certificate could be made: {error}"))?
         }
     };
-    let policy = &configuration.security_policy;
+    if let Some(key) = PublicKey::of(certificate.der()).filter(|key| !policy.accepts(*key)) {
+        return Err(format!("the policy does not allow our certificate's key ({key})"));
+    }
     let mut config = dtls::Config::new(certificate, configuration.crypto.clone())
+        .and_then(|config| config.with_signature_schemes(&policy.signature_schemes))
         .and_then(|config| config.with_versions(policy.lowest_version(), policy.max_version))
         .map_err(|error| error.to_string())?;
     if policy.post_quantum {
@@ -39,4 +46,15 @@ pub(crate) fn config(
         config = config.with_groups(&groups).map_err(|error| error.to_string())?;
     }
     Ok(config.with_mtu(configuration.path_mtu).with_srtp_profiles(&policy.srtp_profiles))
+}
+
+/// The kind of key that the policy allows, the one that every peer knows first.
+fn key_algorithm(policy: &SecurityPolicy) -> KeyAlgorithm {
+    let kinds = [
+        (KeyAlgorithm::EcdsaP256, PublicKey::EcdsaP256),
+        (KeyAlgorithm::EcdsaP384, PublicKey::EcdsaP384),
+        (KeyAlgorithm::Ed25519, PublicKey::Ed25519),
+    ];
+    let allowed = kinds.into_iter().find(|(_, key)| policy.accepts(*key));
+    allowed.map_or_else(KeyAlgorithm::default, |(algorithm, _)| algorithm)
 }
