@@ -5,7 +5,7 @@ mod cookie;
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::rngs::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
@@ -29,11 +29,10 @@ use super::v13::record::{Record, split};
 use super::{Config, Connection, HandshakeError, Phase, Role, Version};
 use crate::crypto::Group;
 
-/// How many ClientHellos are put together at a time, of all addresses.
+/// The default of [`Acceptor::with_max_incomplete`].
 const MAX_INCOMPLETE: usize = 64;
 
-/// The longest ClientHello that is put together: more than twice that of a browser with a
-/// post-quantum key share, and 64 of them are 256 KiB.
+/// The default of [`Acceptor::with_max_hello_bytes`].
 const MAX_HELLO: usize = 4096;
 
 /// What stands at an open port: it takes datagrams from addresses that nobody has proved, and
@@ -45,7 +44,7 @@ const MAX_HELLO: usize = 4096;
 /// Nothing is kept in between, as all that matters is in the cookie: whoever invents addresses
 /// costs some hashing and no memory. An answer is never longer than what it answers, so that
 /// nobody can aim us at a victim. Only ClientHellos in several datagrams have to be kept until
-/// they are whole: 64 at most, the oldest going first.
+/// they are whole, up to a bound ([`Acceptor::with_max_incomplete`]), the oldest going first.
 ///
 /// With ICE there is no need for it: the checks have proved the address, and
 /// [`Connection::server`] takes the first ClientHello.
@@ -86,6 +85,8 @@ pub struct Acceptor {
     now: Instant,
     /// Oldest first.
     incomplete: VecDeque<Incomplete>,
+    max_incomplete: usize,
+    max_hello_bytes: usize,
     stats: AcceptorStats,
 }
 
@@ -138,8 +139,45 @@ impl Acceptor {
             rng,
             now,
             incomplete: VecDeque::new(),
+            max_incomplete: MAX_INCOMPLETE,
+            max_hello_bytes: MAX_HELLO,
             stats: AcceptorStats::default(),
         }
+    }
+
+    /// How many ClientHellos in several datagrams are put together at a time, of all addresses
+    /// together; when one more comes, the oldest is forgotten. Default: 64. With zero, only clients
+    /// whose hello fits a datagram come in, which those with a post-quantum key share are not.
+    #[must_use]
+    pub fn with_max_incomplete(self, count: usize) -> Self {
+        Self { max_incomplete: count, ..self }
+    }
+
+    /// The longest ClientHello that is answered, in bytes of its body. Default: 4 096, more than
+    /// twice that of a browser with a post-quantum key share. Times
+    /// [`Acceptor::with_max_incomplete`], it is what forged fragments can make us keep: 256 KiB by
+    /// default.
+    #[must_use]
+    pub fn with_max_hello_bytes(self, bytes: usize) -> Self {
+        Self { max_hello_bytes: bytes, ..self }
+    }
+
+    /// How long a client can take to come back with its cookie, to the second. Default: 60 s, some
+    /// retransmissions on a slow path. Within that time whoever has seen a cookie can come in from
+    /// the same address with it.
+    #[must_use]
+    pub fn with_cookie_lifetime(mut self, lifetime: Duration) -> Self {
+        self.cookies.lifetime = lifetime;
+        self
+    }
+
+    /// How long cookies are made with one key, to the second and at least one: so much can be
+    /// forged by who has found out a key. A cookie that was made before a change stays good for its
+    /// lifetime. Default: 600 s.
+    #[must_use]
+    pub fn with_cookie_key_lifetime(mut self, lifetime: Duration) -> Self {
+        self.cookies.key_lifetime = lifetime;
+        self
     }
 
     /// Takes a datagram from an address that has no connection. What is to be sent back to it, if
@@ -181,7 +219,7 @@ impl Acceptor {
                     break;
                 };
                 if fragment.header.kind != HandshakeType::ClientHello
-                    || fragment.header.length as usize > MAX_HELLO
+                    || fragment.header.length as usize > self.max_hello_bytes
                 {
                     self.stats.dropped += 1;
                     continue;
@@ -223,19 +261,24 @@ impl Acceptor {
         fragment: Fragment<'_>,
         credit: &mut usize,
     ) -> Option<Incomplete> {
+        if self.max_incomplete == 0 {
+            self.stats.dropped += 1;
+            return None;
+        }
         let message_seq = fragment.header.message_seq;
         let known = self.incomplete.iter().position(|incomplete| {
             incomplete.message_seq == message_seq && *incomplete.address == *address
         });
         let at = known.unwrap_or_else(|| {
-            if self.incomplete.len() == MAX_INCOMPLETE {
+            if self.incomplete.len() >= self.max_incomplete {
                 self.incomplete.pop_front();
                 self.stats.forgotten += 1;
             }
+            let max_bytes = self.max_hello_bytes.saturating_mul(2);
             self.incomplete.push_back(Incomplete {
                 address: address.into(),
                 message_seq,
-                inbox: Inbox::starting_at(message_seq, Role::Server, 2 * MAX_HELLO),
+                inbox: Inbox::starting_at(message_seq, Role::Server, max_bytes),
                 received: 0,
             });
             self.incomplete.len() - 1

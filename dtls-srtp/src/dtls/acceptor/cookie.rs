@@ -13,13 +13,6 @@ use crate::crypto::Group;
 use crate::dtls::codec::{Reader, Write};
 use crate::dtls::suite::Suite13;
 
-/// How long a cookie is good: some retransmissions of a client on a slow path.
-const LIFETIME: Duration = Duration::from_secs(60);
-
-/// How long cookies are made with one key. Each says when it was made, and so with which: those of
-/// the last minute before a change stay good.
-const ROTATION: Duration = Duration::from_secs(600);
-
 /// More than can be guessed in a minute.
 const MAC_LEN: usize = 16;
 
@@ -29,6 +22,11 @@ pub(super) struct Cookies {
     /// What the keys come from.
     secret: Zeroizing<[u8; 32]>,
     start: Instant,
+    /// How long a cookie is good.
+    pub(super) lifetime: Duration,
+    /// How long cookies are made with one key. Each says when it was made, and so with which: those
+    /// of the time just before a change stay good.
+    pub(super) key_lifetime: Duration,
     /// What is authenticated, kept for its allocation.
     buf: Vec<u8>,
 }
@@ -72,7 +70,14 @@ impl Cookies {
             (None, Some(suite)) => Mac::Prf(suite.provider.prf_provider),
             (None, None) => Mac::Nothing,
         };
-        Self { mac, secret: Zeroizing::new(secret), start, buf: Vec::new() }
+        Self {
+            mac,
+            secret: Zeroizing::new(secret),
+            start,
+            lifetime: Duration::from_secs(60),
+            key_lifetime: Duration::from_secs(600),
+            buf: Vec::new(),
+        }
     }
 
     /// A cookie for a HelloVerifyRequest: when it was made, and the proof of it.
@@ -154,7 +159,7 @@ impl Cookies {
         let (content, mac) = cookie.split_last_chunk::<MAC_LEN>()?;
         let (made, _) = content.split_first_chunk()?;
         let age = self.seconds(now).checked_sub(u32::from_be_bytes(*made))?;
-        if u64::from(age) > LIFETIME.as_secs() {
+        if u64::from(age) > self.lifetime.as_secs() {
             return None;
         }
         let expected = self.mac(kind, address, client_random, content);
@@ -175,7 +180,7 @@ impl Cookies {
         content: &[u8],
     ) -> [u8; MAC_LEN] {
         let made = content.first_chunk().map_or(0, |made| u32::from_be_bytes(*made));
-        let generation = (u64::from(made) / ROTATION.as_secs()).to_be_bytes();
+        let generation = (u64::from(made) / self.key_lifetime.as_secs().max(1)).to_be_bytes();
         let mut key = Zeroizing::new([0; 32]);
         self.mac.fill(&mut *key, &*self.secret, &generation);
         self.buf.clear();

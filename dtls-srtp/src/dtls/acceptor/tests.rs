@@ -342,3 +342,45 @@ fn a_hello_is_put_together_up_to_its_longest() {
         assert_eq!(door.acceptor.incomplete.len(), kept);
     }
 }
+
+#[test]
+fn how_many_hellos_are_kept_and_how_long_they_are_is_a_setting() {
+    for (max, kept) in [(0, 0), (1, 1), (3, 3)] {
+        let mut door = Door::new(configs_1_3());
+        door.acceptor = door.acceptor.with_max_incomplete(max);
+        let first = door.questions().remove(0);
+        for n in 0..5 {
+            assert!(door.ask(&[n], &first).0.is_empty());
+        }
+        assert_eq!(door.acceptor.incomplete.len(), kept);
+    }
+    // The hello of a post-quantum client is no longer put together, but another one is answered.
+    for (configs, answered) in [(configs_1_3(), false), (configs(), true)] {
+        let mut door = Door::new(configs);
+        door.acceptor = door.acceptor.with_max_hello_bytes(1_000);
+        let questions = door.questions();
+        let answers: Vec<_> =
+            questions.iter().map(|question| door.ask(ADDRESS, question)).collect();
+        assert_eq!(answers.iter().any(|(answer, _)| !answer.is_empty()), answered);
+    }
+}
+
+#[test]
+fn how_long_cookies_and_their_keys_live_is_a_setting() {
+    for (after, is_good) in [(5, true), (6, false)] {
+        for key_lifetime in [0, 1, 3_600] {
+            let mut door = Door::new(configs());
+            let lifetime = Duration::from_secs(5);
+            let key_lifetime = Duration::from_secs(key_lifetime);
+            door.acceptor = door.acceptor.with_cookie_lifetime(lifetime);
+            door.acceptor = door.acceptor.with_cookie_key_lifetime(key_lifetime);
+            for question in door.questions() {
+                let (mut answer, _) = door.ask(ADDRESS, &question);
+                door.client.handle_datagram(door.now, &mut answer);
+            }
+            let question = door.questions().remove(0);
+            door.now += Duration::from_secs(after);
+            assert_eq!(door.ask(ADDRESS, &question).1.is_some(), is_good, "{after}");
+        }
+    }
+}
