@@ -202,7 +202,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// What happened. Each comes at most once.
+/// What happened. Each comes at most once, but [`Event::ConnectionIdsChanged`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
@@ -212,6 +212,9 @@ pub enum Event {
     /// ([`Certificate::with_external_key`](crate::Certificate::with_external_key)): see
     /// [`Connection::signature_request`].
     SignatureNeeded,
+    /// The peer has asked for more connection ids and is about to be told: whoever finds
+    /// connections by their ids has to look at [`Connection::connection_ids`] again.
+    ConnectionIdsChanged,
     /// The connection has ended, or never came to be.
     Closed(CloseReason),
 }
@@ -250,6 +253,8 @@ pub struct Connection {
     signature_event: bool,
     /// Whether [`Event::Connected`] is still to be read.
     connected_event: bool,
+    /// Whether [`Event::ConnectionIdsChanged`] is still to be read.
+    ids_event: bool,
     closed_event: Option<CloseReason>,
     mtu: usize,
     initial_timeout: Option<Duration>,
@@ -311,6 +316,7 @@ impl Connection {
             owed: None,
             signature_event: false,
             connected_event: false,
+            ids_event: false,
             closed_event: None,
             round_trip_time: None,
             stats: Stats::default(),
@@ -400,6 +406,9 @@ impl Connection {
         }
         if mem::take(&mut self.connected_event) {
             return Some(Event::Connected);
+        }
+        if mem::take(&mut self.ids_event) {
+            return Some(Event::ConnectionIdsChanged);
         }
         self.closed_event.take().map(Event::Closed)
     }
@@ -511,7 +520,7 @@ impl Connection {
         let alert = alert.map(|alert| (self.alert_epoch(), alert));
         self.owed = alert;
         self.closed_event = Some(reason);
-        self.signature_event = false;
+        (self.signature_event, self.ids_event) = (false, false);
         self.early = Early::default();
         self.phase = Phase::Closed(Closed::new(reason, alert, self.now));
     }

@@ -114,6 +114,7 @@ pub(crate) struct Settings {
     pub(crate) max_early_bytes: usize,
     pub(crate) key_log: Option<Arc<dyn KeyLog>>,
     pub(crate) connection_id_len: Option<u8>,
+    pub(crate) max_spare_connection_ids: u8,
 }
 
 impl Config {
@@ -154,6 +155,7 @@ impl Config {
             max_early_bytes: 16 * 1024,
             key_log: None,
             connection_id_len: None,
+            max_spare_connection_ids: 4,
         };
         if !shared.find_versions() {
             return Err(ConfigError::UnsupportedKey);
@@ -365,6 +367,18 @@ impl Config {
     #[must_use]
     pub fn with_connection_id_len(mut self, bytes: u8) -> Self {
         self.settings().connection_id_len = Some(bytes);
+        self
+    }
+
+    /// How many connection ids a peer of DTLS 1.3 may have that it has not used yet, when it asks
+    /// for some ([RFC 9147 §9](https://www.rfc-editor.org/rfc/rfc9147#section-9)): it takes another
+    /// one when it moves, so that nobody who sees both ends of the way can tell that it is the
+    /// same. They are random bytes of the handshake provider, and
+    /// [`Connection::connection_ids`](super::Connection::connection_ids) has all of them. Default:
+    /// 4. With zero a peer is answered with none.
+    #[must_use]
+    pub fn with_max_spare_connection_ids(mut self, count: u8) -> Self {
+        self.settings().max_spare_connection_ids = count;
         self
     }
 

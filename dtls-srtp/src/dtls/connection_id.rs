@@ -32,10 +32,88 @@ pub fn connection_id(datagram: &[u8], len: usize) -> Option<&[u8]> {
     datagram.get(at..at + len).filter(|id| !id.is_empty())
 }
 
+/// The ids that the peer may address us with, all of the same length.
+#[derive(Default)]
+pub(crate) struct Ids {
+    /// One behind the other, oldest first.
+    bytes: Box<[u8]>,
+    len: u8,
+    /// The newest of them that the peer has used.
+    used: u8,
+}
+
+impl Ids {
+    /// One of at most 255 bytes. An empty one is none.
+    pub(crate) fn one(id: Box<[u8]>) -> Self {
+        Self { len: id.len().min(u8::MAX.into()) as u8, bytes: id, used: 0 }
+    }
+
+    /// How long each of them is.
+    pub(crate) fn len(&self) -> usize {
+        self.len.into()
+    }
+
+    /// All of them, oldest first.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        // Without a length there are none.
+        self.bytes.chunks_exact(self.len().max(1))
+    }
+
+    fn count(&self) -> usize {
+        self.bytes.len() / self.len().max(1)
+    }
+
+    /// Where an id stands among them.
+    pub(crate) fn find(&self, id: &[u8]) -> Option<u8> {
+        self.iter().position(|known| known == id).map(|at| at as u8)
+    }
+
+    /// The newest that the peer has used.
+    pub(crate) fn current(&self) -> &[u8] {
+        self.iter().nth(self.used.into()).unwrap_or_default()
+    }
+
+    /// Notes that the peer has used the one that stands at `at`.
+    pub(crate) fn note_use(&mut self, at: u8) {
+        self.used = self.used.max(at);
+    }
+
+    /// Adds fresh ones until `wanted` of them, at most `max`, are unused, and returns how many came
+    /// to be. `fill` makes random bytes of a buffer. Those are forgotten that the peer has left
+    /// behind but for the last, which late records may have: "Endpoints SHOULD use
+    /// receiver-provided CIDs in the order they were provided".
+    pub(crate) fn add(
+        &mut self,
+        wanted: u8,
+        max: u8,
+        fill: impl FnOnce(&mut [u8]) -> bool,
+    ) -> usize {
+        let unused = self.count().saturating_sub(usize::from(self.used) + 1);
+        let fresh = usize::from(wanted).min(usize::from(max).saturating_sub(unused));
+        let mut bytes = vec![0; fresh * self.len()];
+        if fresh == 0 || !fill(&mut bytes) {
+            return 0;
+        }
+        let forgotten = self.used.saturating_sub(1);
+        let kept = self.bytes.get(usize::from(forgotten) * self.len()..).unwrap_or_default();
+        self.bytes = [kept, &bytes].concat().into();
+        self.used -= forgotten;
+        fresh
+    }
+}
+
 impl Connection {
-    /// Returns the id that the peer addresses us with, if that was negotiated.
+    /// Returns the id that the peer addresses us with, if that was negotiated: the newest that it
+    /// has used, if there are several.
     pub fn connection_id(&self) -> Option<&[u8]> {
         self.incoming.connection_id()
+    }
+
+    /// Returns all ids that the peer may address us with, oldest first; none if that was not
+    /// negotiated. [`Event::ConnectionIdsChanged`](super::Event::ConnectionIdsChanged) says when to
+    /// look again.
+    pub fn connection_ids(&self) -> impl Iterator<Item = &[u8]> {
+        self.incoming.connection_ids()
     }
 
     /// Returns whether the datagram that came last had a record that is authentic and newer than
@@ -47,5 +125,49 @@ impl Connection {
     /// the peer can be reached there.
     pub fn is_newest_datagram(&self) -> bool {
         self.incoming.is_newest()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(ids: &Ids) -> Vec<u8> {
+        ids.iter().map(|id| id[0]).collect()
+    }
+
+    #[test]
+    fn only_so_many_ids_wait_to_be_used_and_those_left_behind_are_forgotten() {
+        let mut all = Ids::one(vec![0, 0].into());
+        let mut next = 0;
+        let mut add = |all: &mut Ids, wanted| {
+            all.add(wanted, 3, |bytes| {
+                for id in bytes.chunks_mut(2) {
+                    next += 1;
+                    id.fill(next);
+                }
+                true
+            })
+        };
+        assert_eq!(add(&mut all, 0), 0);
+        assert_eq!(add(&mut all, 2), 2);
+        assert_eq!(add(&mut all, 255), 1);
+        assert_eq!(add(&mut all, 1), 0);
+        assert_eq!((ids(&all), all.current()), (vec![0, 1, 2, 3], &[0, 0][..]));
+
+        // It goes over one of them, and an old one comes late.
+        all.note_use(all.find(&[2, 2]).unwrap());
+        all.note_use(all.find(&[1, 1]).unwrap());
+        assert_eq!(all.current(), [2, 2]);
+        assert_eq!(add(&mut all, 255), 2);
+        assert_eq!((ids(&all), all.current()), (vec![1, 2, 3, 4, 5], &[2, 2][..]));
+        assert_eq!((all.find(&[0, 0]), all.len()), (None, 2));
+    }
+
+    #[test]
+    fn without_randomness_there_are_no_more_ids() {
+        let mut all = Ids::one(vec![7].into());
+        assert_eq!(all.add(1, 1, |_| false), 0);
+        assert_eq!(ids(&all), [7]);
     }
 }

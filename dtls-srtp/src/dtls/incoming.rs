@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::connection_id::Ids;
 use super::epoch::Epoch;
 use super::record::{Addressed, ContentType, Header};
 use super::v13::RecordNumber;
@@ -17,7 +18,9 @@ pub(crate) struct Incoming {
     /// The keys before the peer's newest KeyUpdate, and when that came.
     previous: Option<Box<(v13::protection::Opener, Instant)>>,
     /// What the peer is to address us with.
-    connection_id: Box<[u8]>,
+    ids: Ids,
+    /// Which of them the datagram at hand is addressed to.
+    id: u8,
     /// Whether it has agreed to.
     addressing: bool,
     /// Whom the datagram at hand is for.
@@ -77,27 +80,47 @@ impl Incoming {
 
     /// Offers an id to be addressed with.
     pub(crate) fn offer_connection_id(&mut self, id: Box<[u8]>) {
-        self.connection_id = id;
+        self.ids = Ids::one(id);
     }
 
     /// What we have offered to be addressed with, or agreed to be.
     pub(crate) fn offered_connection_id(&self) -> &[u8] {
-        &self.connection_id
+        self.ids.current()
+    }
+
+    /// How long the ids are that we have offered or agreed on.
+    pub(crate) fn connection_id_len(&self) -> usize {
+        self.ids.len()
     }
 
     /// The peer addresses us with the id that was offered.
     pub(crate) fn expect_connection_id(&mut self) {
-        self.addressing = !self.connection_id.is_empty();
+        self.addressing = self.ids.len() > 0;
     }
 
     /// The peer does not address us.
     pub(crate) fn forget_connection_id(&mut self) {
-        self.connection_id = Box::default();
+        self.ids = Ids::default();
     }
 
     /// What the peer addresses us with.
     pub(crate) fn connection_id(&self) -> Option<&[u8]> {
-        self.addressing.then_some(&*self.connection_id)
+        self.addressing.then(|| self.ids.current())
+    }
+
+    /// What the peer may address us with.
+    pub(crate) fn connection_ids(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.ids.iter().filter(|_| self.addressing)
+    }
+
+    /// Gives the peer more ids: see [`Ids::add`].
+    pub(crate) fn add_connection_ids(
+        &mut self,
+        wanted: u8,
+        max: u8,
+        fill: impl FnOnce(&mut [u8]) -> bool,
+    ) -> usize {
+        self.ids.add(wanted, max, fill)
     }
 
     /// Says that the records to come are of another datagram than those before.
@@ -117,8 +140,13 @@ impl Incoming {
             (None, Addressee::Us) => return true,
             // A ServerHello that is late may say that there are ids.
             (None, Addressee::Unknown) => return !self.addressing,
-            (Some(id), _) if *id == *self.connection_id => Addressee::Us,
-            (Some(_), _) => Addressee::SomebodyElse,
+            (Some(id), _) => match self.ids.find(id) {
+                Some(at) => {
+                    self.id = at;
+                    Addressee::Us
+                }
+                None => Addressee::SomebodyElse,
+            },
         };
         self.addressee = addressee;
         addressee == Addressee::Us
@@ -126,6 +154,9 @@ impl Incoming {
 
     /// Takes note of a record that was opened.
     fn note(&mut self, number: RecordNumber) {
+        if self.addressee == Addressee::Us {
+            self.ids.note_use(self.id);
+        }
         if self.newest.is_none_or(|newest| newest < number) {
             (self.newest, self.is_newest) = (Some(number), true);
         }

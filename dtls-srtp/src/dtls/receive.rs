@@ -41,7 +41,7 @@ impl<'d> Iterator for Records<'_, 'd> {
 
     fn next(&mut self) -> Option<&'d mut [u8]> {
         while !self.rest.is_empty() {
-            let len = self.connection.incoming.offered_connection_id().len();
+            let len = self.connection.incoming.connection_id_len();
             let Some(record) = v13::record::split(&mut self.rest, len) else {
                 self.connection.stats.records_dropped += 1;
                 self.rest = &mut [];
@@ -419,9 +419,11 @@ impl Connection {
         let mut keys = Keys {
             now: self.now,
             crypto: &self.settings.crypto,
+            max_spare_ids: self.settings.max_spare_connection_ids,
             session,
             outgoing: &mut self.outgoing,
             incoming: &mut self.incoming,
+            ids_event: &mut self.ids_event,
         };
         step(post, &mut keys)
     }
@@ -503,7 +505,7 @@ impl Connection {
     fn open_sealed(&mut self, sealed: &mut super::Early) {
         while let Some(mut record) = sealed.pop() {
             let mut rest = record.as_mut_slice();
-            let len = self.incoming.offered_connection_id().len();
+            let len = self.incoming.connection_id_len();
             let Some(record) = v13::record::split(&mut rest, len) else { continue };
             self.incoming.start_datagram();
             if let Some(plaintext) = self.handle_record(record) {

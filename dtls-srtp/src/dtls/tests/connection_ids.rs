@@ -172,7 +172,7 @@ fn say(pair: &mut Pair, kind: HandshakeType, body: &[u8]) -> Option<CloseReason>
 }
 
 #[test]
-fn a_server_takes_another_id_and_answers_a_request_with_none() {
+fn a_server_takes_another_id() {
     let [_, configs] = with_ids(Some(4), Some(8));
     let mut pair = Pair::new(configs);
     pair.run(perfect);
@@ -190,14 +190,98 @@ fn a_server_takes_another_id_and_answers_a_request_with_none() {
     assert_eq!(say(&mut pair, HandshakeType::NewConnectionId, &body), None);
     let datagram = sealed(&mut pair.server, b"data");
     assert_eq!(connection_id(&datagram, 5), Some(&b"other"[..]));
+}
 
-    assert_eq!(say(&mut pair, HandshakeType::RequestConnectionId, &[3]), None);
-    let mut answer = Vec::new();
+/// The ids of the NewConnectionId that answers a request of the client, which acknowledges it.
+fn request(pair: &mut Pair, count: u8) -> Vec<Vec<u8>> {
+    assert_eq!(say(pair, HandshakeType::RequestConnectionId, &[count]), None);
     let now = pair.now;
-    // The ACK, and the NewConnectionId behind it or in a datagram of its own.
-    while pair.server.poll_transmit(now, &mut answer).is_some() {}
-    assert!(pair.server.poll_timeout().is_some(), "it waits for an ACK");
-    assert_eq!(connection_id(&answer, 5), Some(&b"other"[..]));
+    let mut ids = None;
+    let mut datagram = Vec::new();
+    while pair.server.poll_transmit(now, &mut datagram).is_some() {
+        let mut rest = datagram.as_mut_slice();
+        while let Some(record) = v13::record::split(&mut rest, 4) {
+            let v13::record::Record::Ciphertext(record) = record else { panic!("{record:?}") };
+            let Ok(opened) = pair.client.incoming.open_1_3(record) else { panic!("it opens") };
+            if opened.content_type != ContentType::Handshake {
+                continue;
+            }
+            let mut reader = codec::Reader(opened.plaintext);
+            let fragment = message::Fragment::read(&mut reader).unwrap();
+            assert_eq!(fragment.header.kind, HandshakeType::NewConnectionId);
+            let message = NewConnectionId::parse(fragment.body).unwrap();
+            assert_eq!(message.usage, ConnectionIdUsage::Spare);
+            ids = Some(message.ids().map(<[u8]>::to_vec).collect());
+
+            let mut ack = Vec::new();
+            let epoch = pair.client.outgoing.newest_epoch();
+            pair.client.outgoing.write(epoch, ContentType::Ack, &mut ack, |buf| {
+                v13::ack::write(buf, [opened.number].into_iter());
+            });
+            pair.server.handle_datagram(now, &mut ack);
+        }
+        datagram.clear();
+    }
+    assert_eq!(pair.server.poll_timeout(), None, "it was acknowledged");
+    ids.expect("it answers")
+}
+
+#[test]
+fn a_peer_that_asks_for_ids_gets_fresh_ones_up_to_a_bound() {
+    let [_, (client, server)] = with_ids(Some(4), Some(8));
+    let mut pair = Pair::new((client, server.with_max_spare_connection_ids(3)));
+    pair.run(perfect);
+    assert_eq!(pair.server.poll_event(), Some(Event::Connected));
+    let first = pair.server.connection_id().unwrap().to_vec();
+
+    let ids = request(&mut pair, 2);
+    assert_eq!(pair.server.poll_event(), Some(Event::ConnectionIdsChanged));
+    assert_eq!(ids.len(), 2);
+    assert!(ids.iter().all(|id| id.len() == 8) && ids[0] != ids[1] && !ids.contains(&first));
+    let known: Vec<_> = pair.server.connection_ids().map(<[u8]>::to_vec).collect();
+    assert_eq!(known, [&[first.clone()][..], &ids].concat());
+
+    // One more, and then none until one is used.
+    assert_eq!(request(&mut pair, 255).len(), 1);
+    assert_eq!(pair.server.poll_event(), Some(Event::ConnectionIdsChanged));
+    assert_eq!(request(&mut pair, 1), Vec::<Vec<u8>>::new());
+    assert_eq!(request(&mut pair, 0), Vec::<Vec<u8>>::new());
+    assert_eq!(pair.server.poll_event(), None);
+
+    // The client moves on to the second of them; what is late still has the first.
+    let late = sealed(&mut pair.client, b"late");
+    pair.client.outgoing.set_connection_id(&ids[1]);
+    for mut datagram in [sealed(&mut pair.client, b"moved"), late] {
+        let now = pair.now;
+        assert_eq!(pair.server.handle_datagram(now, &mut datagram).count(), 1);
+        assert_eq!(pair.server.connection_id(), Some(&*ids[1]));
+    }
+    assert_eq!(request(&mut pair, 9).len(), 2);
+    assert!(pair.server.connection_ids().all(|id| id != first));
+    assert_eq!(pair.server.connection_ids().count(), 5);
+}
+
+#[test]
+fn nobody_else_uses_an_id_up() {
+    let [_, configs] = with_ids(Some(4), Some(8));
+    let mut pair = Pair::new(configs);
+    pair.run(perfect);
+    let first = pair.server.connection_id().unwrap().to_vec();
+    let ids = request(&mut pair, 4);
+    pair.client.outgoing.set_connection_id(&ids[3]);
+    let mut forged = sealed(&mut pair.client, b"forged");
+    *forged.last_mut().unwrap() ^= 1;
+    let now = pair.now;
+    assert_eq!(pair.server.handle_datagram(now, &mut forged).count(), 0);
+    assert_eq!(pair.server.connection_id(), Some(&*first));
+}
+
+#[test]
+fn where_no_spare_ids_are_allowed_a_request_is_answered_with_none() {
+    let [_, (client, server)] = with_ids(Some(4), Some(8));
+    let mut pair = Pair::new((client, server.with_max_spare_connection_ids(0)));
+    pair.run(perfect);
+    assert_eq!(request(&mut pair, 3), Vec::<Vec<u8>>::new());
 }
 
 #[test]

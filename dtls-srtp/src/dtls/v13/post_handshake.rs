@@ -1,7 +1,6 @@
 //! What goes on after a handshake: the rest of its last flight, KeyUpdates, and their ACKs
 //! ([RFC 9147 §5.8.4, §8](https://www.rfc-editor.org/rfc/rfc9147#section-8)).
 
-use std::mem;
 use std::time::{Duration, Instant};
 
 use super::session::Session;
@@ -28,8 +27,8 @@ pub(crate) struct PostHandshake {
     pub(crate) acks: Acks,
     /// A KeyUpdate that is to be sent as soon as the flight is acknowledged.
     wanted: Option<KeyUpdate>,
-    /// Whether the peer has asked for connection ids, and is owed an answer.
-    ids_requested: bool,
+    /// How many connection ids the peer has asked for, if it is owed an answer.
+    ids_requested: Option<u8>,
     /// Whether the flight is a KeyUpdate that is not acknowledged yet.
     updating: bool,
     /// When the handshake ended.
@@ -45,9 +44,11 @@ const MAX_EPOCH: u64 = u16::MAX as u64;
 pub(crate) struct Keys<'s> {
     pub(crate) now: Instant,
     pub(crate) crypto: &'s Crypto,
+    pub(crate) max_spare_ids: u8,
     pub(crate) session: &'s mut Session,
     pub(crate) outgoing: &'s mut Outgoing,
     pub(crate) incoming: &'s mut Incoming,
+    pub(crate) ids_event: &'s mut bool,
 }
 
 impl PostHandshake {
@@ -68,7 +69,7 @@ impl PostHandshake {
             flight,
             acks,
             wanted: None,
-            ids_requested: false,
+            ids_requested: None,
             updating: false,
             since,
         }
@@ -124,9 +125,11 @@ impl PostHandshake {
                 Ok(())
             }
             HandshakeType::RequestConnectionId if keys.incoming.connection_id().is_some() => {
-                parse_request_connection_id(message.body)?;
-                self.ids_requested = true;
-                self.start_next(keys.outgoing);
+                let count = parse_request_connection_id(message.body)?;
+                // "Endpoints MUST NOT send a RequestConnectionId message when an existing request
+                // is still unfulfilled": one who does is answered once.
+                self.ids_requested = self.ids_requested.max(Some(count));
+                self.start_next(keys);
                 Ok(())
             }
             // We do not resume sessions.
@@ -166,19 +169,30 @@ impl PostHandshake {
     }
 
     /// Sends what waits for its turn: one message at a time.
-    fn start_next(&mut self, outgoing: &Outgoing) {
+    fn start_next(&mut self, keys: &mut Keys<'_>) {
         let may_send = self.flight.was_acknowledged() && self.flight.has_sequence_numbers();
-        if may_send && mem::take(&mut self.ids_requested) {
-            // "An endpoint MAY handle requests which it considers excessive by responding with a
-            // NewConnectionId message containing fewer than num_cids CIDs, including no CIDs at
-            // all": one is enough for a peer that we do not see move.
-            self.flight.start(Answer::Expected);
-            let (epoch, kind) = (outgoing.newest_epoch(), HandshakeType::NewConnectionId);
-            self.flight.untranscribed(epoch, kind, |buf| {
-                NewConnectionId::write(buf, [].into_iter(), ConnectionIdUsage::Spare);
-            });
+        if may_send && let Some(wanted) = self.ids_requested.take() {
+            self.send_ids(wanted, keys);
         }
-        self.start_update(outgoing);
+        self.start_update(keys.outgoing);
+    }
+
+    /// "Endpoints SHOULD respond to RequestConnectionId by sending a NewConnectionId with usage
+    /// "cid_spare" containing num_cids CIDs as soon as possible ... An endpoint MAY handle requests
+    /// which it considers excessive by responding with a NewConnectionId message containing fewer
+    /// than num_cids CIDs, including no CIDs at all" (§9).
+    fn send_ids(&mut self, wanted: u8, keys: &mut Keys<'_>) {
+        let random = keys.crypto.handshake.secure_random;
+        let fill = |bytes: &mut [u8]| random.fill(bytes).is_ok();
+        let fresh = keys.incoming.add_connection_ids(wanted, keys.max_spare_ids, fill);
+        *keys.ids_event |= fresh > 0;
+        self.flight.start(Answer::Expected);
+        let (epoch, kind) = (keys.outgoing.newest_epoch(), HandshakeType::NewConnectionId);
+        let known = keys.incoming.connection_ids().count();
+        let ids = keys.incoming.connection_ids().skip(known - fresh);
+        self.flight.untranscribed(epoch, kind, |buf| {
+            NewConnectionId::write(buf, ids, ConnectionIdUsage::Spare);
+        });
     }
 
     /// "implementations MUST NOT send KeyUpdate ... if an earlier message of the same type has not
@@ -210,7 +224,7 @@ impl PostHandshake {
             keys.outgoing.drop_handshake_keys();
             keys.incoming.drop_handshake_keys();
         }
-        self.start_next(keys.outgoing);
+        self.start_next(keys);
         Ok(())
     }
 }
