@@ -383,7 +383,8 @@ impl Config {
     }
 
     /// Tells `log` the secrets of each connection, so that Wireshark and its like can read what
-    /// was recorded of it. Whoever reads the log can too. Default: none.
+    /// was recorded of it; after each KeyUpdate the new one too. Whoever reads the log can read the
+    /// connection. Default: none.
     #[must_use]
     pub fn with_key_log(mut self, log: Arc<dyn KeyLog>) -> Self {
         self.settings().key_log = Some(log);

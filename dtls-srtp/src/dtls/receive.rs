@@ -420,6 +420,7 @@ impl Connection {
             now: self.now,
             crypto: &self.settings.crypto,
             max_spare_ids: self.settings.max_spare_connection_ids,
+            key_log: self.settings.key_log.as_deref(),
             session,
             outgoing: &mut self.outgoing,
             incoming: &mut self.incoming,
@@ -519,7 +520,7 @@ impl Connection {
     /// its flight, and the other side's was answered. In DTLS 1.3 the client's flight waits for
     /// an ACK, which the server owes.
     fn established(&mut self, handshake: Handshake) -> Phase {
-        let Handshake { mut inbox, mut flight, mut acks, .. } = handshake;
+        let Handshake { mut inbox, mut flight, mut acks, client_random, .. } = handshake;
         let rest = match (inbox.version(), self.role) {
             (Some(Version::Dtls13), role) => {
                 inbox.answered();
@@ -528,7 +529,8 @@ impl Connection {
                     self.outgoing.drop_handshake_keys();
                     acks.send_by(self.now);
                 }
-                let post = PostHandshake::new(role, inbox, flight, acks, self.now);
+                let client_random = self.settings.key_log.as_ref().map(|_| client_random.into());
+                let post = PostHandshake::new(role, inbox, flight, acks, self.now, client_random);
                 Rest::PostHandshake(Box::new(post))
             }
             (_, Role::Server) => {

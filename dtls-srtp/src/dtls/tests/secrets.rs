@@ -44,6 +44,47 @@ fn both_sides_log_the_same_secrets() {
 }
 
 #[test]
+fn both_sides_log_the_secrets_after_each_key_update() {
+    let logs = [(); 2].map(|()| Arc::new(Lines::default()));
+    let (client, server) = configs_1_3();
+    let client = client.with_key_log(logs[0].clone());
+    let server = server.with_key_log(logs[1].clone());
+    let mut pair = Pair::new((client, server));
+    pair.run(perfect);
+    let before = logs[0].0.lock().unwrap().clone();
+    let now = pair.now;
+    assert!(pair.client.update_keys(now, KeyUpdate::Requested));
+    pair.run(perfect);
+    let now = pair.now;
+    assert!(pair.server.update_keys(now, KeyUpdate::NotRequested));
+    pair.run(perfect);
+    pair.assert_data_flows();
+
+    let sorted = |log: Arc<Lines>| {
+        let mut lines = log.0.lock().unwrap().split_off(before.len());
+        lines.sort();
+        lines
+    };
+    let [client, server] = logs.map(sorted);
+    assert_eq!(client, server);
+    let words: Vec<Vec<_>> = client.iter().map(|line| line.split(' ').collect()).collect();
+    assert_eq!(
+        words.iter().map(|line| line[0]).collect::<Vec<_>>(),
+        ["CLIENT_TRAFFIC_SECRET_1", "SERVER_TRAFFIC_SECRET_1", "SERVER_TRAFFIC_SECRET_2"]
+    );
+    // Of the same connection, and what follows from the secret before.
+    assert!(words.iter().all(|line| before[0].split(' ').nth(1) == Some(line[1])));
+    let suite = *pair.client.settings.suites_1_3.first().unwrap();
+    let secret_0 = before.iter().find_map(|line| line.strip_prefix("CLIENT_TRAFFIC_SECRET_0 "));
+    let hex = secret_0.unwrap().split(' ').nth(1).unwrap();
+    let bytes: Vec<_> =
+        (0..32).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect();
+    let secret_1 = v13::key_schedule::TrafficSecret::from_bytes(suite, &bytes).next();
+    let hex: String = secret_1.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, words[0][2]);
+}
+
+#[test]
 fn a_context_that_is_absent_is_an_empty_one_in_1_3_only() {
     for (configs, same) in [(configs(), false), (configs_1_3(), true)] {
         let mut pair = Pair::new(configs);

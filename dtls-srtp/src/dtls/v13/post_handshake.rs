@@ -3,12 +3,14 @@
 
 use std::time::{Duration, Instant};
 
+use super::key_schedule::TrafficSecret;
 use super::session::Session;
 use crate::crypto::Crypto;
 use crate::dtls::acks::Acks;
 use crate::dtls::epoch::Epoch;
 use crate::dtls::flight::{Answer, Flight};
 use crate::dtls::incoming::Incoming;
+use crate::dtls::key_log::{self, KeyLog};
 use crate::dtls::message::post_handshake::{
     ConnectionIdUsage, KeyUpdate, NewConnectionId, check_new_session_ticket,
     parse_request_connection_id,
@@ -33,6 +35,8 @@ pub(crate) struct PostHandshake {
     updating: bool,
     /// When the handshake ended.
     since: Instant,
+    /// What a key log calls the connection, if there is one.
+    client_random: Option<Box<[u8; 32]>>,
 }
 
 /// "In order to allow implementations to store epochs in a 16-bit value, MAY choose to enforce an
@@ -45,6 +49,7 @@ pub(crate) struct Keys<'s> {
     pub(crate) now: Instant,
     pub(crate) crypto: &'s Crypto,
     pub(crate) max_spare_ids: u8,
+    pub(crate) key_log: Option<&'s dyn KeyLog>,
     pub(crate) session: &'s mut Session,
     pub(crate) outgoing: &'s mut Outgoing,
     pub(crate) incoming: &'s mut Incoming,
@@ -62,6 +67,7 @@ impl PostHandshake {
         flight: Flight,
         acks: Acks,
         since: Instant,
+        client_random: Option<Box<[u8; 32]>>,
     ) -> Self {
         Self {
             role,
@@ -72,6 +78,7 @@ impl PostHandshake {
             ids_requested: None,
             updating: false,
             since,
+            client_random,
         }
     }
 
@@ -102,7 +109,9 @@ impl PostHandshake {
                     return Err(HandshakeError::UnexpectedMessage);
                 }
                 keys.session.receiving = keys.session.receiving.next();
-                let opener = keys.session.receiving.opener(keys.crypto, epoch)?;
+                let secret = &keys.session.receiving;
+                self.log(false, epoch, secret, keys.key_log);
+                let opener = secret.opener(keys.crypto, epoch)?;
                 keys.incoming.set_application_keys(keys.now, opener);
                 // One of ours that is on its way answers the peer's as well.
                 if update == KeyUpdate::Requested && !self.updating {
@@ -138,6 +147,19 @@ impl PostHandshake {
             }
             _ => Err(HandshakeError::UnexpectedMessage),
         }
+    }
+
+    /// Tells a key log the secret of a new epoch. [RFC 9850 §2.1](https://www.rfc-editor.org/rfc/rfc9850)
+    /// has names for epoch 3 only, `…_0`. Those after it are counted on from there, as the key
+    /// schedule counts them: who does not know them ignores the lines and derives the secrets, and
+    /// who joins a recording late needs them.
+    fn log(&self, sending: bool, epoch: u64, secret: &TrafficSecret, log: Option<&dyn KeyLog>) {
+        let (Some(log), Some(client_random)) = (log, &self.client_random) else { return };
+        let is_client = (self.role == Role::Client) == sending;
+        let side = if is_client { "CLIENT" } else { "SERVER" };
+        let number = epoch.saturating_sub(Epoch::APPLICATION.0);
+        let label = format!("{side}_TRAFFIC_SECRET_{number}");
+        key_log::log(log, &label, client_random, secret.bytes());
     }
 
     /// Sends a KeyUpdate, as soon as it may be.
@@ -217,7 +239,9 @@ impl PostHandshake {
             self.updating = false;
             keys.session.sending = keys.session.sending.next();
             let Epoch(epoch) = keys.outgoing.newest_epoch();
-            let sealer = keys.session.sending.sealer(keys.crypto, epoch + 1)?;
+            let secret = &keys.session.sending;
+            self.log(true, epoch + 1, secret, keys.key_log);
+            let sealer = secret.sealer(keys.crypto, epoch + 1)?;
             keys.outgoing.set_application_keys(sealer);
         } else {
             // The server has all of the handshake, and nothing more comes under its keys.
