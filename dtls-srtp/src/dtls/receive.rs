@@ -1,5 +1,7 @@
 //! What comes from the peer: datagrams, their records, and what is in them.
 
+mod ack;
+
 use std::mem;
 use std::time::{Duration, Instant};
 
@@ -7,7 +9,6 @@ use super::acks::Acks;
 use super::alert::{Alert, AlertDescription};
 use super::codec::Reader;
 use super::epoch::Epoch;
-use super::flight::Acknowledged;
 use super::handshake::{Handshake, State, Step};
 use super::incoming::{self, Opened};
 use super::message::{Fragment, HandshakeType};
@@ -15,7 +16,7 @@ use super::reassembly::Inserted;
 use super::record::{ContentType, Header};
 use super::v13::post_handshake::{Keys, PostHandshake};
 use super::v13::record::Record;
-use super::v13::{self, RecordNumber, ack};
+use super::v13::{self, RecordNumber};
 use super::{
     CloseReason, Closed, Connection, HandshakeError, KeyUpdate, LastFlight, LossReaction, Phase,
     Rest, Role, Version,
@@ -306,29 +307,6 @@ impl Connection {
             if handshake.inbox.version() == Some(Version::Dtls13))
     }
 
-    /// Says what came of a flight of which something is missing
-    /// ([RFC 9147 §7.1](https://www.rfc-editor.org/rfc/rfc9147#section-7.1)): at once if there is
-    /// a gap, else if the rest does not follow.
-    fn acknowledge_part(&mut self, new: bool) {
-        let timing = self.timing();
-        let Phase::Handshaking(handshake) = &mut self.phase else { return };
-        // "1/4 the current retransmit timer value", which has grown with the losses before this one
-        // if all waits for timers.
-        let delay = match self.settings.loss_reaction {
-            LossReaction::Immediate => timing.initial / 4,
-            LossReaction::Timer => handshake.flight.timeout(timing) / 4,
-        };
-        if handshake.inbox.version() != Some(Version::Dtls13) || handshake.acks.is_empty() {
-            return;
-        }
-        let at_once = self.settings.loss_reaction == LossReaction::Immediate;
-        if new && at_once && handshake.inbox.has_gap() {
-            handshake.acks.send_by(self.now);
-        } else if new {
-            handshake.acks.send_after(self.now, delay);
-        }
-    }
-
     /// A handshake message after a handshake of DTLS 1.2: a repetition that shows that our last
     /// flight is lost, or a wish to negotiate again.
     fn handle_late_message(&mut self, epoch: Epoch, fragment: Fragment<'_>) {
@@ -361,49 +339,6 @@ impl Connection {
             && flight.repeat(self.now, timing)
         {
             self.stats.flights_retransmitted += 1;
-        }
-    }
-
-    /// Takes an ACK.
-    fn handle_ack(&mut self, epoch: Epoch, body: &[u8]) {
-        let timing = self.timing();
-        let version = match &self.phase {
-            Phase::Handshaking(handshake) => handshake.inbox.version(),
-            Phase::Established { rest: Rest::PostHandshake(_), .. } => Some(Version::Dtls13),
-            _ => None,
-        };
-        let forged = epoch == Epoch::PLAINTEXT && !matches!(self.phase, Phase::Handshaking(_));
-        let (Ok(numbers), Some(Version::Dtls13), false) = (ack::parse(body), version, forged)
-        else {
-            self.stats.records_dropped += 1;
-            return;
-        };
-        // "During the handshake, ACK records MUST be sent with an epoch which is equal to or higher
-        // than the record which is being acknowledged": after it, the two directions count their
-        // epochs apart.
-        let mut numbers = numbers.peekable();
-        let beyond = epoch < Epoch::APPLICATION
-            && ack::parse(body).is_ok_and(|mut all| all.any(|n| n.epoch > epoch.0));
-        if beyond {
-            self.fail(HandshakeError::IllegalParameter);
-            return;
-        }
-        if numbers.peek().is_none() && epoch == Epoch::PLAINTEXT {
-            self.stats.records_dropped += 1;
-            return;
-        }
-        let Some((flight, _)) = self.phase.sending() else { return };
-        match flight.acknowledge(self.now, numbers, timing) {
-            Acknowledged::Waiting => (),
-            Acknowledged::Retransmit => self.stats.flights_retransmitted += 1,
-            Acknowledged::All => self.flight_acknowledged(),
-        }
-    }
-
-    fn flight_acknowledged(&mut self) {
-        let done = self.post_handshake(|post, keys| post.flight_acknowledged(keys));
-        if let Err(error) = done {
-            self.fail(error);
         }
     }
 
