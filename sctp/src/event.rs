@@ -43,6 +43,10 @@ pub enum CloseReason {
     AbortedByPeer {
         /// The first cause that it gave.
         cause: Option<ErrorCause>,
+        /// What its application said with a user-initiated abort
+        /// ([RFC 9260 §9.1](https://www.rfc-editor.org/rfc/rfc9260#section-9.1)), 256 bytes of it
+        /// at most; empty when it said nothing.
+        reason: String,
     },
     /// The peer did not answer the handshake.
     NotAnswered,
@@ -57,9 +61,14 @@ impl fmt::Display for CloseReason {
         match self {
             Self::Shutdown => f.write_str("the association was shut down"),
             Self::Aborted => f.write_str("we aborted the association"),
-            Self::AbortedByPeer { cause: None } => f.write_str("the peer aborted the association"),
-            Self::AbortedByPeer { cause: Some(cause) } => {
+            Self::AbortedByPeer { cause: None, .. } => {
+                f.write_str("the peer aborted the association")
+            }
+            Self::AbortedByPeer { cause: Some(cause), reason } if reason.is_empty() => {
                 write!(f, "the peer aborted the association: {cause}")
+            }
+            Self::AbortedByPeer { cause: Some(cause), reason } => {
+                write!(f, "the peer aborted the association: {cause}, {reason:?}")
             }
             Self::NotAnswered => f.write_str("the peer did not answer the handshake"),
             Self::TimedOut => f.write_str("the peer has not acknowledged anything for too long"),

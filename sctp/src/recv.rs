@@ -49,6 +49,8 @@ pub(crate) struct Receiver {
     sack: SackDue,
     /// Packets with DATA since the last SACK.
     packets: u32,
+    /// A SACK was sent in this association.
+    acknowledged: bool,
     /// Streams with messages that the application has not been told of.
     readable: VecDeque<u16>,
     /// Messages with this payload protocol identifier are kept apart.
@@ -103,6 +105,7 @@ impl Receiver {
             sack_delay: config.sack_delay,
             sack: SackDue::No,
             packets: 0,
+            acknowledged: false,
             readable: VecDeque::new(),
             control_ppid,
             control: VecDeque::new(),
@@ -122,6 +125,7 @@ impl Receiver {
         }
         self.sack = SackDue::No;
         self.packets = 0;
+        self.acknowledged = false;
     }
 
     pub(crate) const fn cumulative(&self) -> Tsn {
@@ -264,8 +268,9 @@ impl Receiver {
         self.window.packet(now, rtt.unwrap_or(USUAL_RTT), self.ready, held);
         match self.sack {
             SackDue::Now => {}
-            // Every second packet.
-            _ if self.packets >= 2 => self.sack = SackDue::Now,
+            // Every second packet, and the first one of all: §5.1, "the endpoint MUST immediately
+            // respond with a SACK chunk to acknowledge the DATA chunk".
+            _ if self.packets >= 2 || !self.acknowledged => self.sack = SackDue::Now,
             SackDue::No => self.sack = SackDue::At(now + self.sack_delay),
             SackDue::At(_) => {}
         }
@@ -327,6 +332,7 @@ impl Receiver {
         self.map.clear_duplicates();
         self.sack = SackDue::No;
         self.packets = 0;
+        self.acknowledged = true;
         true
     }
 

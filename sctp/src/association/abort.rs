@@ -78,8 +78,18 @@ impl Association {
         if self.state == State::Closed {
             return;
         }
-        let cause = error_cause::parse(chunk.value).next().map(|(cause, _)| cause);
-        self.close(CloseReason::AbortedByPeer { cause });
+        let mut causes = error_cause::parse(chunk.value);
+        let (cause, reason) = match causes.next() {
+            // §9.1: "the Upper Layer Abort Reason SHOULD be made available to the upper layer."
+            Some((cause @ ErrorCause::UserInitiatedAbort, information)) => {
+                let len = information.len().min(MAX_REASON);
+                let reason = information.get(..len).unwrap_or_default();
+                (Some(cause), String::from_utf8_lossy(reason).into_owned())
+            }
+            Some((cause, _)) => (Some(cause), String::new()),
+            None => (None, String::new()),
+        };
+        self.close(CloseReason::AbortedByPeer { cause, reason });
     }
 
     /// ERROR (§3.3.10).
@@ -96,27 +106,32 @@ impl Association {
     pub(crate) fn handle_out_of_the_blue(&mut self, packet: &Packet<'_>) {
         self.count_drop();
         let tag = packet.verification_tag();
-        let mut reply = Reply::Abort { tag, flags: REFLECTED, cause: None };
-        for chunk in packet.chunks() {
-            match chunk.kind {
-                // 2, 4, 6, 7: an answer could go round for ever.
-                ChunkType::Abort
-                | ChunkType::ShutdownComplete
-                | ChunkType::CookieAck
-                | ChunkType::InitAck => return,
-                ChunkType::Error
-                    if error_cause::parse(chunk.value)
-                        .any(|(cause, _)| cause == ErrorCause::StaleCookie) =>
-                {
-                    return;
-                }
-                // 5.
-                ChunkType::ShutdownAck => {
-                    reply = Reply::ShutdownComplete { tag, flags: REFLECTED };
-                }
-                _ => {}
-            }
+        let has = |kind| packet.chunks().any(|chunk| chunk.kind == kind);
+        let stale_cookie = |chunk: Chunk<'_>| {
+            chunk.kind == ChunkType::Error
+                && error_cause::parse(chunk.value)
+                    .any(|(cause, _)| cause == ErrorCause::StaleCookie)
+        };
+        // 2.
+        if has(ChunkType::Abort) {
+            return;
         }
+        let reply = if has(ChunkType::ShutdownAck) {
+            // 5.
+            Reply::ShutdownComplete { tag, flags: REFLECTED }
+        } else if has(ChunkType::ShutdownComplete)
+            || has(ChunkType::CookieAck)
+            || packet.chunks().any(stale_cookie)
+        {
+            // 6, 7.
+            return;
+        } else {
+            // 8.
+            Reply::Abort { tag, flags: REFLECTED, cause: None }
+        };
         self.owe(reply);
     }
 }
+
+/// How much of the peer's reason is kept, in bytes.
+const MAX_REASON: usize = 256;

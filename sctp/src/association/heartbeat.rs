@@ -59,6 +59,10 @@ impl Association {
             return;
         }
         self.heartbeat.timer = None;
+        // §8.3: heartbeats end with the first SHUTDOWN or SHUTDOWN ACK, which has a timer itself.
+        if !self.state.may_send() {
+            return;
+        }
         let open = self.heartbeat.sent_at.take().is_some();
         // Data that is outstanding asks the same question.
         if !self.send.is_idle() {

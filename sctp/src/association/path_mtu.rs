@@ -75,6 +75,10 @@ impl Association {
             return;
         }
         self.path_mtu.timer = None;
+        // §8.3 of RFC 9260: no HEARTBEAT once SHUTDOWN was sent.
+        if !self.state.may_send() {
+            return;
+        }
         if self.path_mtu.size == 0 {
             return self.start_search_again(now);
         }

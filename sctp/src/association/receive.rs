@@ -41,6 +41,7 @@ impl Association {
         self.traffic.packets_received += 1;
         self.traffic.bytes_received += datagram.len() as u64;
         self.heartbeat.heard(now);
+        self.heard_while_shutting_down(now);
 
         let mut data = false;
         for chunk in packet.chunks() {
@@ -70,6 +71,8 @@ impl Association {
                 // §6.10: never bundled; §8.5.1 A: the tag is zero.
                 if tag == 0 && packet.chunks().nth(1).is_none() {
                     self.handle_init(now, first);
+                } else if tag != 0 && self.state == State::Closed {
+                    self.handle_out_of_the_blue(packet);
                 } else {
                     self.count_drop();
                 }
@@ -119,19 +122,23 @@ impl Association {
             ChunkType::Sack => self.take_sack(now, chunk),
             ChunkType::InitAck => self.handle_init_ack(now, chunk),
             ChunkType::CookieAck => self.handle_cookie_ack(now),
+            // The packet has our tag: one that is said to be reflected does not fit (§8.5.1 B).
+            ChunkType::Abort if chunk.flags & REFLECTED == 0 => self.handle_abort(chunk),
             // Processed as the first chunk; elsewhere they are not allowed.
-            ChunkType::CookieEcho | ChunkType::Init | ChunkType::Pad => {}
+            ChunkType::CookieEcho
+            | ChunkType::Init
+            | ChunkType::ShutdownComplete
+            | ChunkType::Abort
+            | ChunkType::Pad => {}
             ChunkType::Heartbeat => {
                 if self.state.is_up() {
                     self.handle_heartbeat(chunk);
                 }
             }
             ChunkType::HeartbeatAck => self.handle_heartbeat_ack(now, chunk),
-            ChunkType::Abort => self.handle_abort(chunk),
             ChunkType::Error => self.handle_error(chunk),
             ChunkType::Shutdown => self.handle_shutdown(now, chunk),
             ChunkType::ShutdownAck => self.handle_shutdown_ack(),
-            ChunkType::ShutdownComplete => self.handle_shutdown_complete(),
             ChunkType::ReConfig => self.handle_re_config(now, chunk),
             ChunkType::ForwardTsn | ChunkType::IForwardTsn => self.take_forward_tsn(now, chunk),
             ChunkType::Unknown(kind) => {
@@ -185,7 +192,8 @@ impl Association {
 
     /// SACK (§6.2.1).
     fn take_sack(&mut self, now: Instant, chunk: &Chunk<'_>) {
-        if !self.state.is_up() {
+        // §6: in any other state it is discarded.
+        if !self.state.may_send() {
             return;
         }
         let Some(sack) = Sack::parse(chunk) else { return };

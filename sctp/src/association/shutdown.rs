@@ -78,6 +78,17 @@ impl Association {
         }
     }
 
+    /// A packet of the peer came: after our SHUTDOWN it may take its time to deliver what it has
+    /// queued. §9.2: "The reception of any packet from its peer … SHOULD clear the endpoint's
+    /// retransmission count and restart the T2-shutdown timer".
+    #[inline]
+    pub(crate) fn heard_while_shutting_down(&mut self, now: Instant) {
+        if self.state == State::ShutdownSent && self.shutdown.timer.is_some() {
+            self.errors = 0;
+            self.shutdown.timer = Some(now + self.send.rto.current());
+        }
+    }
+
     /// Data came after our SHUTDOWN: it is sent again with the SACK.
     pub(crate) fn repeat_shutdown(&mut self) {
         if self.state == State::ShutdownSent {

@@ -102,7 +102,7 @@ impl Association {
             State::CookieEchoed => self.pending.cookie_echo.then_some(now),
             state => {
                 if self.pending.any()
-                    || self.path_mtu.due
+                    || (self.path_mtu.due && state.may_send())
                     || self.recv.sack_is_due()
                     || self.reset_is_due()
                 {
@@ -191,7 +191,7 @@ impl Association {
     /// the least packet size, and a packet ends when the next one may not fit.
     fn write_bundle(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize) -> bool {
         let head = buf.len();
-        if self.path_mtu.due && !self.pending.any() && self.state.is_up() {
+        if self.path_mtu.due && !self.pending.any() && self.state.may_send() {
             self.write_probe(now, buf, head - packet::HEADER_LEN);
             return true;
         }

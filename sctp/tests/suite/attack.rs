@@ -159,7 +159,7 @@ fn a_sack_for_what_was_never_sent_ends_the_association() {
 
 #[test]
 fn impossible_counts_and_lengths_are_passed_over() {
-    let (mut pair, Secrets { tag_a, tag_z, tsn_a }) = overheard(&plain());
+    let (mut pair, Secrets { tag_a, tag_z, tsn_a, .. }) = overheard(&plain());
     let mut sack = tsn_a.wrapping_sub(1).to_be_bytes().to_vec();
     sack.extend([0, 1, 0, 0, 0xff, 0xff, 0xff, 0xff]);
     pair.a.handle_datagram(pair.now, &packet(tag_a, &chunk(3, 0, &sack)));

@@ -1,6 +1,6 @@
 //! RFC 9260 §6: user data.
 
-use crate::pair::{Side, chart, connected, message, ms, plain};
+use crate::pair::{Side, acquainted, chart, connected, message, ms, plain};
 use bytes::Bytes;
 use peerless_sctp::{CloseReason, Event, Order, Outgoing, Reliability, SendError, State};
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn lose(numbers: &'static [usize]) -> Option<crate::pair::Filter> {
 #[test]
 fn a_single_packet_is_acknowledged_after_the_delay() {
     // §6.2. A → DATA → Z, 200 ms, Z → SACK → A
-    let mut pair = connected(&plain());
+    let mut pair = acquainted(&plain());
     pair.log = Some(Vec::new());
     let start = pair.now;
     pair.a.send(start, message(0, 10, 1)).unwrap();
@@ -55,7 +55,7 @@ fn small_messages_share_a_packet() {
 
 #[test]
 fn a_sack_goes_along_with_data() {
-    let mut pair = connected(&plain());
+    let mut pair = acquainted(&plain());
     pair.log = Some(Vec::new());
     pair.a.send(pair.now, message(0, 10, 1)).unwrap();
     pair.run(ms(15));

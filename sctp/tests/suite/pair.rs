@@ -280,6 +280,21 @@ pub(crate) fn connected(config: &Config) -> Pair<Association> {
     pair
 }
 
+/// A client and a server that have sent each other a message: the first one is acknowledged without
+/// delay (§5.1), all later ones as §6.2 says.
+pub(crate) fn acquainted(config: &Config) -> Pair<Association> {
+    let mut pair = connected(config);
+    for side in [&mut pair.a, &mut pair.z] {
+        side.send(pair.now, message(99, 1, 1)).unwrap();
+    }
+    pair.run(ms(300));
+    for side in [&mut pair.a, &mut pair.z] {
+        assert!(side.read(99).is_some());
+        while side.poll_event().is_some() {}
+    }
+    pair
+}
+
 pub(crate) fn message(stream: u16, len: usize, fill: u8) -> Outgoing {
     Outgoing::new(stream, 53, Bytes::from(vec![fill; len]))
 }
@@ -344,8 +359,9 @@ pub(crate) struct Secrets {
     /// The tags that packets to A and to Z carry.
     pub(crate) tag_a: u32,
     pub(crate) tag_z: u32,
-    /// The number of A's first DATA chunk.
+    /// The numbers of A's first DATA chunk and of Z's.
     pub(crate) tsn_a: u32,
+    pub(crate) tsn_z: u32,
 }
 
 /// A connected pair, and what was to be learnt from its packets.
@@ -357,6 +373,7 @@ pub(crate) fn overheard(config: &Config) -> (Pair<Association>, Secrets) {
     let log = pair.log.take().unwrap();
     let word =
         |index: usize, at: usize| u32::from_be_bytes(log[index].1[at..at + 4].try_into().unwrap());
-    let secrets = Secrets { tag_a: word(0, 16), tag_z: word(1, 16), tsn_a: word(0, 28) };
+    let secrets =
+        Secrets { tag_a: word(0, 16), tag_z: word(1, 16), tsn_a: word(0, 28), tsn_z: word(1, 28) };
     (pair, secrets)
 }
