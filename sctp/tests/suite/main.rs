@@ -5,17 +5,22 @@
     reason = "helpers of tests, which clippy.toml exempts only inside test functions"
 )]
 
+mod arrival;
 mod attack;
+mod blue;
 mod bulk;
 mod channels;
+mod collisions;
 mod conformance;
 mod contract;
 mod data;
 mod ending;
+mod failure;
 mod faults;
 mod handover;
 mod handshake;
 mod interleaving;
+mod lone;
 #[path = "../path/ours.rs"]
 mod ours;
 mod pair;
@@ -24,6 +29,7 @@ mod path;
 mod path_mtu;
 mod refusals;
 mod reset;
+mod shutdown;
 mod snap;
 mod streaming;
 mod throughput;

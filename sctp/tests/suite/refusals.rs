@@ -5,7 +5,13 @@ use peerless_sctp::{CloseReason, Event, State};
 use std::time::Duration;
 
 /// The value of an INIT or INIT ACK, with parameters.
-fn init(tag: u32, a_rwnd: u32, outbound: u16, inbound: u16, parameters: &[u8]) -> Vec<u8> {
+pub(crate) fn init(
+    tag: u32,
+    a_rwnd: u32,
+    outbound: u16,
+    inbound: u16,
+    parameters: &[u8],
+) -> Vec<u8> {
     let mut value = tag.to_be_bytes().to_vec();
     value.extend(a_rwnd.to_be_bytes());
     value.extend(outbound.to_be_bytes());
@@ -16,7 +22,7 @@ fn init(tag: u32, a_rwnd: u32, outbound: u16, inbound: u16, parameters: &[u8]) -
 }
 
 /// The first error cause of an ABORT, with its information.
-fn cause(packet: &[u8]) -> (u16, Vec<u8>) {
+pub(crate) fn cause(packet: &[u8]) -> (u16, Vec<u8>) {
     assert_eq!(packet[12], 6, "an ABORT");
     let len = usize::from(u16::from_be_bytes([packet[18], packet[19]]));
     (u16::from_be_bytes([packet[16], packet[17]]), packet[20..16 + len].to_vec())
