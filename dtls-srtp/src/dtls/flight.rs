@@ -56,6 +56,8 @@ pub(crate) struct Flight {
     retransmissions: u32,
     /// Whether it is to be sent once more when it is sent.
     twice: bool,
+    /// Whether the timer has expired since something was claimed.
+    doubted: bool,
     timeout: Duration,
     deadline: Option<Instant>,
 }
@@ -75,6 +77,8 @@ struct Piece {
     due: bool,
     /// When it was last sent, and as which of the flight's records.
     sent: Option<(Instant, u32)>,
+    /// Whether an ACK without protection has named it, as anybody could have.
+    claimed: bool,
 }
 
 /// What a record carried.
@@ -165,7 +169,9 @@ impl Flight {
 
     fn push(&mut self, part: Part, len: usize) {
         self.sending.get_or_insert(self.pieces.len());
-        self.pieces.push(Piece { part: self.parts.len(), range: 0..len, due: true, sent: None });
+        let range = 0..len;
+        let index = self.parts.len();
+        self.pieces.push(Piece { part: index, range, due: true, sent: None, claimed: false });
         self.parts.push(part);
     }
 
@@ -384,7 +390,7 @@ impl Flight {
     fn was_written(&mut self, now: Instant, index: usize, len: usize) {
         let Some(piece) = self.pieces.get_mut(index) else { return };
         let rest = piece.range.start + len..piece.range.end;
-        let rest = Piece { part: piece.part, range: rest, due: true, sent: piece.sent };
+        let rest = Piece { range: rest, due: true, ..piece.clone() };
         piece.range.end = rest.range.start;
         piece.due = false;
         piece.sent = Some((now, self.records));

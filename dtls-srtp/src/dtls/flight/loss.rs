@@ -30,6 +30,7 @@ impl Flight {
         self.twice = self.retransmissions > 1 && timing.reaction == LossReaction::Immediate;
         self.timeout = (self.timeout * 2).min(timing.max);
         self.deadline = self.acknowledged.then(|| now + self.timeout);
+        self.doubt_claims();
         self.send_again(|_| true);
         Timeout::Retransmit
     }
@@ -54,22 +55,36 @@ impl Flight {
     /// Sends the flight again because the peer repeats its own, unless that was on its way before
     /// ours arrived: half of the first timer is three quarters of a round trip.
     pub(crate) fn repeat(&mut self, now: Instant, timing: Timing) -> bool {
+        let is_late = self.sent.is_some_and(|at| now >= at + timing.initial / 2);
         let repeats = match timing.reaction {
-            LossReaction::Immediate => self.sent.is_some_and(|at| now >= at + timing.initial / 2),
-            // Nothing else makes the last one go again.
-            LossReaction::Timer => self.answer == Answer::Last && self.sent.is_some(),
+            LossReaction::Immediate => is_late,
+            // Nothing else makes the last one go again, nor what the peer is said to have.
+            LossReaction::Timer => {
+                let claimed = self.pieces.iter().any(|piece| piece.claimed);
+                self.answer == Answer::Last && self.sent.is_some() || claimed && is_late
+            }
         };
-        repeats && !self.is_sending() && self.send_again(|_| true)
+        if !repeats || self.is_sending() {
+            return false;
+        }
+        self.drop_claims();
+        self.send_again(|_| true)
     }
 
     /// Takes an ACK ([RFC 9147 §7.2](https://www.rfc-editor.org/rfc/rfc9147#section-7.2)): what it
     /// names is never sent again, and what got lost is sent at once. That is what was sent before
     /// something that arrived, or so long ago (three quarters of a round trip) that the ACK would
     /// have named it.
+    ///
+    /// If it is not `proved` that the peer has sent it, what it names is only said to have arrived:
+    /// it is left out for as long as that may be true, and the timer runs on. Who forges ACKs would
+    /// otherwise keep a lost hello from ever coming again. One that is proved tells that the peer
+    /// has keys, and with them all that was sent without.
     pub(crate) fn acknowledge(
         &mut self,
         now: Instant,
         numbers: impl Iterator<Item = RecordNumber>,
+        proved: bool,
         timing: Timing,
     ) -> Acknowledged {
         let mut newest = None;
@@ -79,8 +94,12 @@ impl Flight {
                     break;
                 };
                 newest = newest.max(Some(order));
-                self.remove(part, &range);
+                self.remove(part, &range, !proved);
             }
+        }
+        if proved {
+            self.pieces.retain(|piece| !piece.claimed);
+            self.sending = self.pieces.iter().position(|piece| piece.due);
         }
         if self.pieces.is_empty() {
             if self.acknowledged || self.parts.is_empty() {
@@ -99,23 +118,56 @@ impl Flight {
         if again { Acknowledged::Retransmit } else { Acknowledged::Waiting }
     }
 
-    /// Takes what was acknowledged out of the pieces.
-    fn remove(&mut self, part: usize, range: &Range<usize>) {
+    /// Stops the timer if the peer is said to have all of the flight: "Once all the messages in a
+    /// flight have been acknowledged, the implementation MUST cancel all retransmissions of that
+    /// flight" (§7.2). It is for a peer that asks again by itself if that is not true.
+    pub(crate) fn rest_if_claimed(&mut self) {
+        if !self.pieces.is_empty() && self.pieces.iter().all(|piece| piece.claimed) {
+            self.deadline = None;
+        }
+    }
+
+    /// After a timer without an answer, what is not claimed goes again; after a second one, or if
+    /// that is nothing, all of it.
+    fn doubt_claims(&mut self) {
+        let claimed = self.pieces.iter().filter(|piece| piece.claimed).count();
+        if self.doubted || claimed == self.pieces.len() {
+            self.drop_claims();
+        } else {
+            self.doubted = claimed > 0;
+        }
+    }
+
+    fn drop_claims(&mut self) {
+        self.doubted = false;
+        self.pieces.iter_mut().for_each(|piece| piece.claimed = false);
+    }
+
+    /// Takes what was acknowledged out of the pieces, or only notes that it is `claimed` to be.
+    fn remove(&mut self, part: usize, range: &Range<usize>, claimed: bool) {
         let mut at = 0;
         while let Some(piece) = self.pieces.get_mut(at) {
             let overlaps = piece.range.start < range.end && range.start < piece.range.end;
-            if piece.part != part || !(overlaps || piece.range.is_empty()) {
+            if piece.part != part || piece.claimed || !(overlaps || piece.range.is_empty()) {
                 at += 1;
                 continue;
             }
             let before = piece.range.start..range.start;
             let after = range.end..piece.range.end;
+            let between = piece.range.start.max(range.start)..piece.range.end.min(range.end);
             let piece = self.pieces.remove(at);
-            for range in [before, after] {
-                if !range.is_empty() {
-                    self.pieces.insert(at, Piece { range, ..piece.clone() });
-                    at += 1;
-                }
+            if !before.is_empty() {
+                self.pieces.insert(at, Piece { range: before, ..piece.clone() });
+                at += 1;
+            }
+            if claimed {
+                let piece = Piece { range: between, due: false, claimed, ..piece.clone() };
+                self.pieces.insert(at, piece);
+                at += 1;
+            }
+            if !after.is_empty() {
+                self.pieces.insert(at, Piece { range: after, ..piece });
+                at += 1;
             }
         }
         self.sending = self.pieces.iter().position(|piece| piece.due);
@@ -125,7 +177,7 @@ impl Flight {
     pub(super) fn send_again(&mut self, was_lost: impl Fn((Instant, u32)) -> bool) -> bool {
         let mut again = false;
         for piece in &mut self.pieces {
-            if !piece.due && piece.sent.is_some_and(&was_lost) {
+            if !piece.due && !piece.claimed && piece.sent.is_some_and(&was_lost) {
                 piece.due = true;
                 again = true;
             }

@@ -4,7 +4,7 @@
 use crate::dtls::epoch::Epoch;
 use crate::dtls::flight::Acknowledged;
 use crate::dtls::v13::ack;
-use crate::dtls::{Connection, HandshakeError, LossReaction, Phase, Rest, Version};
+use crate::dtls::{Connection, HandshakeError, LossReaction, Phase, Rest, Role, Version};
 
 impl Connection {
     /// Says what came of a flight of which something is missing
@@ -59,7 +59,14 @@ impl Connection {
             return;
         }
         let Some((flight, _)) = self.phase.sending() else { return };
-        match flight.acknowledge(self.now, numbers, timing) {
+        let proved = epoch > Epoch::PLAINTEXT;
+        match flight.acknowledge(self.now, numbers, proved, timing) {
+            // A client that lacks what it is said to have asks again.
+            Acknowledged::Waiting
+                if self.role == Role::Server && timing.reaction == LossReaction::Timer =>
+            {
+                flight.rest_if_claimed();
+            }
             Acknowledged::Waiting => (),
             Acknowledged::Retransmit => self.stats.flights_retransmitted += 1,
             Acknowledged::All => self.flight_acknowledged(),

@@ -145,6 +145,61 @@ fn plaintext_does_not_touch(mut pair: Pair) {
     pair.assert_data_flows();
 }
 
+/// Names the first `count` records without protection as received.
+fn forged_ack(count: u64) -> Vec<u8> {
+    let mut body = Vec::new();
+    let numbers = (0..count).map(|sequence_number| v13::RecordNumber { epoch: 0, sequence_number });
+    v13::ack::write(&mut body, numbers);
+    plaintext(ContentType::Ack, 1 << 40, &body)
+}
+
+#[test]
+fn forged_acks_do_not_keep_a_lost_hello_from_coming_again() {
+    // Whose hello is lost: the server's, or the client's second, behind a cookie.
+    for (victim, cookies, lost) in
+        [(Role::Server, false, 1), (Role::Server, true, 1), (Role::Client, true, 2)]
+    {
+        for reaction in [LossReaction::Immediate, LossReaction::Timer] {
+            for (mtu, always) in [(1200, false), (1200, true), (200, false), (200, true)] {
+                let (client, server) = configs_1_3();
+                let server = if cookies { server.with_cookies() } else { server };
+                let [client, server] = [client, server]
+                    .map(|config| config.with_loss_reaction(reaction).with_mtu(mtu));
+                let mut pair = Pair::new((client, server));
+                // The flights of the victim that were sent so far, and when the last one was.
+                let (mut flights, mut last, mut forged) = (0, None, 0);
+                loop {
+                    let now = pair.now;
+                    let mut sent = false;
+                    let more = pair.step(&mut |from, _: &[u8]| {
+                        if from != victim {
+                            return vec![DELAY];
+                        }
+                        sent = true;
+                        if last != Some(now) {
+                            flights += 1;
+                            last = Some(now);
+                        }
+                        // Its first try is lost.
+                        if flights == lost { vec![] } else { vec![DELAY] }
+                    });
+                    if !more {
+                        break;
+                    }
+                    if sent && !pair.is_connected() && (always || forged == 0 && flights == lost) {
+                        forged += 1;
+                        receive(&mut pair, victim, &forged_ack(100));
+                    }
+                }
+                let place = format!("{victim:?}, {cookies}, {reaction:?}, {mtu}, {always}");
+                assert!(forged > 0, "{place}");
+                assert!(pair.is_connected(), "{place}: {:#?}", pair.chart);
+                pair.assert_data_flows();
+            }
+        }
+    }
+}
+
 #[test]
 fn records_of_other_epochs_are_dropped() {
     let mut pair = Pair::connected();
