@@ -1,7 +1,7 @@
 use std::fmt;
 
 use rustls::pki_types::alg_id;
-use rustls::{SignatureAlgorithm, SignatureScheme};
+use rustls::{NamedGroup, SignatureAlgorithm, SignatureScheme};
 
 use super::der::{self, SubjectPublicKeyInfo};
 
@@ -89,6 +89,15 @@ impl PublicKey {
                 Scheme::RSA_PKCS1_SHA384,
                 Scheme::RSA_PKCS1_SHA512,
             ],
+        }
+    }
+
+    /// The curve that it is on, if it has one among the groups.
+    pub(crate) const fn curve(self) -> Option<NamedGroup> {
+        match self {
+            Self::EcdsaP256 => Some(NamedGroup::secp256r1),
+            Self::EcdsaP384 => Some(NamedGroup::secp384r1),
+            Self::Ed25519 | Self::Rsa { .. } => None,
         }
     }
 

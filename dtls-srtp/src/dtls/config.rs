@@ -221,6 +221,10 @@ impl Config {
     /// that the client has a share for; but if X25519MLKEM768 is its first, and the client knows
     /// it, it asks for a share of that, which costs a round trip.
     ///
+    /// In DTLS 1.2 a client's groups are also the curves that the server's ECDSA key may be on
+    /// ([RFC 8422 §5.1](https://www.rfc-editor.org/rfc/rfc8422#section-5.1)): without P-256, it
+    /// refuses the certificate that most WebRTC peers have.
+    ///
     /// # Errors
     ///
     /// [`ConfigError::NoGroup`] if none is left that the versions can use.

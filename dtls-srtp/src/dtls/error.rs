@@ -49,7 +49,8 @@ pub enum HandshakeError {
     /// No cipher suite is known to both, for the kind of certificate at hand.
     #[error("no common cipher suite")]
     NoCommonCipherSuite,
-    /// No key exchange group is known to both.
+    /// No key exchange group is known to both; or in DTLS 1.2, the client has not the curve of any
+    /// of our certificates' keys.
     #[error("no common key exchange group")]
     NoCommonGroup,
     /// The peer cannot verify what our key can sign.

@@ -1,4 +1,4 @@
-use rustls::SignatureScheme;
+use rustls::{NamedGroup, SignatureScheme};
 
 use super::super::*;
 use super::pair::*;
@@ -61,4 +61,49 @@ fn where_no_certificate_suits_the_client_the_server_breaks_off() {
         assert_eq!(pair.server.close_reason(), Some(CloseReason::Handshake(reason)));
         assert!(pair.server.certificate().is_none());
     }
+}
+
+#[test]
+fn in_1_2_the_key_of_the_servers_certificate_is_on_a_curve_of_the_client() {
+    let (p256, p384) = (recorded_certificate("p256-v1"), recorded_certificate("p384"));
+    let (rsa, ed25519) = (recorded_certificate("rsa-2048"), recorded_certificate("ed25519"));
+    let only = [NamedGroup::X25519];
+    let with_p384 = [NamedGroup::X25519, NamedGroup::secp384r1];
+    for (groups, first, second, shown) in [
+        (&with_p384[..], &p256, &p384, Some(&p384)),
+        (&with_p384, &p384, &p256, Some(&p384)),
+        (&only, &p256, &rsa, Some(&rsa)),
+        (&only, &p256, &ed25519, Some(&ed25519)),
+        (&only, &p256, &p384, None),
+    ] {
+        let client = config(Version::Dtls12, &p256, &p256).with_groups(groups).unwrap();
+        let mut pair = Pair::new((client, config(Version::Dtls12, first, second)));
+        pair.run(perfect);
+        assert_eq!(pair.is_connected(), shown.is_some(), "{groups:?}");
+        assert_eq!(pair.server.certificate().map(Certificate::der), shown.map(Certificate::der));
+        if shown.is_none() {
+            let reason = HandshakeError::NoCommonGroup;
+            assert_eq!(pair.server.close_reason(), Some(CloseReason::Handshake(reason)));
+        }
+    }
+    // DTLS 1.3 has schemes that say the curve.
+    let client = config(Version::Dtls13, &p256, &p256).with_groups(&only).unwrap();
+    let mut pair = Pair::new((client, config(Version::Dtls13, &p256, &p256)));
+    pair.run(perfect);
+    assert!(pair.is_connected());
+}
+
+#[test]
+fn a_client_of_1_2_refuses_a_key_on_another_curve() {
+    let p256 = recorded_certificate("p256-v1");
+    let client = config(Version::Dtls12, &p256, &p256);
+    let mut pair = Pair::new((client.clone(), config(Version::Dtls12, &p256, &p256)));
+    // It has said more than it means.
+    pair.step(&mut perfect);
+    pair.client.settings = client.with_groups(&[NamedGroup::X25519]).unwrap().shared;
+    pair.run(perfect);
+    let reason = CloseReason::Handshake(HandshakeError::UnsupportedCertificate);
+    assert_eq!(pair.client.close_reason(), Some(reason));
+    let alert = CloseReason::Alert(AlertDescription::UnsupportedCertificate);
+    assert_eq!(pair.server.close_reason(), Some(alert));
 }

@@ -414,7 +414,8 @@ fn close_notify_closes_both_sides_and_is_said_again_to_a_peer_that_goes_on() {
 /// Runs a handshake between both versions in which `change` may change datagrams.
 fn tampered(mut change: impl FnMut(Role, &mut [u8])) -> Pair {
     let config = || versions(Version::Dtls12, Version::Dtls13).with_max_retransmissions(3);
-    let config = || config().with_groups(&[NamedGroup::X25519]).unwrap();
+    let groups = [NamedGroup::X25519, NamedGroup::secp256r1];
+    let config = || config().with_groups(&groups).unwrap();
     let mut pair = Pair::new(acquainted((config(), config())));
     for _ in 0..50 {
         let mut sent = Vec::new();

@@ -5,7 +5,7 @@ use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
 
 use super::session::{Negotiated, Session};
 use super::{check_finished, install, send_finished};
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, PublicKey};
 use crate::crypto::Group;
 use crate::dtls::config::Credential;
 use crate::dtls::flight::Answer;
@@ -148,6 +148,12 @@ impl WaitCertificate {
         step: &mut Step<'_>,
     ) -> Result<WaitServerKeyExchange, HandshakeError> {
         let certificate = parse_certificate(message.body)?.ok_or(HandshakeError::NoCertificate)?;
+        // "the public key in the server's certificate MUST respect the client's choice of elliptic
+        // curves" (RFC 8422 §5.3).
+        let curve = PublicKey::of(certificate).and_then(PublicKey::curve);
+        if curve.is_some_and(|curve| !step.settings.offered_groups().any(|g| g.name() == curve)) {
+            return Err(HandshakeError::UnsupportedCertificate);
+        }
         step.peer.set_certificate(certificate)?;
         step.transcript.add(message.bytes);
         Ok(WaitServerKeyExchange { negotiated: self.negotiated })

@@ -5,6 +5,7 @@ use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
 
 use super::session::{Negotiated, Session};
 use super::{check_finished, install, send_finished};
+use crate::certificate::{Certificate, PublicKey};
 use crate::crypto::Group;
 use crate::dtls::config::{ClientAuthentication, Credential, Settings};
 use crate::dtls::flight::Answer;
@@ -142,8 +143,8 @@ impl State {
     }
 }
 
-/// The first certificate of ours that goes with a suite that the client has, and with a scheme that
-/// the client can verify; of its suites, the first.
+/// The first certificate of ours that goes with a suite that the client has, with a scheme that the
+/// client can verify, and with its curves; of its suites, the first.
 fn choose_suite<'s>(
     hello: &ClientHello<'_>,
     settings: &'s Settings,
@@ -155,6 +156,10 @@ fn choose_suite<'s>(
         let Some(suite) = suites.find(|suite| hello.cipher_suites.contains(suite.code())) else {
             continue;
         };
+        if !respects_curves(certificate, hello) {
+            missing = HandshakeError::NoCommonGroup;
+            continue;
+        }
         missing = HandshakeError::NoCommonSignatureScheme;
         // Without the extension a client means SHA-1 (RFC 5246 §7.4.1.4.1), which we do not do.
         let Some(offered) = offered else { break };
@@ -167,6 +172,16 @@ fn choose_suite<'s>(
         }
     }
     Err(missing)
+}
+
+/// "If the client has used a Supported Elliptic Curves Extension, the public key in the server's
+/// certificate MUST respect the client's choice of elliptic curves"
+/// ([RFC 8422 §5.3](https://www.rfc-editor.org/rfc/rfc8422#section-5.3)).
+fn respects_curves(certificate: &Certificate, hello: &ClientHello<'_>) -> bool {
+    let curve = PublicKey::of(certificate.der()).and_then(PublicKey::curve);
+    curve
+        .zip(hello.extensions.supported_groups)
+        .is_none_or(|(curve, offered)| offered.contains(curve.into()))
 }
 
 /// The first group of ours that the client has.
