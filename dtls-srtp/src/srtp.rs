@@ -128,7 +128,11 @@ pub use self::{
 pub struct Context {
     keys: Keyring,
     sources: Sources,
-    settings: Settings,
+    /// How many packets each master key may protect.
+    lifetime: PacketsLeft,
+    replay_window: usize,
+    rtcp_replay_window: usize,
+    cryptex: Cryptex,
     profile: Profile,
 }
 
@@ -162,11 +166,16 @@ impl Context {
         crypto: &Crypto,
         settings: Settings,
     ) -> Result<Self, KeyError> {
-        let key = Key::new(profile, key, &settings, crypto)?;
+        let settings = settings.bounded();
+        let lifetime = settings.lifetime(profile);
+        let key = Key::new(profile, key, settings.encrypted_extensions, lifetime, crypto)?;
         Ok(Self {
             keys: Keyring::new(key),
             sources: Sources::new(settings.max_sources),
-            settings: settings.bounded(),
+            lifetime,
+            replay_window: settings.replay_window,
+            rtcp_replay_window: settings.rtcp_replay_window,
+            cryptex: settings.cryptex,
             profile,
         })
     }
@@ -188,7 +197,8 @@ impl Context {
         if self.keys.find(key.mki()).is_some() {
             return Err(AddKeyError::Known);
         }
-        let key = Key::new(self.profile, key, &self.settings, crypto)?;
+        let ids = self.keys.current.encrypted_extensions();
+        let key = Key::new(self.profile, key, ids, self.lifetime, crypto)?;
         self.keys.add(key);
         Ok(())
     }
@@ -214,7 +224,7 @@ impl Context {
     /// Returns whether less than a sixteenth is left of what the master key that is sent with may
     /// protect.
     pub fn needs_new_key(&self) -> bool {
-        let (left, whole) = (self.packets_left(), self.settings.lifetime(self.profile));
+        let (left, whole) = (self.packets_left(), self.lifetime);
         left.rtp < whole.rtp.div_ceil(16) || left.rtcp < whole.rtcp.div_ceil(16)
     }
 
@@ -225,12 +235,12 @@ impl Context {
 
     /// Returns whether CSRCs and header extensions are encrypted.
     pub const fn cryptex(&self) -> Cryptex {
-        self.settings.cryptex
+        self.cryptex
     }
 
     /// Changes whether CSRCs and header extensions are encrypted, as a session description says.
     pub const fn set_cryptex(&mut self, cryptex: Cryptex) {
-        self.settings.cryptex = cryptex;
+        self.cryptex = cryptex;
     }
 
     /// Returns by how many bytes [`protect_rtp`](Self::protect_rtp) makes a packet longer. With
@@ -286,7 +296,7 @@ impl Context {
         let packet = buf.get(start..).ok_or(ProtectError::Malformed)?;
         let layout = Layout::parse(packet).map_err(|_| ProtectError::Malformed)?;
         let ssrc = layout.ssrc;
-        let mark = self.settings.cryptex.mark(&layout)?;
+        let mark = self.cryptex.mark(&layout)?;
         let key = &mut self.keys.current;
         if key.left.rtp == 0 {
             return Err(ProtectError::KeyExhausted);
@@ -296,7 +306,7 @@ impl Context {
         let source = source.map_err(|_| ProtectError::TooManySources)?;
         let index = source.estimate(layout.sequence_number).ok_or(ProtectError::KeyExhausted)?;
         if key.rtp.needs_unique_nonces() {
-            let new = source.rtp.check(index, self.settings.replay_window);
+            let new = source.rtp.check(index, self.replay_window);
             new.map_err(|_| ProtectError::Repeated)?;
         }
 
@@ -312,13 +322,12 @@ impl Context {
             && let Some(packet) = buf.get_mut(start..)
             && let Some(elements) = layout.elements_mut(packet)
         {
-            let ids = &self.settings.encrypted_extensions;
-            header.apply(ssrc, index, ids, profile, elements);
+            header.apply(ssrc, index, profile, elements);
         }
         key.rtp.seal_rtp(ssrc, index, buf, start, portion, &key.mki)?;
         key.left.rtp -= 1;
         if key.rtp.needs_unique_nonces() {
-            source.rtp.mark(index, self.settings.replay_window);
+            source.rtp.mark(index, self.replay_window);
         } else {
             source.rtp.advance(index);
         }
@@ -342,12 +351,12 @@ impl Context {
         let parts = parts.ok_or(UnprotectError::Malformed)?;
         let layout = Layout::parse(parts.packet).map_err(|_| UnprotectError::Malformed)?;
         let ssrc = layout.ssrc;
-        let profile = self.settings.cryptex.unmark(&layout)?;
+        let profile = self.cryptex.unmark(&layout)?;
         let key = self.keys.find(parts.mki).ok_or(UnprotectError::UnknownMasterKey)?;
         let mut fresh = None;
         let source = self.sources.find(ssrc, &mut fresh);
         let source = source.map_err(|_| UnprotectError::TooManySources)?;
-        let index = source.expect(layout.sequence_number, self.settings.replay_window)?;
+        let index = source.expect(layout.sequence_number, self.replay_window)?;
 
         let portion = match profile {
             None => layout.payload(),
@@ -359,10 +368,9 @@ impl Context {
         } else if let (Some(header), Some(profile)) = (&key.header, layout.extension)
             && let Some(elements) = layout.elements_mut(parts.packet)
         {
-            let ids = &self.settings.encrypted_extensions;
-            header.apply(ssrc, index, ids, profile, elements);
+            header.apply(ssrc, index, profile, elements);
         }
-        source.rtp.mark(index, self.settings.replay_window);
+        source.rtp.mark(index, self.replay_window);
         self.sources.keep(fresh);
         Ok(parts.packet)
     }
@@ -417,9 +425,9 @@ impl Context {
         let mut fresh = None;
         let source = self.sources.find(ssrc, &mut fresh);
         let source = source.map_err(|_| UnprotectError::TooManySources)?;
-        source.rtcp.check(index, self.settings.rtcp_replay_window)?;
+        source.rtcp.check(index, self.rtcp_replay_window)?;
         key.rtcp.open_rtcp(ssrc, word, parts.packet, parts.tag)?;
-        source.rtcp.mark(index, self.settings.rtcp_replay_window);
+        source.rtcp.mark(index, self.rtcp_replay_window);
         self.sources.keep(fresh);
         Ok(parts.packet)
     }

@@ -47,23 +47,18 @@ impl FromIterator<u8> for ExtensionIds {
 pub(super) struct HeaderCipher {
     cipher: Box<dyn AesCtr>,
     salt: Salt,
+    /// What they are for.
+    pub(super) ids: ExtensionIds,
 }
 
 impl HeaderCipher {
-    pub(super) const fn new(cipher: Box<dyn AesCtr>, salt: Salt) -> Self {
-        Self { cipher, salt }
+    pub(super) const fn new(cipher: Box<dyn AesCtr>, salt: Salt, ids: ExtensionIds) -> Self {
+        Self { cipher, salt, ids }
     }
 
-    /// Encrypts, or decrypts, the data of the elements in `ids`. What announces the elements is not
+    /// Encrypts, or decrypts, the data of the elements that are to be. What announces the elements is not
     /// touched and reads the same before and after.
-    pub(super) fn apply(
-        &self,
-        ssrc: u32,
-        index: u64,
-        ids: &ExtensionIds,
-        profile: u16,
-        elements: &mut [u8],
-    ) {
+    pub(super) fn apply(&self, ssrc: u32, index: u64, profile: u16, elements: &mut [u8]) {
         // "The same encryption transform and Initialization Vector (IV) as are used for that
         // packet's SRTP payload", under other keys (§3.2); AES-CM for GCM too (RFC 7714 §8.3).
         let mut keystream = Keystream {
@@ -75,7 +70,7 @@ impl HeaderCipher {
         let mut at = 0;
         while let Some((id, range)) = Extensions::new(profile, elements).locate(at) {
             at = range.end;
-            if ids.contains(id)
+            if self.ids.contains(id)
                 && let Some(data) = elements.get_mut(range.clone())
             {
                 keystream.add(range.start, data);

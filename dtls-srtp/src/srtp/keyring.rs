@@ -1,7 +1,7 @@
 use super::{
-    PacketsLeft, Profile, Settings,
+    PacketsLeft, Profile,
     cipher::Cipher,
-    extension::HeaderCipher,
+    extension::{ExtensionIds, HeaderCipher},
     keys::{self, MasterKey},
 };
 use crate::crypto::{Crypto, KeyError};
@@ -31,21 +31,27 @@ impl Key {
     pub(super) fn new(
         profile: Profile,
         master: &MasterKey,
-        settings: &Settings,
+        encrypted_extensions: ExtensionIds,
+        left: PacketsLeft,
         crypto: &Crypto,
     ) -> Result<Self, KeyError> {
         let derivation = keys::Derivation::new(profile, master, crypto)?;
-        let header = match settings.encrypted_extensions.is_empty() {
+        let header = match encrypted_extensions.is_empty() {
             true => None,
-            false => Some(Box::new(derivation.header_cipher(crypto)?)),
+            false => Some(Box::new(derivation.header_cipher(encrypted_extensions, crypto)?)),
         };
         Ok(Self {
             mki: master.mki().into(),
             rtp: derivation.rtp(crypto)?,
             rtcp: derivation.rtcp(crypto)?,
             header,
-            left: settings.lifetime(profile),
+            left,
         })
+    }
+
+    /// Which header extension elements are encrypted.
+    pub(super) fn encrypted_extensions(&self) -> ExtensionIds {
+        self.header.as_ref().map(|header| header.ids).unwrap_or_default()
     }
 }
 

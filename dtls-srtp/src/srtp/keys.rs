@@ -2,7 +2,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::{
     cipher::{Cipher, Salt},
-    extension::HeaderCipher,
+    extension::{ExtensionIds, HeaderCipher},
     profile::Profile,
 };
 use crate::crypto::{AeadAlgorithm, AesCtr, Crypto, KeyError};
@@ -131,9 +131,13 @@ impl Derivation {
     /// 0x07" ([RFC 6904 §3](https://www.rfc-editor.org/rfc/rfc6904#section-3)). With GCM, too, it is
     /// AES-CM ([RFC 7714 §8.3](https://www.rfc-editor.org/rfc/rfc7714#section-8.3)), with a salt of
     /// "the same size" as for the payload: 96 bits, filled with zeros, as in libsrtp.
-    pub(super) fn header_cipher(&self, crypto: &Crypto) -> Result<HeaderCipher, KeyError> {
+    pub(super) fn header_cipher(
+        &self,
+        ids: ExtensionIds,
+        crypto: &Crypto,
+    ) -> Result<HeaderCipher, KeyError> {
         let cipher = crypto.packets.aes_ctr(&self.key(HEADER_ENCRYPTION_LABEL))?;
-        Ok(HeaderCipher::new(cipher, self.salt(HEADER_SALT_LABEL)))
+        Ok(HeaderCipher::new(cipher, self.salt(HEADER_SALT_LABEL), ids))
     }
 
     /// Fills `out` with the key of `label`, the key derivation rate being zero.

@@ -66,10 +66,10 @@ impl Sources {
 
     #[cold]
     fn insert(&mut self, source: Source) {
-        if self.sorted.is_empty() {
+        if self.sorted.len() < 4 {
             // A call has audio and video, or a source alone: a growing vector would begin with
             // room for four.
-            self.sorted.reserve_exact(2);
+            self.sorted.reserve_exact(1);
         }
         let at = self.sorted.partition_point(|own| own.ssrc < source.ssrc);
         self.sorted.insert(at, source);
