@@ -35,7 +35,7 @@ pub(crate) mod session;
 
 use rustls::SignatureScheme;
 
-use self::key_schedule::{ApplicationSecrets, HandshakeSecrets, TrafficSecret};
+use self::key_schedule::{ApplicationSecrets, Expander, HandshakeSecrets};
 use super::config::Credential;
 use super::epoch::Epoch;
 use super::handshake::Step;
@@ -102,7 +102,7 @@ fn check_certificate_verify(
 }
 
 /// Adds our Finished to the flight.
-fn send_finished(secret: &TrafficSecret, step: &mut Step<'_>) -> Result<(), HandshakeError> {
+fn send_finished(secret: &Expander, step: &mut Step<'_>) -> Result<(), HandshakeError> {
     let verify_data = secret.verify_data(step.hash()?.as_ref());
     step.send_in(Epoch::HANDSHAKE, HandshakeType::Finished, |buf| {
         buf.extend_from_slice(verify_data.as_ref());

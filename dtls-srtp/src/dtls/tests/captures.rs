@@ -293,7 +293,7 @@ impl Call13 {
             }
             HandshakeType::Finished => {
                 let secrets = self.secrets.as_ref().unwrap();
-                secrets[side].check_finished(hash, body).unwrap();
+                secrets[side].expander().check_finished(hash, body).unwrap();
             }
             _ => (),
         }

@@ -3,7 +3,7 @@
 use rustls::SignatureScheme;
 use rustls::crypto::{ActiveKeyExchange, SharedSecret};
 
-use super::key_schedule::{ApplicationSecrets, HandshakeSecrets, TrafficSecret};
+use super::key_schedule::{ApplicationSecrets, Expander, HandshakeExpanders, HandshakeSecrets};
 use super::session::{Negotiated, Session};
 use crate::dtls::config::Credential;
 use crate::dtls::epoch::Epoch;
@@ -30,13 +30,13 @@ pub(crate) enum State {
 /// EncryptedExtensions.
 pub(crate) struct WaitEncryptedExtensions {
     negotiated: Negotiated,
-    secrets: HandshakeSecrets,
+    secrets: HandshakeExpanders,
 }
 
 /// The server's Certificate, or CertificateRequest before it.
 pub(crate) struct WaitCertificate {
     negotiated: Negotiated,
-    secrets: HandshakeSecrets,
+    secrets: HandshakeExpanders,
     request: Option<Vec<SignatureScheme>>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct WaitFinished(WaitCertificate);
 /// Our own signature, in the middle of our flight.
 pub(crate) struct WaitSignature {
     negotiated: Negotiated,
-    secret: TrafficSecret,
+    secret: Expander,
     application: ApplicationSecrets,
 }
 
@@ -64,6 +64,7 @@ pub(crate) fn start(
     let shared = complete(key_exchanges, share)?;
     let secrets = HandshakeSecrets::new(suite, shared.secret_bytes(), step.hash()?.as_ref());
     super::log_handshake_secrets(&secrets, step);
+    let secrets = secrets.expand();
     let crypto = &step.settings.crypto;
     let epoch = Epoch::HANDSHAKE.0;
     step.outgoing.set_handshake_keys(secrets.client.sealer(crypto, epoch)?);

@@ -1,6 +1,6 @@
 //! The server's side of the handshake, once a ClientHello has all that it needs.
 
-use super::key_schedule::{HandshakeSecrets, TrafficSecret};
+use super::key_schedule::{Expander, HandshakeExpanders, HandshakeSecrets};
 use super::session::{Negotiated, Session};
 use crate::crypto::Group;
 use crate::dtls::config::ClientAuthentication;
@@ -27,22 +27,22 @@ pub(crate) enum State {
 /// Our own signature, in the middle of our flight.
 pub(crate) struct WaitSignature {
     negotiated: Negotiated,
-    secrets: HandshakeSecrets,
+    secrets: HandshakeExpanders,
 }
 
 /// The client's Certificate.
 pub(crate) struct WaitCertificate {
-    client: TrafficSecret,
+    client: Expander,
 }
 
 /// The client's CertificateVerify.
 pub(crate) struct WaitCertificateVerify {
-    client: TrafficSecret,
+    client: Expander,
 }
 
 /// The client's Finished.
 pub(crate) struct WaitFinished {
-    client: TrafficSecret,
+    client: Expander,
 }
 
 /// Sends our flight. The ClientHello is in the transcript already.
@@ -80,6 +80,7 @@ pub(crate) fn start(
     let shared = exchanged.secret.secret_bytes();
     let secrets = HandshakeSecrets::new(suite, shared, step.hash()?.as_ref());
     super::log_handshake_secrets(&secrets, step);
+    let secrets = secrets.expand();
     let crypto = &settings.crypto;
     let epoch = Epoch::HANDSHAKE.0;
     step.outgoing.set_handshake_keys(secrets.server.sealer(crypto, epoch)?);

@@ -15,7 +15,7 @@ fn rfc_8448() -> HandshakeSecrets {
     let hash = "86 0c 06 ed c0 78 58 ee 8e 78 f0 e7 42 8c 58 ed \
                 d6 b4 3f 2c a3 e6 e9 5f 02 ed 06 3c f0 e1 ca d8";
     let suite = Suite13::all(&Crypto::default())[0];
-    HandshakeSecrets::with_prefix(b"tls13 ", suite, &hex(shared), &hex(hash))
+    HandshakeSecrets::with_labels(Labels::Tls13, suite, &hex(shared), &hex(hash))
 }
 
 /// The hash of all messages up to the server's Finished.
@@ -32,7 +32,7 @@ fn secrets_are_those_of_rfc_8448() {
     assert_eq!(handshake.client.bytes(), hex(client));
     assert_eq!(handshake.server.bytes(), hex(server));
 
-    let application = handshake.application(&hex(FINISHED_HASH));
+    let application = handshake.expand().application(&hex(FINISHED_HASH));
     let client = "9e 40 64 6c e7 9a 7f 9d c0 5a f8 88 9b ce 65 52 \
                   87 5a fa 0b 06 df 00 87 f7 92 eb b7 c1 75 04 a5";
     let server = "a1 1a f9 f0 55 31 f8 56 ad 47 11 6b 45 a9 50 32 \
@@ -46,7 +46,7 @@ fn secrets_are_those_of_rfc_8448() {
 
 #[test]
 fn keys_and_finished_are_those_of_rfc_8448() {
-    let handshake = rfc_8448();
+    let handshake = rfc_8448().expand();
     let application = handshake.application(&hex(FINISHED_HASH));
     for (secret, key, iv) in [
         (
@@ -60,7 +60,7 @@ fn keys_and_finished_are_those_of_rfc_8448() {
             "cf 78 2b 88 dd 83 54 9a ad f1 e9 84",
         ),
     ] {
-        let keys = secret.keys().unwrap();
+        let keys = secret.expander().keys().unwrap();
         assert_eq!(keys.split(16).0, hex(key));
         assert_eq!(*keys.iv.0, *hex(iv));
     }
@@ -86,11 +86,12 @@ fn every_suite_has_keys_for_both_sides_and_every_epoch() {
         let theirs = HandshakeSecrets::new(suite, b"shared", hash.as_ref());
         assert_ne!(ours.client.bytes(), ours.server.bytes());
         assert_eq!(ours.server.bytes(), theirs.server.bytes());
+        let ours = ours.expand();
         let secret = ours.application(hash.as_ref()).client;
         let next = secret.next();
         assert_ne!(secret.bytes(), next.bytes());
         assert_eq!(next.bytes().len(), hash.as_ref().len());
-        for (epoch, secret) in [(2, &ours.client), (3, &secret), (4, &next)] {
+        for (epoch, secret) in [(2, &ours.client), (3, &secret.expander()), (4, &next.expander())] {
             assert_eq!(secret.sealer(&crypto, epoch).unwrap().epoch(), epoch);
             assert_eq!(secret.opener(&crypto, epoch).unwrap().epoch(), epoch);
         }
@@ -98,8 +99,16 @@ fn every_suite_has_keys_for_both_sides_and_every_epoch() {
 }
 
 #[test]
+fn what_no_secret_goes_into_is_known() {
+    for suite in Suite13::all(&Crypto::default()) {
+        let schedule = Schedule::new(suite, Labels::Dtls13);
+        assert_eq!(schedule.early_derived().as_ref(), schedule.derive_early().as_ref());
+    }
+}
+
+#[test]
 fn exporters_differ_by_label_context_and_length() {
-    let exporter = rfc_8448().application(&hex(FINISHED_HASH)).exporter;
+    let exporter = rfc_8448().expand().application(&hex(FINISHED_HASH)).exporter;
     let export = |label: &str, context: Option<&[u8]>, len| {
         let mut out = vec![0; len];
         exporter.export(label, context, &mut out).map(|()| out)
