@@ -67,7 +67,7 @@
 //! | settings; what can go wrong | `config`, `error`, `alert` |
 //! | records: in a datagram, ours, the peer's, protected | `record`, `epoch`, `v13/record`, `outgoing`, `incoming`, `v12/protection`, `v13/protection`, `replay` |
 //! | handshake messages: fragments, their reassembly, wire formats | `message`, `reassembly`, `message/…`, `transcript` |
-//! | flights, their timers and acknowledgements | `flight`, `acks`, `v13/ack` |
+//! | flights, their timers and acknowledgements | `flight`, `flight/contents`, `acks`, `v13/ack` |
 //! | how far a connection has come; what it is told | `phase`, `commands` |
 //! | the first messages, until the version is known | `negotiation/…` |
 //! | the handshake of each side, state by state | `handshake`, `v12/…`, `v13/…` |

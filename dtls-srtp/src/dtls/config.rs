@@ -22,8 +22,7 @@ use crate::srtp::Profile;
 pub const DEFAULT_MTU: usize = 1200;
 
 /// The settings of a connection. Whatever does not depend on the single connection (the lists of
-/// suites, groups and schemes) is made once, here; a clone is a pointer, and the fingerprints if
-/// there are any.
+/// suites, groups and schemes) is made once, here; a clone is a pointer or two.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) shared: Arc<Settings>,
@@ -35,7 +34,7 @@ pub struct Config {
 pub(crate) enum Identity {
     /// Not known yet: nothing is delivered until it is.
     Later,
-    Fingerprints(Vec<Fingerprint>),
+    Fingerprints(Arc<[Fingerprint]>),
     Any,
 }
 
@@ -193,7 +192,7 @@ impl Config {
     /// [`Connection::set_remote_fingerprints`](super::Connection::set_remote_fingerprints).
     #[must_use]
     pub fn with_remote_fingerprints(self, fingerprints: Vec<Fingerprint>) -> Self {
-        Self { identity: Identity::Fingerprints(fingerprints), ..self }
+        Self { identity: Identity::Fingerprints(fingerprints.into()), ..self }
     }
 
     /// Accepts a peer with any certificate: the application looks at

@@ -42,7 +42,7 @@ impl Peer {
         &mut self,
         fingerprints: Vec<Fingerprint>,
     ) -> Result<(), HandshakeError> {
-        self.identity = Identity::Fingerprints(fingerprints);
+        self.identity = Identity::Fingerprints(fingerprints.into());
         self.check()
     }
 

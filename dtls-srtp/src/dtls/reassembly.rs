@@ -100,6 +100,13 @@ impl Inbox {
         self.flight_start = self.next_seq;
     }
 
+    /// Says the same, and that the next message will be long in coming: gives back the room for
+    /// more.
+    pub(crate) fn settle(&mut self) {
+        self.answered();
+        self.messages.shrink_to_fit();
+    }
+
     /// The sequence number of the message to come.
     pub(crate) fn next_seq(&self) -> u32 {
         self.next_seq

@@ -272,7 +272,8 @@ impl Connection {
         let timing = self.timing();
         match &mut self.phase {
             Phase::Handshaking(handshake) => {
-                if kept {
+                // There are no ACKs in DTLS 1.2.
+                if kept && handshake.inbox.version() != Some(Version::Dtls12) {
                     handshake.acks.receive(number);
                 }
                 // Protected, it can only be an answer to our flight. A part of a hello without
@@ -428,7 +429,7 @@ impl Connection {
     fn advance_post_handshake(&mut self) {
         while let Phase::Established { rest: Rest::PostHandshake(post), .. } = &mut self.phase {
             let Some(complete) = post.inbox.take() else { return };
-            post.inbox.answered();
+            post.inbox.settle();
             let done = self.post_handshake(|post, keys| post.handle(complete.message(), keys));
             if let Err(error) = done {
                 self.fail(error);
@@ -458,7 +459,7 @@ impl Connection {
         let Handshake { mut inbox, mut flight, mut acks, client_random, .. } = handshake;
         let rest = match (inbox.version(), self.role) {
             (Some(Version::Dtls13), role) => {
-                inbox.answered();
+                inbox.settle();
                 if role == Role::Server {
                     flight.finish();
                     self.outgoing.drop_handshake_keys();
@@ -469,6 +470,7 @@ impl Connection {
                 Rest::PostHandshake(Box::new(post))
             }
             (_, Role::Server) => {
+                flight.settle();
                 let (peer_seq, acks) = (inbox.next_seq(), Acks::default());
                 Rest::LastFlight(Box::new(LastFlight { flight, acks, peer_seq }))
             }

@@ -9,7 +9,7 @@
 pub(crate) struct ReplayWindow {
     /// One more than the newest number; zero before the first.
     end: u64,
-    seen: [u128; 2],
+    seen: [u64; 4],
 }
 
 impl ReplayWindow {
@@ -39,19 +39,29 @@ impl ReplayWindow {
         }
     }
 
-    fn word(&self, number: u64) -> u128 {
-        let [even, odd] = self.seen;
-        if number & 0x80 == 0 { even } else { odd }
+    fn word(&self, number: u64) -> u64 {
+        let [first, second, third, fourth] = self.seen;
+        match number >> 6 & 3 {
+            0 => first,
+            1 => second,
+            2 => third,
+            _ => fourth,
+        }
     }
 
-    fn word_mut(&mut self, number: u64) -> &mut u128 {
-        let [even, odd] = &mut self.seen;
-        if number & 0x80 == 0 { even } else { odd }
+    fn word_mut(&mut self, number: u64) -> &mut u64 {
+        let [first, second, third, fourth] = &mut self.seen;
+        match number >> 6 & 3 {
+            0 => first,
+            1 => second,
+            2 => third,
+            _ => fourth,
+        }
     }
 }
 
-fn bit(number: u64) -> u128 {
-    1 << (number & 0x7f)
+fn bit(number: u64) -> u64 {
+    1 << (number & 0x3f)
 }
 
 #[cfg(test)]

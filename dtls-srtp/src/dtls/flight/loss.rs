@@ -1,9 +1,8 @@
 //! What of a flight is sent again, and when: its timer, the peer that repeats its own flight, ACKs.
 
-use std::ops::Range;
 use std::time::Instant;
 
-use super::{Acknowledged, Answer, Carried, Flight, Piece, Timeout, Timing};
+use super::{Acknowledged, Answer, Flight, Timeout, Timing};
 use crate::dtls::config::LossReaction;
 use crate::dtls::v13::RecordNumber;
 
@@ -30,8 +29,16 @@ impl Flight {
         self.twice = self.retransmissions > 1 && timing.reaction == LossReaction::Immediate;
         self.timeout = (self.timeout * 2).min(timing.max);
         self.deadline = self.acknowledged.then(|| now + self.timeout);
-        self.doubt_claims();
-        self.send_again(|_| true);
+        if let Some(contents) = &mut self.contents {
+            // What is not claimed goes again; after a second one, or if that is nothing, all of it.
+            if self.doubted || contents.is_claimed() {
+                self.doubted = false;
+                contents.drop_claims();
+            } else {
+                self.doubted = contents.has_claims();
+            }
+            contents.send_again(|_| true);
+        }
         Timeout::Retransmit
     }
 
@@ -60,15 +67,17 @@ impl Flight {
             LossReaction::Immediate => is_late,
             // Nothing else makes the last one go again, nor what the peer is said to have.
             LossReaction::Timer => {
-                let claimed = self.pieces.iter().any(|piece| piece.claimed);
+                let claimed = self.contents.as_ref().is_some_and(|contents| contents.has_claims());
                 self.answer == Answer::Last && self.sent.is_some() || claimed && is_late
             }
         };
         if !repeats || self.is_sending() {
             return false;
         }
-        self.drop_claims();
-        self.send_again(|_| true)
+        let Some(contents) = &mut self.contents else { return false };
+        self.doubted = false;
+        contents.drop_claims();
+        contents.send_again(|_| true)
     }
 
     /// Takes an ACK ([RFC 9147 §7.2](https://www.rfc-editor.org/rfc/rfc9147#section-7.2)): what it
@@ -87,22 +96,10 @@ impl Flight {
         proved: bool,
         timing: Timing,
     ) -> Acknowledged {
-        let mut newest = None;
-        for number in numbers {
-            while let Some(at) = self.carried.iter().position(|carried| carried.number == number) {
-                let Some(Carried { order, part, range, .. }) = self.carried.remove(at) else {
-                    break;
-                };
-                newest = newest.max(Some(order));
-                self.remove(part, &range, !proved);
-            }
-        }
-        if proved {
-            self.pieces.retain(|piece| !piece.claimed);
-            self.sending = self.pieces.iter().position(|piece| piece.due);
-        }
-        if self.pieces.is_empty() {
-            if self.acknowledged || self.parts.is_empty() {
+        let Some(contents) = &mut self.contents else { return Acknowledged::Waiting };
+        let newest = contents.acknowledge(numbers, proved);
+        if contents.is_acknowledged() {
+            if self.acknowledged || contents.is_empty() {
                 return Acknowledged::Waiting;
             }
             self.finish();
@@ -112,7 +109,7 @@ impl Flight {
             return Acknowledged::Waiting;
         }
         let old = now.checked_sub(timing.initial / 2);
-        let again = self.send_again(|(at, order)| {
+        let again = contents.send_again(|(at, order)| {
             newest.is_some_and(|newest| order < newest) || old.is_some_and(|old| at <= old)
         });
         if again { Acknowledged::Retransmit } else { Acknowledged::Waiting }
@@ -122,77 +119,8 @@ impl Flight {
     /// flight have been acknowledged, the implementation MUST cancel all retransmissions of that
     /// flight" (§7.2). It is for a peer that asks again by itself if that is not true.
     pub(crate) fn rest_if_claimed(&mut self) {
-        if !self.pieces.is_empty() && self.pieces.iter().all(|piece| piece.claimed) {
+        if self.contents.as_ref().is_some_and(|contents| contents.is_claimed()) {
             self.deadline = None;
         }
-    }
-
-    /// After a timer without an answer, what is not claimed goes again; after a second one, or if
-    /// that is nothing, all of it.
-    fn doubt_claims(&mut self) {
-        let claimed = self.pieces.iter().filter(|piece| piece.claimed).count();
-        if self.doubted || claimed == self.pieces.len() {
-            self.drop_claims();
-        } else {
-            self.doubted = claimed > 0;
-        }
-    }
-
-    fn drop_claims(&mut self) {
-        self.doubted = false;
-        self.pieces.iter_mut().for_each(|piece| piece.claimed = false);
-    }
-
-    /// Takes what was acknowledged out of the pieces, or only notes that it is `claimed` to be.
-    fn remove(&mut self, part: usize, range: &Range<usize>, claimed: bool) {
-        let mut at = 0;
-        while let Some(piece) = self.pieces.get_mut(at) {
-            let overlaps = piece.range.start < range.end && range.start < piece.range.end;
-            if piece.part != part || piece.claimed || !(overlaps || piece.range.is_empty()) {
-                at += 1;
-                continue;
-            }
-            let before = piece.range.start..range.start;
-            let after = range.end..piece.range.end;
-            let between = piece.range.start.max(range.start)..piece.range.end.min(range.end);
-            let piece = self.pieces.remove(at);
-            if !before.is_empty() {
-                self.pieces.insert(at, Piece { range: before, ..piece.clone() });
-                at += 1;
-            }
-            if claimed {
-                let piece = Piece { range: between, due: false, claimed, ..piece.clone() };
-                self.pieces.insert(at, piece);
-                at += 1;
-            }
-            if !after.is_empty() {
-                self.pieces.insert(at, Piece { range: after, ..piece });
-                at += 1;
-            }
-        }
-        self.sending = self.pieces.iter().position(|piece| piece.due);
-    }
-
-    /// Sends those pieces again whose last sending `was_lost`.
-    pub(super) fn send_again(&mut self, was_lost: impl Fn((Instant, u32)) -> bool) -> bool {
-        let mut again = false;
-        for piece in &mut self.pieces {
-            if !piece.due && !piece.claimed && piece.sent.is_some_and(&was_lost) {
-                piece.due = true;
-                again = true;
-            }
-        }
-        // The path may take longer records than those that they were sent in.
-        self.pieces.dedup_by(|next, piece| {
-            let joins = piece.due && next.due && piece.part == next.part;
-            let joins = joins && piece.range.end == next.range.start && !next.range.is_empty();
-            if joins {
-                piece.range.end = next.range.end;
-                piece.sent = piece.sent.max(next.sent);
-            }
-            joins
-        });
-        self.sending = self.pieces.iter().position(|piece| piece.due);
-        again
     }
 }

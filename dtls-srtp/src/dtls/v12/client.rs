@@ -100,8 +100,8 @@ pub(crate) fn start(
             Some(profile)
         }
     };
-    step.transcript.add(message.bytes);
     step.transcript.start(suite.provider.common.hash_provider);
+    step.transcript.add(message.bytes);
     let negotiated = Negotiated {
         suite,
         client_random: random,

@@ -94,8 +94,8 @@ pub(crate) fn start(
         let is_offered = |code| offered.contains(code);
         profiles.iter().copied().find(|profile| profile.code().is_some_and(is_offered))
     });
-    step.transcript.add(message.bytes);
     step.transcript.start(suite.provider.common.hash_provider);
+    step.transcript.add(message.bytes);
 
     let negotiated = Negotiated {
         suite,
