@@ -14,6 +14,8 @@ mod srtp;
 
 use std::fmt::Write as _;
 
+pub use self::heap::Heap;
+
 use crate::measure::{Contestant, Sample, medians, time};
 
 /// Prints every row to the standard output. With a filter, only those whose name contains it.

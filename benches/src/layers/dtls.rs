@@ -3,9 +3,11 @@
 #[cfg(feature = "peers")]
 mod dimpl;
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use dtls_srtp::dtls::{Config, Connection};
+use dtls_srtp::dtls::{Config, Connection, DEFAULT_MTU};
 use dtls_srtp::fingerprint::HashAlgorithm;
 use dtls_srtp::{Certificate, CertificateParameters, Crypto};
 
@@ -58,6 +60,8 @@ pub struct Peerless {
     configs: [Config; 2],
     /// What ICE would have measured.
     pub round_trip_time: Option<Duration>,
+    /// A driver has one buffer for the datagrams of all connections.
+    buf: Rc<RefCell<Vec<u8>>>,
 }
 
 impl Default for Peerless {
@@ -81,7 +85,8 @@ impl Peerless {
             let config = Config::new(own.clone(), crypto.clone()).expect("the default provider");
             adapt(config.with_remote_fingerprints(vec![fingerprint]))
         });
-        Self { configs, round_trip_time: None }
+        let buf = RefCell::new(Vec::with_capacity(DEFAULT_MTU));
+        Self { configs, round_trip_time: None, buf: buf.into() }
     }
 }
 
@@ -95,7 +100,7 @@ impl Stack for Peerless {
                 if let Some(time) = self.round_trip_time {
                     connection.set_round_trip_time(time);
                 }
-                PeerlessSide { connection, buf: Vec::new() }
+                PeerlessSide { connection, buf: Rc::clone(&self.buf) }
             },
         )
     }
@@ -106,7 +111,7 @@ impl Stack for Peerless {
 pub struct PeerlessSide {
     /// The connection itself.
     pub connection: Connection,
-    buf: Vec<u8>,
+    buf: Rc<RefCell<Vec<u8>>>,
 }
 
 impl Side for PeerlessSide {
@@ -123,13 +128,15 @@ impl Side for PeerlessSide {
     }
 
     fn drain(&mut self, now: Instant, sink: &mut dyn FnMut(&mut [u8])) {
+        let mut buf = self.buf.take();
         loop {
-            self.buf.clear();
-            if self.connection.poll_transmit(now, &mut self.buf).is_none() {
-                return;
+            buf.clear();
+            if self.connection.poll_transmit(now, &mut buf).is_none() {
+                break;
             }
-            sink(&mut self.buf);
+            sink(&mut buf);
         }
+        self.buf.replace(buf);
     }
 
     fn is_connected(&self) -> bool {

@@ -1,0 +1,39 @@
+//! What DTLS promises about the heap.
+
+use dtls_srtp::dtls::Version;
+use dtls_srtp::srtp::Profile;
+use peerless_benches::allocator::{Allocated, Counting};
+use peerless_benches::layers::dtls::{Peerless, Stack as _};
+use peerless_benches::measure::start;
+use peerless_benches::security::Heap;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn an_established_connection_with_srtp_both_ways_is_small() {
+    // The keyed ciphers alone have 3776 bytes with GCM, 4992 with AES-CM.
+    for (profile, bound) in [(Profile::AeadAes128Gcm, 6), (Profile::Aes128CmHmacSha1_80, 7)] {
+        // What is made once per process is made.
+        Heap::of(profile);
+        let heap = Heap::of(profile);
+        println!("{profile}: {heap:?}, {} bytes", heap.sum());
+        assert!(heap.sum() <= bound * 1024, "{profile}: {heap:?}");
+    }
+}
+
+#[test]
+fn a_handshake_costs_few_allocations() {
+    // Both sides together, with what the providers allocate for their keys.
+    for (version, bound) in [(Version::Dtls12, 85), (Version::Dtls13, 120)] {
+        let peerless =
+            Peerless::new(|config| config.with_versions(version, version).expect("both are there"));
+        drop(peerless.connected(start()));
+        let before = Allocated::now();
+        drop(peerless.connected(start()));
+        let allocated = before.since();
+        println!("{version}: {allocated:?}");
+        assert!(allocated.count <= bound, "{version}: {allocated:?}");
+        assert_eq!(allocated.live_bytes, 0, "{version}");
+    }
+}
