@@ -27,16 +27,29 @@ pub(super) const RENEGOTIATION_INFO: u16 = 0xff01;
 /// ([RFC 5246 §7.4.1.4](https://www.rfc-editor.org/rfc/rfc5246#section-7.4.1.4)).
 pub(super) fn read_list(list: &[u8]) -> Result<Vec<(u16, &[u8])>, Malformed> {
     let mut reader = Reader(list);
-    let mut extensions = Vec::new();
+    // As many as a hello of ours has, and some more.
+    let mut extensions = Vec::with_capacity(12);
     while !reader.is_empty() {
         extensions.push((reader.u16()?, reader.vec16()?));
     }
+    if has_twice(&extensions) { Err(Malformed) } else { Ok(extensions) }
+}
+
+/// Whether a type is there more than once. A peer may send thousands, but not make that slow.
+fn has_twice(extensions: &[(u16, &[u8])]) -> bool {
+    if extensions.len() <= 32 {
+        let mut rest = extensions;
+        while let [(kind, _), others @ ..] = rest {
+            if others.iter().any(|(other, _)| other == kind) {
+                return true;
+            }
+            rest = others;
+        }
+        return false;
+    }
     let mut kinds: Vec<_> = extensions.iter().map(|(kind, _)| *kind).collect();
     kinds.sort_unstable();
-    match kinds.windows(2).any(|pair| matches!(pair, [one, next] if one == next)) {
-        true => Err(Malformed),
-        false => Ok(extensions),
-    }
+    kinds.windows(2).any(|pair| matches!(pair, [one, next] if one == next))
 }
 
 pub(super) fn u16s(buf: &mut Vec<u8>, values: impl Iterator<Item = u16>) {
