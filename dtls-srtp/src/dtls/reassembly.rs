@@ -5,6 +5,7 @@ use std::mem;
 
 use super::Role;
 use super::Version;
+use super::codec::Reader;
 use super::epoch::Epoch;
 use super::message::{Fragment, FragmentHeader, HandshakeType, Message};
 
@@ -110,6 +111,21 @@ impl Inbox {
     /// The sequence number of the message to come.
     pub(crate) fn next_seq(&self) -> u32 {
         self.next_seq
+    }
+
+    /// Takes the contents of a record that are the next message and nothing else, as most are: it
+    /// need not be kept. The header of its one fragment is that of the whole message.
+    pub(crate) fn take_whole<'a>(&mut self, epoch: Epoch, record: &'a [u8]) -> Option<Message<'a>> {
+        let mut reader = Reader(record);
+        let Fragment { header, body } = Fragment::read(&mut reader).ok()?;
+        let is_next = u32::from(header.message_seq) == self.next_seq && self.messages.is_empty();
+        let is_whole = header.length == header.fragment_length && reader.is_empty();
+        let fits = record.len() <= self.max_bytes / 2;
+        if !is_next || !is_whole || !fits || !self.allows(header.kind, epoch) {
+            return None;
+        }
+        self.next_seq += 1;
+        Some(Message { kind: header.kind, epoch, bytes: record, body })
     }
 
     /// Takes a fragment that came in `epoch`.

@@ -222,10 +222,16 @@ impl Connection {
     /// Takes the fragments of a record, and goes as far as they allow.
     pub(super) fn handle_handshake(&mut self, number: RecordNumber, body: &[u8]) {
         let epoch = Epoch(number.epoch);
-        let mut reader = Reader(body);
+        let next = match &mut self.phase {
+            Phase::Handshaking(handshake) if handshake.signing.is_none() => {
+                handshake.inbox.take_whole(epoch, body)
+            }
+            _ => None,
+        };
+        let mut reader = Reader(if next.is_some() { &[] } else { body });
         // "Implementations MUST NOT acknowledge records containing handshake messages or fragments
         // which have not been processed or buffered."
-        let (mut kept, mut new, mut again) = (!reader.is_empty(), false, false);
+        let (mut kept, mut new, mut again) = (!body.is_empty(), next.is_some(), false);
         let was_1_3 = self.is_1_3();
         while !reader.is_empty() {
             let Ok(fragment) = Fragment::read(&mut reader) else {
@@ -295,7 +301,10 @@ impl Connection {
             }
             _ => (),
         }
-        self.advance();
+        match next {
+            Some(message) => self.advance_with(|state, step| state.handle(message, step)),
+            None => self.advance(),
+        }
         // The record that says that it is DTLS 1.3 begins no wait for the rest, where all waits.
         if was_1_3 || self.settings.loss_reaction == LossReaction::Immediate {
             self.acknowledge_part(new || again);
