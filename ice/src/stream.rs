@@ -158,6 +158,8 @@ pub(crate) struct Session {
     pub(crate) end_of_remote_candidates: bool,
     pub(crate) checklist: Checklist,
     pub(crate) early: Vec<EarlyCheck>,
+    /// Whether an authenticated check has come.
+    pub(crate) checked: bool,
     /// What messages carry besides; most sessions have none.
     pub(crate) carrier: Option<Box<Carrier>>,
     /// The PAC timer.
@@ -178,6 +180,7 @@ impl Session {
             end_of_remote_candidates: false,
             checklist: Checklist::default(),
             early: Vec::new(),
+            checked: false,
             carrier: None,
             patience: Grace::NotStarted,
             drop_at: None,

@@ -61,6 +61,8 @@ pub(crate) struct Handshake {
     pub(crate) done: Option<Instant>,
     /// Whether it travelled inside checks, both ways.
     pub(crate) in_checks: bool,
+    /// Whether the other side has sent a check, and so has our description.
+    pub(crate) heard: bool,
 }
 
 /// SRTP both ways.

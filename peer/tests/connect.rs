@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use common::{A, B, Fate, Pair};
@@ -356,5 +358,55 @@ fn an_offer_that_restarts_ice_can_be_taken_back() {
             pair.peers[peer].stats(now).transports[0].path
         };
         assert!(path(&mut pair, A).is_some() && path(&mut pair, B).is_some());
+    }
+}
+
+#[test]
+fn a_hello_before_the_answer_costs_the_first_timer_at_most() {
+    // A answers checks from its offer on, but keeps nothing of DTLS before it has the answer.
+    for delay in [1, 20] {
+        for answer_takes in [100, 500, 2_000] {
+            let (delay, answer_takes) =
+                (Duration::from_millis(delay), Duration::from_millis(answer_takes));
+            let mut pair = Pair::new();
+            pair.delay = delay;
+            let listens = Rc::new(Cell::new(false));
+            let told = Rc::clone(&listens);
+            pair.fate = Box::new(move |from, bytes| {
+                let is_dtls = matches!(bytes[0], 20..=63);
+                if from == B && is_dtls && !told.get() { Fate::Drop } else { Fate::Deliver }
+            });
+            let now = pair.now;
+            let init = DataChannelInit::default();
+            pair.peers[A].create_data_channel(now, "chat", init).unwrap();
+            pair.peers[A].set_local_description(now, None).unwrap();
+            let offer = pair.peers[A].local_description().unwrap();
+            pair.peers[B].set_remote_description(now, offer).unwrap();
+            pair.peers[B].set_local_description(now, None).unwrap();
+            let answer = pair.peers[B].local_description().unwrap();
+            pair.drain_events();
+            pair.signal();
+            let now = now + answer_takes;
+            loop {
+                pair.transmit();
+                if pair.next().is_none_or(|next| next > now) {
+                    break;
+                }
+                pair.step();
+            }
+            pair.now = now;
+
+            listens.set(true);
+            pair.peers[A].set_remote_description(now, answer).unwrap();
+            pair.drain_events();
+            pair.signal();
+            assert!(pair.run_until(Duration::from_secs(5), connected));
+            // A's check, the first timer of one and a half round trips, and the handshake.
+            let timer = (3 * delay).max(Duration::from_millis(30));
+            let limit = 5 * delay + timer;
+            let took = pair.now - now;
+            println!("{delay:?}, {answer_takes:?}: {took:?}");
+            assert!(took <= limit, "{delay:?}, {answer_takes:?}: {took:?}");
+        }
     }
 }

@@ -42,6 +42,17 @@ impl Connection {
         }
     }
 
+    /// Says that the peer cannot have listened until now: the silence so far was no sign of loss. The
+    /// timer of a flight that waits for its answer begins anew, as its first one, unless it expires
+    /// before that.
+    pub fn peer_listens(&mut self, now: Instant) {
+        self.see(now);
+        let timing = self.timing();
+        if let Some((flight, _)) = self.phase.sending() {
+            flight.restart_timer(self.now, timing);
+        }
+    }
+
     /// Changes the largest datagram to send, in bytes of UDP payload; at least 128.
     pub fn set_mtu(&mut self, bytes: usize) {
         self.mtu = bytes.max(MIN_MTU);

@@ -71,6 +71,7 @@ impl Agent {
         };
         let Some(stream) = self.streams.get_mut(index) else { return };
         if let Some(session) = stream.session_mut(generation) {
+            session.checked = true;
             note_request(
                 session,
                 now,

@@ -28,6 +28,12 @@ impl Agent {
         pair.stats.current_round_trip_time
     }
 
+    /// Returns whether an authenticated check of the other side has come since the last restart: it
+    /// has our credentials, and so whatever was signalled with them.
+    pub fn has_been_checked(&self, id: StreamId) -> bool {
+        self.stream(id).is_some_and(|stream| stream.session.checked)
+    }
+
     /// Returns the state of the whole agent.
     pub fn state(&self) -> ConnectionState {
         self.state

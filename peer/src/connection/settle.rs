@@ -133,10 +133,31 @@ impl PeerConnection {
         }
         transport.dtls = Some(Box::new(connection));
         transport.dtls_state = DtlsTransportState::Connecting;
-        transport.handshake = Some(Handshake { begun: now, done: None, in_checks: false });
+        let heard = self.ice.has_been_checked(transport.component.stream);
+        transport.handshake = Some(Handshake { begun: now, done: None, in_checks: false, heard });
         self.tell_round_trip_time(index);
         self.start_data(now);
         self.replay_early(now, index);
+    }
+
+    /// Lets the timer of our hello begin anew when the offerer has our answer. Our checks may be
+    /// answered before that, as Chromium does, and the hello that follows them cannot be. Some keep
+    /// it meanwhile, others do not, or one datagram of two. Whoever lost it was waiting for a timer
+    /// that had doubled as often as the answer took to arrive. The first check of the other side
+    /// says that it knows us.
+    fn expect_answer(&mut self, now: Instant, index: usize) {
+        let Some(transport) = self.transports.get_mut(index) else { return };
+        let (Some(dtls), Some(handshake)) = (&mut transport.dtls, &mut transport.handshake) else {
+            return;
+        };
+        if handshake.heard || handshake.done.is_some() {
+            return;
+        }
+        handshake.heard = self.ice.has_been_checked(transport.component.stream);
+        let waits = dtls.role() == dtls::Role::Client && dtls.version().is_none();
+        if handshake.heard && waits && transport.sped.is_none() {
+            dtls.peer_listens(now);
+        }
     }
 
     /// Tells SCTP when data goes another way: what it measured was about the old one.
@@ -198,6 +219,7 @@ impl PeerConnection {
                 _ => {}
             }
         }
+        self.expect_answer(now, index);
         self.tell_data_of_dtls(now, index);
         self.greet_early(now, index);
         settled & self.settle_sped(now, index)

@@ -52,6 +52,16 @@ impl Flight {
         self.deadline = Some(started + self.timeout);
     }
 
+    /// Lets its timer begin anew, as the first one: the silence so far was no sign of loss.
+    pub(crate) fn restart_timer(&mut self, now: Instant, timing: Timing) {
+        if !self.acknowledged
+            && let Some(deadline) = &mut self.deadline
+        {
+            *deadline = (*deadline).min(now + timing.initial);
+            (self.retransmissions, self.timeout) = (0, timing.initial);
+        }
+    }
+
     /// Brings the timer forward, the first time it runs.
     pub(crate) fn hurry(&mut self, at: Instant) {
         if self.retransmissions == 0 {

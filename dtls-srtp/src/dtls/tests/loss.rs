@@ -75,6 +75,34 @@ fn a_changed_first_timer_is_that_of_the_flight_that_waits_too() {
 }
 
 #[test]
+fn the_timer_begins_anew_when_the_peer_begins_to_listen() {
+    let ms = Duration::from_millis;
+    let start = any_instant();
+    let (config, _) = configs();
+    let mut client = Connection::client(config.with_initial_timeout(ms(400)), start, [1; 32]);
+    let mut buf = Vec::new();
+    let mut send = |client: &mut Connection, now| {
+        while client.poll_transmit(now, &mut buf).is_some() {}
+        client.poll_timeout().unwrap() - start
+    };
+    assert_eq!(send(&mut client, start), ms(400));
+    // It goes on if it ends sooner.
+    client.peer_listens(start + ms(100));
+    assert_eq!(client.poll_timeout(), Some(start + ms(400)));
+    client.handle_timeout(start + ms(400));
+    assert_eq!(send(&mut client, start + ms(400)), ms(1200));
+    client.peer_listens(start + ms(500));
+    assert_eq!(client.poll_timeout(), Some(start + ms(900)));
+    // And doubles from the first one.
+    client.handle_timeout(start + ms(900));
+    assert_eq!(send(&mut client, start + ms(900)), ms(1700));
+    // Nothing to wait for.
+    let mut pair = Pair::connected();
+    pair.client.peer_listens(pair.now);
+    assert_eq!(pair.client.poll_timeout(), None);
+}
+
+#[test]
 fn each_lost_flight_costs_one_timer() {
     // client → ClientHello, flight 4 ←, → flight 5, flight 6 ←
     for lost in 1..=4 {
