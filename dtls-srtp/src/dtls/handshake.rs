@@ -6,12 +6,14 @@ use rustls::SignatureScheme;
 use rustls::crypto::hash::Output;
 
 use super::acks::Acks;
-use super::config::{Credential, Settings};
+use super::codec::U16s;
+use super::config::{ClientAuthentication, Credential, Settings};
 use super::early::Early;
 use super::epoch::Epoch;
 use super::flight::{Answer, Flight};
 use super::incoming::Incoming;
 use super::message::authentication::Signed;
+use super::message::extension::SrtpAnswer;
 use super::message::{HandshakeType, Message};
 use super::outgoing::Outgoing;
 use super::peer::Peer;
@@ -21,6 +23,7 @@ use super::signing::Signing;
 use super::transcript::Transcript;
 use super::{HandshakeError, key_log, negotiation, v12, v13};
 use crate::certificate::Certificate;
+use crate::srtp::Profile;
 
 /// What a handshake needs until it is finished.
 pub(crate) struct Handshake {
@@ -80,6 +83,13 @@ impl State {
             _ => Err(HandshakeError::Internal),
         }
     }
+}
+
+/// Whether a client has to prove that it has the key of a certificate.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum Client {
+    Certified,
+    Anonymous,
 }
 
 /// What a handshake was like, for whoever asks later.
@@ -144,6 +154,48 @@ impl Step<'_> {
     pub(crate) fn signed<'a>(&self, signature: &'a [u8]) -> Result<Signed<'a>, HandshakeError> {
         let scheme = self.facts.local_scheme.ok_or(HandshakeError::Internal)?;
         Ok(Signed { scheme: scheme.into(), signature })
+    }
+
+    /// Takes the SRTP profile that a server has answered with, if any: it has to be one that we
+    /// have offered ([RFC 5764 §4.1.1](https://www.rfc-editor.org/rfc/rfc5764#section-4.1.1)).
+    pub(crate) fn check_srtp_answer(
+        &self,
+        answer: Option<SrtpAnswer<'_>>,
+    ) -> Result<Option<Profile>, HandshakeError> {
+        let offered = &self.settings.srtp_profiles;
+        let Some(answer) = answer else { return Ok(None) };
+        if offered.is_empty() {
+            return Err(HandshakeError::UnsupportedExtension);
+        }
+        Profile::from_code(answer.profile)
+            .filter(|profile| offered.contains(profile) && answer.mki.is_empty())
+            .map(Some)
+            .ok_or(HandshakeError::IllegalParameter)
+    }
+
+    /// The first of our SRTP profiles that a client has offered.
+    pub(crate) fn choose_srtp_profile(&self, offered: Option<U16s<'_>>) -> Option<Profile> {
+        let is_offered = |code| offered.is_some_and(|offered| offered.contains(code));
+        let mut profiles = self.settings.srtp_profiles.iter().copied();
+        profiles.find(|profile| profile.code().is_some_and(is_offered))
+    }
+
+    /// Takes a client's certificate, or that it shows none.
+    pub(crate) fn take_client_certificate(
+        &mut self,
+        certificate: Option<&[u8]>,
+    ) -> Result<Client, HandshakeError> {
+        match certificate {
+            Some(certificate) => {
+                self.peer.set_certificate(certificate)?;
+                Ok(Client::Certified)
+            }
+            None if self.settings.client_authentication == ClientAuthentication::Requested => {
+                self.peer.remain_anonymous();
+                Ok(Client::Anonymous)
+            }
+            None => Err(HandshakeError::NoCertificate),
+        }
     }
 
     /// Adds a message without protection to the flight and to the transcript.

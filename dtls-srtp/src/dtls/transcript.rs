@@ -100,11 +100,6 @@ impl Transcript {
         Self { hash: Some(context), form: Form::Dtls13, kept: Kept::HashOnly, messages: Vec::new() }
     }
 
-    /// The messages so far, until they are forgotten.
-    pub(crate) fn messages(&self) -> &[u8] {
-        &self.messages
-    }
-
     /// Takes the messages so far out, and keeps only the hash.
     pub(crate) fn take_messages(&mut self) -> Vec<u8> {
         let messages = mem::take(&mut self.messages);
@@ -159,11 +154,10 @@ mod tests {
         assert!(transcript.hash().is_none());
         transcript.start(hash);
         transcript.add(b"two");
-        assert_eq!(transcript.messages(), b"onetwo");
-        transcript.forget_messages();
+        assert_eq!(transcript.take_messages(), b"onetwo");
         transcript.add(b"three");
         assert_eq!(transcript.hash().unwrap().as_ref(), hash.hash(b"onetwothree").as_ref());
-        assert!(transcript.messages().is_empty());
+        assert!(transcript.take_messages().is_empty());
     }
 
     #[test]
@@ -181,7 +175,7 @@ mod tests {
         transcript.add(&message);
         let expected = hash.hash(b"\x01\0\0\x03one\x01\0\0\0\x02\0\0\x05three");
         assert_eq!(transcript.hash().unwrap().as_ref(), expected.as_ref());
-        assert!(transcript.messages().is_empty());
+        assert!(transcript.take_messages().is_empty());
     }
 
     #[test]

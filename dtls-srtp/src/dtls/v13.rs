@@ -35,7 +35,7 @@ pub(crate) mod session;
 
 use rustls::SignatureScheme;
 
-use self::key_schedule::{ApplicationSecrets, Expander, HandshakeSecrets};
+use self::key_schedule::{ApplicationSecrets, Expander, HandshakeExpanders, HandshakeSecrets};
 use super::config::Credential;
 use super::epoch::Epoch;
 use super::handshake::Step;
@@ -43,6 +43,7 @@ use super::message::authentication::Signed;
 use super::message::certificate::signed_content;
 use super::message::{HandshakeType, Message};
 use super::signature::verify_1_3;
+use super::suite::Suite13;
 use super::{HandshakeError, Role};
 
 /// Which record: of which keys, and which of theirs
@@ -53,9 +54,27 @@ pub(crate) struct RecordNumber {
     pub(crate) sequence_number: u64,
 }
 
-fn log_handshake_secrets(secrets: &HandshakeSecrets, step: &Step<'_>) {
+/// Takes the handshake keys into use that come of a key exchange. The transcript ends with
+/// ServerHello.
+fn agree(
+    role: Role,
+    suite: Suite13,
+    shared_secret: &[u8],
+    step: &mut Step<'_>,
+) -> Result<HandshakeExpanders, HandshakeError> {
+    let secrets = HandshakeSecrets::new(suite, shared_secret, step.hash()?.as_ref());
     step.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", secrets.client.bytes());
     step.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", secrets.server.bytes());
+    let secrets = secrets.expand();
+    let (ours, theirs) = match role {
+        Role::Client => (&secrets.client, &secrets.server),
+        Role::Server => (&secrets.server, &secrets.client),
+    };
+    let (crypto, epoch) = (&step.settings.crypto, Epoch::HANDSHAKE.0);
+    step.outgoing.set_handshake_keys(ours.sealer(crypto, epoch)?);
+    step.incoming.set_handshake_keys(theirs.opener(crypto, epoch)?);
+    step.inbox.expect_protection();
+    Ok(secrets)
 }
 
 fn log_application_secrets(secrets: &ApplicationSecrets, step: &Step<'_>) {

@@ -384,8 +384,8 @@ impl Call12 {
                 let Signed { scheme, signature } = Signed::parse(body).unwrap();
                 let scheme = SignatureScheme::from(scheme);
                 let provider = Crypto::default().handshake;
-                let messages = self.transcript.messages();
-                verify(&provider, scheme, &self.certificates[side], messages, signature).unwrap();
+                let messages = self.transcript.take_messages();
+                verify(&provider, scheme, &self.certificates[side], &messages, signature).unwrap();
             }
             HandshakeType::Finished => {
                 let hash = self.transcript.hash().unwrap();

@@ -4,7 +4,7 @@ use rustls::crypto::ActiveKeyExchange;
 use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
 
 use super::session::{Negotiated, Session};
-use super::{check_finished, install, send_finished};
+use super::{check_finished, check_signature, install, send_finished};
 use crate::certificate::{Certificate, PublicKey};
 use crate::crypto::Group;
 use crate::dtls::config::Credential;
@@ -16,10 +16,8 @@ use crate::dtls::message::authentication::{
 };
 use crate::dtls::message::hello::ServerHello;
 use crate::dtls::message::{HandshakeType, Message};
-use crate::dtls::signature::verify;
 use crate::dtls::suite::Authentication;
 use crate::dtls::{HandshakeError, Role};
-use crate::srtp::Profile;
 
 /// What the client waits for.
 pub(crate) enum State {
@@ -82,24 +80,14 @@ pub(crate) fn start(
     if hello.compression_method != 0 || renegotiates {
         return Err(HandshakeError::IllegalParameter);
     }
-    let offered_srtp = !step.settings.srtp_profiles.is_empty();
-    if hello.unsolicited || (hello.srtp_profile.is_some() && !offered_srtp) {
+    if hello.unsolicited {
         return Err(HandshakeError::UnsupportedExtension);
     }
+    let srtp_profile = step.check_srtp_answer(hello.srtp_profile)?;
     step.agree_on_connection_id(hello.connection_id)?;
     if !hello.extended_master_secret && step.settings.extended_master_secret_required {
         return Err(HandshakeError::ExtendedMasterSecretMissing);
     }
-    let srtp_profile = match hello.srtp_profile {
-        None => None,
-        Some(answer) => {
-            let profile = Profile::from_code(answer.profile)
-                .filter(|profile| step.settings.srtp_profiles.contains(profile))
-                .filter(|_| answer.mki.is_empty())
-                .ok_or(HandshakeError::IllegalParameter)?;
-            Some(profile)
-        }
-    };
     step.transcript.start(suite.provider.common.hash_provider);
     step.transcript.add(message.bytes);
     let negotiated = Negotiated {
@@ -175,19 +163,11 @@ impl WaitServerKeyExchange {
             .find(|offered| offered.name() == group)
             .ok_or(HandshakeError::IllegalParameter)?;
         let scheme = SignatureScheme::from(exchange.signed.scheme);
-        if !step.settings.schemes.contains(&scheme) || !suite.provider.sign.contains(&scheme) {
+        if !suite.provider.sign.contains(&scheme) {
             return Err(HandshakeError::IllegalParameter);
         }
-        let certificate = step.peer.certificate().ok_or(HandshakeError::Internal)?;
         let message_signed = [&client_random[..], server_random, exchange.parameters].concat();
-        verify(
-            &step.settings.crypto.handshake,
-            scheme,
-            certificate,
-            &message_signed,
-            exchange.signed.signature,
-        )?;
-        step.facts.remote_scheme = Some(scheme);
+        check_signature(&exchange.signed, &message_signed, step)?;
         step.transcript.add(message.bytes);
         let public_key = exchange.public_key.to_vec();
         Ok(WaitServerHelloDone { negotiated: self.negotiated, group, public_key, request: None })

@@ -4,12 +4,12 @@ use rustls::crypto::ActiveKeyExchange;
 use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
 
 use super::session::{Negotiated, Session};
-use super::{check_finished, install, send_finished};
+use super::{check_finished, check_signature, install, send_finished};
 use crate::certificate::{Certificate, PublicKey};
 use crate::crypto::Group;
 use crate::dtls::config::{ClientAuthentication, Credential, Settings};
 use crate::dtls::flight::Answer;
-use crate::dtls::handshake::{State as AnyState, Step};
+use crate::dtls::handshake::{Client, State as AnyState, Step};
 use crate::dtls::message::authentication::{
     Signed, parse_certificate, parse_client_key_exchange, write_certificate,
     write_certificate_request, write_parameters,
@@ -17,7 +17,6 @@ use crate::dtls::message::authentication::{
 use crate::dtls::message::hello::{ClientHello, ServerAnswer};
 use crate::dtls::message::{HandshakeType, Message};
 use crate::dtls::session::Session as AnySession;
-use crate::dtls::signature::verify;
 use crate::dtls::suite::Suite;
 use crate::dtls::{HandshakeError, Role};
 
@@ -64,13 +63,6 @@ struct Offer {
     key_exchange: Box<dyn ActiveKeyExchange>,
 }
 
-/// Whether the client has to prove that it has the key of a certificate.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Client {
-    Certified,
-    Anonymous,
-}
-
 /// Takes the ClientHello and sends flight 4.
 pub(crate) fn start(
     random: [u8; 32],
@@ -89,11 +81,7 @@ pub(crate) fn start(
     }
     let (suite, credential) = choose_suite(hello, step.settings)?;
     let group = choose_group(hello, step.settings)?;
-    let srtp_profile = hello.extensions.srtp_profiles.and_then(|offered| {
-        let profiles = &step.settings.srtp_profiles;
-        let is_offered = |code| offered.contains(code);
-        profiles.iter().copied().find(|profile| profile.code().is_some_and(is_offered))
-    });
+    let srtp_profile = step.choose_srtp_profile(hello.extensions.srtp_profiles);
     step.transcript.start(suite.provider.common.hash_provider);
     step.transcript.add(message.bytes);
 
@@ -266,17 +254,7 @@ impl WaitCertificate {
         message: Message<'_>,
         step: &mut Step<'_>,
     ) -> Result<WaitClientKeyExchange, HandshakeError> {
-        let client = match parse_certificate(message.body)? {
-            Some(certificate) => {
-                step.peer.set_certificate(certificate)?;
-                Client::Certified
-            }
-            None if step.settings.client_authentication == ClientAuthentication::Requested => {
-                step.peer.remain_anonymous();
-                Client::Anonymous
-            }
-            None => return Err(HandshakeError::NoCertificate),
-        };
+        let client = step.take_client_certificate(parse_certificate(message.body)?)?;
         step.transcript.add(message.bytes);
         Ok(WaitClientKeyExchange { offer: self.offer, client })
     }
@@ -305,20 +283,8 @@ impl WaitCertificateVerify {
         step: &mut Step<'_>,
     ) -> Result<WaitFinished, HandshakeError> {
         let signed = Signed::parse(message.body)?;
-        let scheme = SignatureScheme::from(signed.scheme);
-        if !step.settings.schemes.contains(&scheme) {
-            return Err(HandshakeError::IllegalParameter);
-        }
-        let certificate = step.peer.certificate().ok_or(HandshakeError::Internal)?;
-        verify(
-            &step.settings.crypto.handshake,
-            scheme,
-            certificate,
-            step.transcript.messages(),
-            signed.signature,
-        )?;
-        step.facts.remote_scheme = Some(scheme);
-        step.transcript.forget_messages();
+        let messages = step.transcript.take_messages();
+        check_signature(&signed, &messages, step)?;
         step.transcript.add(message.bytes);
         WaitFinished::new(self.session, step)
     }

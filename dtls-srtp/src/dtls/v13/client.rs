@@ -3,7 +3,7 @@
 use rustls::SignatureScheme;
 use rustls::crypto::{ActiveKeyExchange, SharedSecret};
 
-use super::key_schedule::{ApplicationSecrets, Expander, HandshakeExpanders, HandshakeSecrets};
+use super::key_schedule::{ApplicationSecrets, Expander, HandshakeExpanders};
 use super::session::{Negotiated, Session};
 use crate::dtls::config::Credential;
 use crate::dtls::epoch::Epoch;
@@ -16,7 +16,6 @@ use crate::dtls::message::{HandshakeType, Message};
 use crate::dtls::session::Session as AnySession;
 use crate::dtls::suite::Suite13;
 use crate::dtls::{HandshakeError, LossReaction, Role};
-use crate::srtp::Profile;
 
 /// What the client waits for.
 pub(crate) enum State {
@@ -62,14 +61,7 @@ pub(crate) fn start(
 ) -> Result<AnyState, HandshakeError> {
     step.agree_on_connection_id(share.connection_id)?;
     let shared = complete(key_exchanges, share)?;
-    let secrets = HandshakeSecrets::new(suite, shared.secret_bytes(), step.hash()?.as_ref());
-    super::log_handshake_secrets(&secrets, step);
-    let secrets = secrets.expand();
-    let crypto = &step.settings.crypto;
-    let epoch = Epoch::HANDSHAKE.0;
-    step.outgoing.set_handshake_keys(secrets.client.sealer(crypto, epoch)?);
-    step.incoming.set_handshake_keys(secrets.server.opener(crypto, epoch)?);
-    step.inbox.expect_protection();
+    let secrets = super::agree(Role::Client, suite, shared.secret_bytes(), step)?;
     if step.settings.loss_reaction == LossReaction::Immediate {
         step.flight.was_answered(LossReaction::Immediate);
     }
@@ -130,18 +122,7 @@ impl WaitEncryptedExtensions {
         step: &mut Step<'_>,
     ) -> Result<WaitCertificate, HandshakeError> {
         let extensions = EncryptedExtensions::parse(message.body)?;
-        let offered = &step.settings.srtp_profiles;
-        let srtp_profile = match extensions.srtp_profile {
-            None => None,
-            Some(_) if offered.is_empty() => return Err(HandshakeError::UnsupportedExtension),
-            Some(answer) => {
-                let profile = Profile::from_code(answer.profile)
-                    .filter(|profile| offered.contains(profile))
-                    .filter(|_| answer.mki.is_empty())
-                    .ok_or(HandshakeError::IllegalParameter)?;
-                Some(profile)
-            }
-        };
+        let srtp_profile = step.check_srtp_answer(extensions.srtp_profile)?;
         step.transcript.add(message.bytes);
         let negotiated = Negotiated { srtp_profile, ..self.negotiated };
         Ok(WaitCertificate { negotiated, secrets: self.secrets, request: None })

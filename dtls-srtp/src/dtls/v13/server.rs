@@ -1,12 +1,12 @@
 //! The server's side of the handshake, once a ClientHello has all that it needs.
 
-use super::key_schedule::{Expander, HandshakeExpanders, HandshakeSecrets};
+use super::key_schedule::{Expander, HandshakeExpanders};
 use super::session::{Negotiated, Session};
 use crate::crypto::Group;
 use crate::dtls::config::ClientAuthentication;
 use crate::dtls::epoch::Epoch;
 use crate::dtls::flight::Answer;
-use crate::dtls::handshake::{State as AnyState, Step};
+use crate::dtls::handshake::{Client, State as AnyState, Step};
 use crate::dtls::message::certificate::{parse_certificate, write_certificate, write_request};
 use crate::dtls::message::encrypted_extensions;
 use crate::dtls::message::hello::ClientHello;
@@ -60,11 +60,7 @@ pub(crate) fn start(
     let credential = settings
         .credential_1_3(|scheme| schemes.contains(scheme.into()))
         .ok_or(HandshakeError::NoCommonSignatureScheme)?;
-    let srtp_profile = hello.extensions.srtp_profiles.and_then(|offered| {
-        let is_offered = |code| offered.contains(code);
-        let mut profiles = settings.srtp_profiles.iter().copied();
-        profiles.find(|profile| profile.code().is_some_and(is_offered))
-    });
+    let srtp_profile = step.choose_srtp_profile(hello.extensions.srtp_profiles);
 
     let exchanged =
         group.start_and_complete(public_key).map_err(|_| HandshakeError::InvalidKeyShare)?;
@@ -77,15 +73,7 @@ pub(crate) fn start(
         connection_id: connection_id.as_deref(),
     };
     step.send(HandshakeType::ServerHello, |buf| share.write(buf, random));
-    let shared = exchanged.secret.secret_bytes();
-    let secrets = HandshakeSecrets::new(suite, shared, step.hash()?.as_ref());
-    super::log_handshake_secrets(&secrets, step);
-    let secrets = secrets.expand();
-    let crypto = &settings.crypto;
-    let epoch = Epoch::HANDSHAKE.0;
-    step.outgoing.set_handshake_keys(secrets.server.sealer(crypto, epoch)?);
-    step.incoming.set_handshake_keys(secrets.client.opener(crypto, epoch)?);
-    step.inbox.expect_protection();
+    let secrets = super::agree(Role::Server, suite, exchanged.secret.secret_bytes(), step)?;
 
     let epoch = Epoch::HANDSHAKE;
     step.send_in(epoch, HandshakeType::EncryptedExtensions, |buf| {
@@ -162,17 +150,9 @@ impl State {
 impl WaitCertificate {
     fn handle(self, message: Message<'_>, step: &mut Step<'_>) -> Result<State, HandshakeError> {
         let Self { client } = self;
-        let certificate = parse_certificate(message.body)?;
-        let next = match certificate {
-            Some(certificate) => {
-                step.peer.set_certificate(certificate)?;
-                State::CertificateVerify(WaitCertificateVerify { client })
-            }
-            None if step.settings.client_authentication == ClientAuthentication::Requested => {
-                step.peer.remain_anonymous();
-                State::Finished(WaitFinished { client })
-            }
-            None => return Err(HandshakeError::NoCertificate),
+        let next = match step.take_client_certificate(parse_certificate(message.body)?)? {
+            Client::Certified => State::CertificateVerify(WaitCertificateVerify { client }),
+            Client::Anonymous => State::Finished(WaitFinished { client }),
         };
         step.transcript.add(message.bytes);
         Ok(next)
