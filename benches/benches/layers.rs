@@ -172,7 +172,10 @@ fn associations(c: &mut Criterion) {
         group.bench_function(format!("messages of {name}"), |b| {
             b.iter_batched(
                 || (),
-                |()| sctp::throughput::<sctp::Peerless>(size as usize, messages),
+                |()| {
+                    let checksum = sctp::Checksum::Computed;
+                    sctp::throughput::<sctp::Peerless>(checksum, size as usize, messages)
+                },
                 BatchSize::PerIteration,
             );
         });

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use ring::rand::SystemRandom;
 
 use crate::layers::dtls::Stack as _;
+use crate::layers::sctp::Checksum;
 use crate::layers::{dtls, sctp, sdp};
 use crate::measure::{Contestant, Sample, medians, start, time};
 use crate::work::{self, Idle, Openings};
@@ -69,8 +70,8 @@ fn layers(filter: Option<&str>) {
         ("SCTP alone, 64 KiB messages", Show::Megabytes, 64 << 10, 1000, 65_536.0 / 1e6),
         ("SCTP alone, 100-byte messages", Show::Messages, 100, 100_000, 1.0),
     ] {
-        let run = move |throughput: fn(usize, u64) -> Sample| -> Contestant<'_> {
-            Box::new(move || scaled(throughput(size, messages), factor))
+        let run = move |throughput: fn(Checksum, usize, u64) -> Sample| -> Contestant<'_> {
+            Box::new(move || scaled(throughput(Checksum::Computed, size, messages), factor))
         };
         rows.push(LayerRow {
             name,
@@ -79,6 +80,8 @@ fn layers(filter: Option<&str>) {
                 ("Peerless", run(sctp::throughput::<sctp::Peerless>)),
                 #[cfg(feature = "peers")]
                 ("dcsctp 0.1.16", run(sctp::throughput::<sctp::DcSctp>)),
+                #[cfg(feature = "peers")]
+                ("rtc-sctp 0.21", run(sctp::throughput::<sctp::RtcSctp>)),
                 #[cfg(feature = "peers")]
                 ("sctp-proto 0.10", run(sctp::throughput::<sctp::SctpProto>)),
             ],
