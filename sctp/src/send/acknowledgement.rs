@@ -1,0 +1,122 @@
+//! What a SACK changes
+//! ([RFC 9260 §6.2.1](https://www.rfc-editor.org/rfc/rfc9260#section-6.2.1)).
+
+use super::congestion::Sample;
+use super::outstanding::{NeverSent, Progress};
+use super::{Sender, segment};
+use crate::chunk::sack::Sack;
+use crate::tsn::Tsn;
+use std::time::Instant;
+
+impl Sender {
+    /// Takes a SACK. RFC 9260 §6.2.1; gives whether it acknowledged something new.
+    pub(crate) fn handle_sack(&mut self, now: Instant, sack: &Sack<'_>) -> Result<bool, NeverSent> {
+        let cumulative = sack.cumulative_tsn_ack;
+        // D.i: one that was overtaken.
+        if !cumulative.is_at_or_after(self.outstanding.cumulative()) {
+            return Ok(false);
+        }
+        let in_flight_before = self.outstanding.in_flight();
+        let progress = self.outstanding.acknowledge(now, sack)?;
+        // A timeout that was backed off stays so until there is a new measurement (§6.3.3): it may
+        // have been backed off because round trips have become longer.
+        if let Some(rtt) = progress.rtt {
+            self.rto.measured(rtt);
+        }
+        // D.ii.
+        let a_rwnd = usize::try_from(sack.a_rwnd).unwrap_or(usize::MAX);
+        self.queues.set_begun_limit(a_rwnd);
+        self.peer_window = a_rwnd.saturating_sub(self.outstanding.payload());
+
+        if progress.spurious > 0 || sack.duplicate_count() > 0 {
+            self.note_needless(progress.spurious, sack.duplicate_count());
+        }
+        if progress.bytes > 0 {
+            self.probed = false;
+        }
+        self.take_progress(now, progress, in_flight_before);
+        // Beyond R3 of §6.3.2, which looks at the first chunk only: while anything is acknowledged,
+        // losses are found by that, those of retransmissions too, and T3-rtx has no say.
+        self.update_timer(now, progress.advanced || progress.bytes > 0);
+        self.arm_probe(now);
+        self.forward |= self.outstanding.must_forward() && self.partial_reliability;
+        Ok(progress.bytes > 0 || progress.advanced)
+    }
+
+    /// Something was counted as lost, and perhaps sent again, that had arrived.
+    fn note_needless(&mut self, bytes: usize, duplicates: usize) {
+        if bytes == 0 && self.counters.retransmitted == 0 {
+            return;
+        }
+        self.outstanding.was_needless();
+        self.needless += bytes + duplicates * segment(self.mtu);
+        if self.lost > 0 && self.needless >= self.lost {
+            self.lost = 0;
+            self.congestion.on_spurious();
+        }
+    }
+
+    /// What was acknowledged, and what that leaves lost, tells the congestion control.
+    pub(super) fn take_progress(
+        &mut self,
+        now: Instant,
+        progress: Progress,
+        in_flight_before: usize,
+    ) {
+        let (rtt, min_rtt) = self.rto.latest_and_least();
+        let rate = progress.newest.and_then(|newest| {
+            self.outstanding.packets.acknowledged(now, progress.bytes, newest, min_rtt)
+        });
+        let losses = self.outstanding.detect(now, rtt, min_rtt);
+        self.timers.reordering = losses.next;
+        let cumulative = self.outstanding.cumulative();
+        if self.recovering_until.is_some_and(|until| cumulative.is_at_or_after(until)) {
+            self.recovering_until = None;
+        }
+        let sample = Sample {
+            now,
+            acknowledged: progress.bytes,
+            lost: losses.bytes,
+            lost_in_flight: losses.in_flight,
+            in_flight_before,
+            in_flight: self.outstanding.in_flight(),
+            rtt: progress.rtt,
+            rate,
+            delivered: self.outstanding.packets.delivered(),
+            recovering: self.recovering_until.is_some(),
+        };
+        if losses.bytes > 0 {
+            self.begin_recovery();
+            self.lost += losses.bytes;
+            self.counters.lost += losses.bytes as u64;
+        }
+        if progress.bytes > 0 || losses.bytes > 0 {
+            self.congestion.on_sample(&sample);
+            self.update_pacer();
+        }
+    }
+
+    fn begin_recovery(&mut self) {
+        if self.recovering_until.is_some() {
+            return;
+        }
+        self.counters.fast_recoveries += 1;
+        self.lost = 0;
+        self.needless = 0;
+        self.recovering_until = Some(self.outstanding.next_tsn().previous());
+        self.fast_retransmit = true;
+    }
+
+    /// Takes the cumulative TSN of a SHUTDOWN, which acknowledges too.
+    pub(crate) fn handle_shutdown(
+        &mut self,
+        now: Instant,
+        cumulative: Tsn,
+    ) -> Result<(), NeverSent> {
+        if cumulative.is_at_or_after(self.outstanding.cumulative()) {
+            let progress = self.outstanding.acknowledge_up_to(now, cumulative)?;
+            self.update_timer(now, progress.advanced);
+        }
+        Ok(())
+    }
+}

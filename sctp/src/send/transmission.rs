@@ -1,0 +1,191 @@
+//! Putting data into packets
+//! ([RFC 9260 §6.1](https://www.rfc-editor.org/rfc/rfc9260#section-6.1)).
+
+use super::outstanding::forward::Unfinished;
+use super::{Mode, Sender, segment};
+use crate::chunk::data;
+use crate::chunk::forward_tsn;
+use std::time::Instant;
+
+impl Sender {
+    /// When data may leave: `None` when there is none, or it waits for a SACK. The instant may
+    /// have passed.
+    #[inline]
+    pub(crate) fn ready(&self, now: Instant) -> Option<Instant> {
+        if self.forward {
+            return Some(now);
+        }
+        let wanted = if self.outstanding.has_marked() {
+            self.fast_retransmit || self.window_is_open()
+        } else {
+            !self.queues.is_empty()
+                && (self.probing || self.window_is_open())
+                && self.peer_has_room()
+        };
+        if !wanted {
+            return None;
+        }
+        if self.fast_retransmit || self.probing {
+            return Some(now);
+        }
+        Some(self.pacer.release().map_or(now, |release| release.max(now)))
+    }
+
+    /// Whether the window lets another chunk out: in slow start and beyond (§6.1 B), a chunk may
+    /// begin while there is any room.
+    pub(super) fn window_is_open(&self) -> bool {
+        self.outstanding.in_flight() < self.congestion.window()
+    }
+
+    /// The largest fragment.
+    const fn segment_payload(&self) -> usize {
+        segment(self.mtu) - self.form().header_len()
+    }
+
+    /// Whether the peer has room for a new chunk (§6.1 A): with nothing in flight one chunk is
+    /// sent all the same, to probe a window of zero.
+    pub(super) fn peer_has_room(&self) -> bool {
+        self.outstanding.in_flight() == 0
+            || self.peer_window >= self.segment_payload().min(self.queues.bytes())
+    }
+
+    /// Appends FORWARD TSN and DATA chunks to `buf` up to the length `end`.
+    ///
+    /// Gives whether anything was written.
+    #[inline]
+    pub(crate) fn write(
+        &mut self,
+        now: Instant,
+        buf: &mut Vec<u8>,
+        end: usize,
+        mode: Mode,
+    ) -> bool {
+        let start = buf.len();
+        if self.outstanding.is_empty() {
+            self.wake(now);
+        }
+        self.outstanding.packets.close();
+        let again =
+            self.outstanding.has_marked() && (self.fast_retransmit || self.pacer.is_open(now));
+        if again {
+            self.next_marked(now);
+        }
+        // What is given up comes before DATA, as all control chunks (§6.10); if more is while the
+        // packet is filled, with the next one.
+        if self.forward {
+            self.write_forward(buf, end);
+        }
+        if again {
+            self.write_again(now, buf, end);
+        }
+        if !self.outstanding.has_marked() && (self.probing || self.pacer.is_open(now)) {
+            self.write_new(now, buf, end, mode);
+        }
+        if buf.len() == start {
+            return false;
+        }
+        self.note_limits();
+        self.pacer.on_sent(now, buf.len() - start);
+        self.last_sent = Some(now);
+        if self.timers.retransmission.is_none() {
+            // R1 of §6.3.2.
+            self.timers.retransmission = Some(now + self.rto.current());
+        }
+        self.arm_probe(now);
+        true
+    }
+
+    /// When it is not the path that holds data back, delivery rates say little about it.
+    #[inline]
+    fn note_limits(&mut self) {
+        let idle = self.queues.is_empty() || !self.peer_has_room();
+        if (idle && !self.outstanding.has_marked() && self.window_is_open())
+            || self.pacer.is_limited()
+        {
+            self.outstanding.packets.limited(self.outstanding.in_flight());
+        }
+    }
+
+    /// Data is sent after a time without any: the window shrinks with the time (§7.2.1).
+    fn wake(&mut self, now: Instant) {
+        let Some(last) = self.last_sent.take() else { return };
+        let idle = now.saturating_duration_since(last);
+        let rto = self.rto.current();
+        if idle >= rto {
+            let timeouts = idle.as_nanos() / rto.as_nanos().max(1);
+            let timeouts = u32::try_from(timeouts).unwrap_or(u32::MAX);
+            self.congestion.on_idle(timeouts);
+            self.update_pacer();
+        }
+    }
+
+    fn write_again(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize) {
+        while let Some((index, len)) = self.next_marked(now) {
+            let allowed =
+                self.fast_retransmit || self.outstanding.in_flight() < self.congestion.window();
+            // A chunk cut for a larger packet size goes alone in a packet that is too large
+            // rather than never (§6.9 does not let it be cut again).
+            let fits = buf.len() + len <= end || len > segment(self.mtu);
+            if !allowed || !fits {
+                break;
+            }
+            self.outstanding.send_again(now, index, buf);
+            self.counters.retransmitted += 1;
+        }
+        self.fast_retransmit = false;
+    }
+
+    /// The index of the first chunk that is to be sent again and its length on the wire, after
+    /// giving up those that may not be.
+    fn next_marked(&mut self, now: Instant) -> Option<(usize, usize)> {
+        let queues = &mut self.queues;
+        let mut given_up = 0;
+        let next = self.outstanding.next_marked(now, |unfinished| {
+            given_up += 1;
+            if let Some(Unfinished { stream, order, message, .. }) = unfinished {
+                queues.abandon_begun(stream, order, message);
+            }
+        });
+        if given_up > 0 {
+            self.counters.expired += given_up;
+            self.forward |= self.outstanding.must_forward() && self.partial_reliability;
+        }
+        next
+    }
+
+    fn write_new(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize, mode: Mode) {
+        while (self.probing || self.window_is_open()) && self.peer_has_room() {
+            let Some(left) = self.queues.front_len(now, &mut self.counters.expired) else { break };
+            let Some(room) = end.checked_sub(buf.len() + self.form().header_len()) else { break };
+            // Padding must fit too.
+            let room = room & !3;
+            // A message is not cut because a packet happens to be full already.
+            if left > room && (room < MIN_FRAGMENT || left <= self.segment_payload()) {
+                break;
+            }
+            let Some(fragment) = self.queues.take(room) else { break };
+            let len = fragment.payload.len();
+            // RFC 7053 §5.1: a sender that must wait for the SACK wants it at once.
+            let stops = self.outstanding.in_flight() + self.form().wire_len(len)
+                >= self.congestion.window();
+            let extra = if stops || mode == Mode::Immediate { data::IMMEDIATE } else { 0 };
+            self.outstanding.send(now, fragment, extra, buf);
+            self.peer_window = self.peer_window.saturating_sub(len);
+            self.counters.chunks += 1;
+            self.probing = false;
+        }
+    }
+
+    fn write_forward(&mut self, buf: &mut Vec<u8>, end: usize) {
+        let Some(room) = end.checked_sub(buf.len() + forward_tsn::MIN_LEN) else { return };
+        self.forward = false;
+        let mut streams = Vec::new();
+        let point = self.outstanding.forward_point(self.form(), room, &mut streams);
+        if point != self.outstanding.cumulative() {
+            forward_tsn::write(buf, self.form(), point, &streams);
+        }
+    }
+}
+
+/// A message is not cut into smaller pieces than this, in bytes, to fill a packet.
+const MIN_FRAGMENT: usize = 256;
