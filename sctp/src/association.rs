@@ -21,6 +21,7 @@ pub(crate) mod transmit;
 use crate::config::{Config, clamp_mtu};
 use crate::event::{CloseReason, Event};
 use crate::message::{Message, Outgoing, Reliability};
+use crate::packet::HeaderSum;
 use crate::recv::Receiver;
 use crate::send::Sender;
 use crate::send::queue::{Parts, Queued};
@@ -71,6 +72,9 @@ pub struct Association {
     errors: u32,
     /// The peer accepts packets without a checksum (RFC 9653), and so do we.
     omit_checksum: bool,
+    /// What the checksums of our packets and the peer's begin with.
+    sent_sum: HeaderSum,
+    received_sum: HeaderSum,
     pending: Pending,
     replies: VecDeque<Reply>,
     events: VecDeque<Event>,
@@ -196,6 +200,8 @@ impl Association {
             reset: Reset::new(initial_tsn, Tsn(0)),
             errors: 0,
             omit_checksum: false,
+            sent_sum: HeaderSum::default(),
+            received_sum: HeaderSum::default(),
             pending: Pending::default(),
             replies: VecDeque::new(),
             events: VecDeque::new(),

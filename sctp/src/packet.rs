@@ -50,8 +50,14 @@ impl<'a> Packet<'a> {
     ///
     /// When the header is cut off or the CRC32c is wrong.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        Self::parse_with(bytes, &mut HeaderSum::default())
+    }
+
+    /// As [`Self::parse`], with the sum of the header of the packet before.
+    #[inline]
+    pub(crate) fn parse_with(bytes: &'a [u8], sum: &mut HeaderSum) -> Result<Self, ParseError> {
         let packet = Self::split(bytes)?;
-        packet.verify()?;
+        packet.verify(sum)?;
         Ok(packet)
     }
 
@@ -63,9 +69,18 @@ impl<'a> Packet<'a> {
     ///
     /// When the header is cut off, or the CRC32c is neither zero nor right.
     pub fn parse_protected(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        Self::parse_protected_with(bytes, &mut HeaderSum::default())
+    }
+
+    /// As [`Self::parse_protected`], with the sum of the header of the packet before.
+    #[inline]
+    pub(crate) fn parse_protected_with(
+        bytes: &'a [u8],
+        sum: &mut HeaderSum,
+    ) -> Result<Self, ParseError> {
         let packet = Self::split(bytes)?;
         if packet.checksum() != 0 {
-            packet.verify()?;
+            packet.verify(sum)?;
         }
         Ok(packet)
     }
@@ -77,8 +92,8 @@ impl<'a> Packet<'a> {
         Ok(Self { header, chunks })
     }
 
-    fn verify(&self) -> Result<(), ParseError> {
-        let right = self.checksum() == checksum(self.header, self.chunks);
+    fn verify(&self, sum: &mut HeaderSum) -> Result<(), ParseError> {
+        let right = self.checksum() == sum.checksum(self.header, self.chunks);
         if right { Ok(()) } else { Err(ParseError::Checksum) }
     }
 
@@ -120,26 +135,41 @@ pub(crate) fn begin(buf: &mut Vec<u8>, source_port: u16, destination_port: u16, 
 }
 
 /// Computes the checksum of the packet that begins at `start` and ends with the buffer.
-pub(crate) fn finish(buf: &mut [u8], start: usize) {
+pub(crate) fn finish(buf: &mut [u8], start: usize, sum: &mut HeaderSum) {
     let Some((header, chunks)) =
         buf.get_mut(start..).and_then(|packet| packet.split_first_chunk_mut::<HEADER_LEN>())
     else {
         debug_assert!(false, "a packet is finished that was not begun");
         return;
     };
-    let sum = checksum(header, chunks);
+    let sum = sum.checksum(header, chunks);
     let [.., a, b, c, d] = header;
     [*a, *b, *c, *d] = sum.to_le_bytes();
 }
 
-/// The CRC32c of a packet whose checksum field counts as zero.
-fn checksum(header: &[u8; HEADER_LEN], chunks: &[u8]) -> u32 {
-    let mut cleared = *header;
-    cleared[8] = 0;
-    cleared[9] = 0;
-    cleared[10] = 0;
-    cleared[11] = 0;
-    crc32c::crc32c_append(crc32c::crc32c(&cleared), chunks)
+/// The CRC32c of a common header, kept for the next packet: those of an association that go one way
+/// have the same ports and tag, and short sums cost much for their length.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct HeaderSum {
+    /// The header without its checksum, and the sum that it begins with.
+    known: Option<([u8; HEADER_LEN - 4], u32)>,
+}
+
+impl HeaderSum {
+    /// The CRC32c of a packet whose checksum field counts as zero.
+    #[inline]
+    fn checksum(&mut self, header: &[u8; HEADER_LEN], chunks: &[u8]) -> u32 {
+        let [fields @ .., _, _, _, _] = *header;
+        let sum = match self.known {
+            Some((known, sum)) if known == fields => sum,
+            _ => {
+                let sum = crc32c::crc32c_append(crc32c::crc32c(&fields), &[0; 4]);
+                self.known = Some((fields, sum));
+                sum
+            }
+        };
+        crc32c::crc32c_append(sum, chunks)
+    }
 }
 
 #[cfg(test)]
@@ -151,7 +181,7 @@ mod tests {
         let mut buf = vec![0xff; 3];
         begin(&mut buf, 5000, 5001, 0x0102_0304);
         buf.extend_from_slice(&[11, 0, 0, 4]);
-        finish(&mut buf, 3);
+        finish(&mut buf, 3, &mut HeaderSum::default());
         let packet = Packet::parse(&buf[3..]).unwrap();
         assert_eq!(packet.source_port(), 5000);
         assert_eq!(packet.destination_port(), 5001);
@@ -164,7 +194,7 @@ mod tests {
         let mut buf = Vec::new();
         begin(&mut buf, 5000, 5000, 1);
         buf.extend_from_slice(&[11, 0, 0, 4]);
-        finish(&mut buf, 0);
+        finish(&mut buf, 0, &mut HeaderSum::default());
         for index in 0..buf.len() {
             let mut damaged = buf.clone();
             damaged[index] ^= 0x10;
@@ -191,7 +221,14 @@ mod tests {
 
     #[test]
     fn the_checksum_is_that_of_rfc_3720() {
-        // RFC 3720 §B.4: 32 bytes of zeroes.
-        assert_eq!(checksum(&[0; 12], &[0; 20]), 0x8a91_36aa);
+        // RFC 3720 §B.4: 32 bytes of zeroes, the first time and again; and of ones in between.
+        let mut sum = HeaderSum::default();
+        assert_eq!(sum.checksum(&[0; 12], &[0; 20]), 0x8a91_36aa);
+        assert_eq!(sum.checksum(&[0; 12], &[0; 20]), 0x8a91_36aa);
+        let mut ones = [0xff; 32];
+        ones[8..12].fill(0);
+        let (header, chunks) = ones.split_first_chunk().unwrap();
+        assert_eq!(sum.checksum(header, chunks), crc32c::crc32c(&ones));
+        assert_eq!(sum.checksum(&[0; 12], &[0; 20]), 0x8a91_36aa);
     }
 }

@@ -9,7 +9,7 @@ use crate::chunk::re_config::ResetResult;
 use crate::chunk::{
     self, ChunkType, abort, cookie_echo, heartbeat, re_config, shutdown, write_empty,
 };
-use crate::packet;
+use crate::packet::{self, HeaderSum};
 use crate::send::Mode;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -31,6 +31,13 @@ pub(crate) enum Reply {
     ShutdownComplete { tag: u32, flags: u8 },
     /// An ERROR about a cookie that came too late, by so many microseconds.
     StaleCookie { tag: u32, microseconds: u32 },
+}
+
+/// What a packet is made for.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    control: bool,
+    data: bool,
 }
 
 /// Control chunks that are to go with the next packet.
@@ -92,25 +99,36 @@ impl Association {
     /// passed.
     #[inline]
     pub(crate) fn ready(&self, now: Instant) -> Option<Instant> {
-        if !self.replies.is_empty() {
+        if !self.replies.is_empty() || self.control_is_due() || self.recv_is_due() {
             return Some(now);
         }
+        self.data_ready(now)
+    }
+
+    /// Whether the state has a control chunk to send now.
+    #[inline]
+    fn control_is_due(&self) -> bool {
         match self.state {
-            State::Closed => None,
-            State::CookieWait => self.handshake.init_is_due().then_some(now),
+            State::Closed => false,
+            State::CookieWait => self.handshake.init_is_due(),
             // §5.1 C: nothing else may be sent before the COOKIE ACK.
-            State::CookieEchoed => self.pending.cookie_echo.then_some(now),
+            State::CookieEchoed => self.pending.cookie_echo,
             state => {
-                if self.pending.any()
-                    || (self.path_mtu.due && state.may_send())
-                    || self.recv.sack_is_due()
-                    || self.reset_is_due()
-                {
-                    return Some(now);
-                }
-                if state.may_send() { self.send.ready(now) } else { None }
+                self.pending.any() || (self.path_mtu.due && state.may_send()) || self.reset_is_due()
             }
         }
+    }
+
+    /// Whether a SACK is to be sent now.
+    #[inline]
+    const fn recv_is_due(&self) -> bool {
+        self.recv.sack_is_due() && self.state.is_up()
+    }
+
+    /// When data may leave.
+    #[inline]
+    fn data_ready(&self, now: Instant) -> Option<Instant> {
+        if self.state.may_send() { self.send.ready(now) } else { None }
     }
 
     /// Appends a packet to `buf`; gives whether it did. What was appended otherwise is void.
@@ -119,7 +137,11 @@ impl Association {
             self.write_reply(reply, buf);
             return true;
         }
-        if self.ready(now).is_none_or(|at| at > now) {
+        let due = Due {
+            control: self.control_is_due(),
+            data: self.data_ready(now).is_some_and(|at| at <= now),
+        };
+        if !due.control && !due.data && !self.recv_is_due() {
             return false;
         }
         let start = buf.len();
@@ -132,11 +154,11 @@ impl Association {
             self.write_init(now, buf);
             true
         } else {
-            self.write_bundle(now, buf, start + self.send.mtu())
+            self.write_bundle(now, buf, start + self.send.mtu(), due)
         };
         if written {
             if !omit_checksum {
-                packet::finish(buf, start);
+                packet::finish(buf, start, &mut self.sent_sum);
             }
         } else if !reset_was_due && self.reset_is_due() {
             // The last messages of a stream to be reset had expired and were not sent: its turn is
@@ -184,40 +206,33 @@ impl Association {
                 abort::write(buf, ChunkType::Error, ErrorCause::StaleCookie, &measure);
             }
         }
-        packet::finish(buf, start);
+        packet::finish(buf, start, &mut HeaderSum::default());
     }
 
     /// Control chunks first, then SACK, then data. Each kind of control chunk is far smaller than
     /// the least packet size, and a packet ends when the next one may not fit.
-    fn write_bundle(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize) -> bool {
+    fn write_bundle(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize, due: Due) -> bool {
         let head = buf.len();
-        if self.path_mtu.due && !self.pending.any() && self.state.may_send() {
-            self.write_probe(now, buf, head - packet::HEADER_LEN);
-            return true;
-        }
-        // §5.1: COOKIE ECHO and COOKIE ACK come first in their packet.
-        let with_cookie = std::mem::take(&mut self.pending.cookie_echo);
-        if with_cookie {
-            cookie_echo::write(buf, self.handshake.cookie());
-            self.cookie_echo_sent(now);
-        }
-        if std::mem::take(&mut self.pending.cookie_ack) {
-            write_empty(buf, ChunkType::CookieAck, 0);
-        }
-        if std::mem::take(&mut self.pending.shutdown_ack) {
-            write_empty(buf, ChunkType::ShutdownAck, 0);
-            self.shutdown_sent(now);
-        }
-        if with_cookie {
-            self.write_errors(buf, end);
-        }
-        if self.state.is_up() && self.write_control(now, buf, head, end) {
-            return true;
+        let mut with_cookie = false;
+        if due.control {
+            if self.path_mtu.due && !self.pending.any() && self.state.may_send() {
+                self.write_probe(now, buf, head - packet::HEADER_LEN);
+                return true;
+            }
+            // §5.1: COOKIE ECHO and COOKIE ACK come first in their packet.
+            with_cookie = std::mem::take(&mut self.pending.cookie_echo);
+            if with_cookie {
+                cookie_echo::write(buf, self.handshake.cookie());
+                self.cookie_echo_sent(now);
+            }
+            if !self.state.is_up() {
+                self.write_errors(buf, end);
+            } else if self.write_control(now, buf, head, end) {
+                return true;
+            }
         }
 
-        let data_at = if self.state.may_send() { self.send.ready(now) } else { None };
-        let data = data_at.is_some_and(|at| at <= now);
-        let along = self.recv.sack_is_wanted() && (data || buf.len() > head);
+        let along = self.recv.sack_is_wanted() && (due.data || buf.len() > head);
         if self.state.is_up() && (self.recv.sack_is_due() || along) {
             // Alone when it has much to tell.
             if buf.len() + self.recv.sack_len() > end && buf.len() > head {
@@ -225,7 +240,7 @@ impl Association {
             }
             self.recv.write_sack(buf, end);
         }
-        if data || with_cookie {
+        if due.data || with_cookie {
             let mode = self.data_mode(with_cookie);
             self.send.write(now, buf, end, mode);
         }
@@ -251,6 +266,13 @@ impl Association {
 
     /// Control chunks of an association that is up; gives whether the packet is full.
     fn write_control(&mut self, now: Instant, buf: &mut Vec<u8>, head: usize, end: usize) -> bool {
+        if std::mem::take(&mut self.pending.cookie_ack) {
+            write_empty(buf, ChunkType::CookieAck, 0);
+        }
+        if std::mem::take(&mut self.pending.shutdown_ack) {
+            write_empty(buf, ChunkType::ShutdownAck, 0);
+            self.shutdown_sent(now);
+        }
         if std::mem::take(&mut self.pending.shutdown) {
             shutdown::write(buf, self.recv.cumulative());
             self.shutdown_sent(now);
