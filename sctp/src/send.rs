@@ -32,6 +32,8 @@ pub(crate) struct Sender {
     pub(crate) queues: Queues,
     outstanding: Outstanding,
     congestion: Box<dyn Controller>,
+    /// What `congestion` says: cwnd.
+    window: usize,
     pub(crate) rto: Rto,
     pacer: Pacer,
     mtu: usize,
@@ -85,10 +87,12 @@ pub(crate) enum Mode {
 impl Sender {
     pub(crate) fn new(config: &Config, initial_tsn: Tsn) -> Self {
         let mtu = config.effective_mtu();
+        let congestion = controller(config, segment(mtu), initial_tsn.0);
         Self {
             queues: Queues::new(config.scheduler),
             outstanding: Outstanding::new(initial_tsn),
-            congestion: controller(config, segment(mtu), initial_tsn.0),
+            window: congestion.window(),
+            congestion,
             rto: Rto::new(config),
             pacer: Pacer::default(),
             mtu,
@@ -128,7 +132,7 @@ impl Sender {
     pub(crate) fn set_mtu(&mut self, mtu: usize) {
         self.mtu = mtu;
         self.congestion.set_segment(segment(mtu));
-        self.update_pacer();
+        self.follow_congestion();
     }
 
     /// The peer's window as its INIT or INIT ACK tells it.
@@ -173,13 +177,19 @@ impl Sender {
         self.update_pacer();
     }
 
+    /// The congestion control has changed its mind.
+    fn follow_congestion(&mut self) {
+        self.window = self.congestion.window();
+        self.update_pacer();
+    }
+
     fn update_pacer(&mut self) {
         self.pacer.set_rate(self.congestion.pace(self.rto.known()), segment(self.mtu));
     }
 
     /// cwnd.
-    pub(crate) fn window(&self) -> usize {
-        self.congestion.window()
+    pub(crate) const fn window(&self) -> usize {
+        self.window
     }
 
     /// ssthresh.
@@ -252,7 +262,7 @@ impl Sender {
         if !self.outstanding.is_empty() {
             self.timers.retransmission = Some(now);
         }
-        self.update_pacer();
+        self.follow_congestion();
     }
 
     pub(crate) fn hand_over(&mut self, out: &mut Writer) {

@@ -53,6 +53,7 @@ impl Sender {
         if self.lost > 0 && self.needless >= self.lost {
             self.lost = 0;
             self.congestion.on_spurious();
+            self.window = self.congestion.window();
         }
     }
 
@@ -92,7 +93,7 @@ impl Sender {
         }
         if progress.bytes > 0 || losses.bytes > 0 {
             self.congestion.on_sample(&sample);
-            self.update_pacer();
+            self.follow_congestion();
         }
     }
 

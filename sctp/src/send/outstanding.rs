@@ -321,10 +321,7 @@ impl Outstanding {
     /// What the chunks that a SACK acknowledged say together.
     fn conclude(&mut self, now: Instant, tally: Tally) -> Progress {
         // Karn's algorithm (§6.3.1 C5): not from what was sent twice.
-        let rtt = tally
-            .newest_single
-            .and_then(|packet| self.packets.get(packet))
-            .map(|packet| now.saturating_duration_since(packet.sent_at));
+        let rtt = tally.newest_single.and_then(|packet| self.packets.age(now, packet));
         self.detection.acknowledged(&tally);
         Progress {
             bytes: tally.bytes,

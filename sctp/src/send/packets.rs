@@ -7,17 +7,18 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// What is known of a packet that left.
+/// What is known of a packet that left. Times are nanoseconds since [`Packets::origin`]: there is a
+/// record for each packet in flight, and each acknowledgement reckons with them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Packet {
-    pub(crate) sent_at: Instant,
+struct Packet {
+    sent_at: u64,
     /// Bytes in flight when it left, itself included.
-    pub(crate) in_flight: usize,
+    in_flight: usize,
     /// Bytes delivered when it left, and when the last of them were acknowledged.
     delivered: u64,
-    delivered_at: Instant,
+    delivered_at: u64,
     /// When the packet left that was acknowledged last before this one left.
-    first_sent_at: Instant,
+    first_sent_at: u64,
     /// The application or the peer's window held the sender back when it left.
     limited: bool,
 }
@@ -36,19 +37,27 @@ pub(crate) struct RateSample {
 /// The packets that left since the oldest one in flight, in a ring indexed by number.
 #[derive(Debug, Default)]
 pub(crate) struct Packets {
+    /// When the first packet left.
+    origin: Option<Instant>,
     ring: VecDeque<Packet>,
     /// The number of the first in the ring.
     first: u64,
     /// Chunks that are sent go with the last of the ring.
     open: bool,
     delivered: u64,
-    delivered_at: Option<Instant>,
-    first_sent_at: Option<Instant>,
+    delivered_at: u64,
+    first_sent_at: u64,
     /// What leaves before so much is delivered is limited by what there is to send.
     limited_until: u64,
 }
 
 impl Packets {
+    /// A time as the records have it.
+    #[inline]
+    fn nanos_at(&self, now: Instant) -> u64 {
+        self.origin.map_or(0, |origin| nanos(now.saturating_duration_since(origin)))
+    }
+
     /// The chunks from here on go with another packet.
     #[inline]
     pub(crate) const fn close(&mut self) {
@@ -60,16 +69,18 @@ impl Packets {
     pub(crate) fn current(&mut self, now: Instant, in_flight: usize) -> u64 {
         if !self.open {
             self.open = true;
+            self.origin.get_or_insert(now);
+            let now = self.nanos_at(now);
             if in_flight == 0 {
-                self.first_sent_at = Some(now);
-                self.delivered_at = Some(now);
+                self.first_sent_at = now;
+                self.delivered_at = now;
             }
             self.ring.push_back(Packet {
                 sent_at: now,
                 in_flight,
                 delivered: self.delivered,
-                delivered_at: self.delivered_at.unwrap_or(now),
-                first_sent_at: self.first_sent_at.unwrap_or(now),
+                delivered_at: self.delivered_at,
+                first_sent_at: self.first_sent_at,
                 limited: self.limited_until > self.delivered,
             });
         }
@@ -91,8 +102,20 @@ impl Packets {
 
     /// The record of a packet; `None` when all that came with it was acknowledged or sent again.
     #[inline]
-    pub(crate) fn get(&self, number: u64) -> Option<&Packet> {
+    fn get(&self, number: u64) -> Option<&Packet> {
         self.ring.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+
+    /// How long ago a packet left, as long as it is known.
+    #[inline]
+    pub(crate) fn age(&self, now: Instant, number: u64) -> Option<Duration> {
+        let sent_at = self.get(number)?.sent_at;
+        Some(Duration::from_nanos(self.nanos_at(now).saturating_sub(sent_at)))
+    }
+
+    /// Bytes in flight when a packet left, as long as it is known.
+    pub(crate) fn in_flight(&self, number: u64) -> Option<usize> {
+        Some(self.get(number)?.in_flight)
     }
 
     /// Bytes delivered so far.
@@ -109,17 +132,19 @@ impl Packets {
         number: u64,
         min_rtt: Duration,
     ) -> Option<RateSample> {
+        let now = self.nanos_at(now);
         self.delivered += bytes as u64;
-        self.delivered_at = Some(now);
-        let packet = *self.get(number)?;
-        self.first_sent_at = Some(packet.sent_at);
-        let sending = packet.sent_at.saturating_duration_since(packet.first_sent_at);
-        let receiving = now.saturating_duration_since(packet.delivered_at);
+        self.delivered_at = now;
+        let Packet { sent_at, delivered, delivered_at, first_sent_at, limited, .. } =
+            *self.get(number)?;
+        self.first_sent_at = sent_at;
+        let sending = sent_at.saturating_sub(first_sent_at);
+        let receiving = now.saturating_sub(delivered_at);
         let time = sending.max(receiving);
-        let delivered = self.delivered - packet.delivered;
         // Less than a round trip is an accident of when acknowledgements came.
-        let rate = (time >= min_rtt && !time.is_zero()).then(|| per_second(delivered, time));
-        Some(RateSample { rate, delivered_before: packet.delivered, limited: packet.limited })
+        let rate = (time >= nanos(min_rtt) && time > 0)
+            .then(|| in_a_second(self.delivered - delivered, time));
+        Some(RateSample { rate, delivered_before: delivered, limited })
     }
 
     /// There is room on the path and nothing to send.
@@ -147,11 +172,21 @@ impl Packets {
 
 /// Bytes a second.
 pub(crate) fn per_second(bytes: u64, time: Duration) -> u64 {
-    let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1);
+    in_a_second(bytes, nanos(time))
+}
+
+fn in_a_second(bytes: u64, nanos: u64) -> u64 {
+    let nanos = nanos.max(1);
     match bytes.checked_mul(1_000_000_000) {
         Some(scaled) => scaled / nanos,
         None => bytes / (nanos / 1_000_000_000).max(1),
     }
+}
+
+/// Five hundred years at most.
+#[inline]
+fn nanos(time: Duration) -> u64 {
+    time.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(time.subsec_nanos()))
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ impl Sender {
         self.recovering_until = None;
         self.probed = false;
         self.outstanding.mark_all();
-        self.update_pacer();
+        self.follow_congestion();
         self.forward |= self.outstanding.must_forward() && self.partial_reliability;
         // The timer starts anew with the packet; without one to send the question stays open.
         if !self.outstanding.has_marked() && !self.forward {

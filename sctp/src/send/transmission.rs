@@ -34,7 +34,7 @@ impl Sender {
     /// Whether the window lets another chunk out: in slow start and beyond (§6.1 B), a chunk may
     /// begin while there is any room.
     pub(super) fn window_is_open(&self) -> bool {
-        self.outstanding.in_flight() < self.congestion.window()
+        self.outstanding.in_flight() < self.window
     }
 
     /// The largest fragment.
@@ -115,14 +115,13 @@ impl Sender {
             let timeouts = idle.as_nanos() / rto.as_nanos().max(1);
             let timeouts = u32::try_from(timeouts).unwrap_or(u32::MAX);
             self.congestion.on_idle(timeouts);
-            self.update_pacer();
+            self.follow_congestion();
         }
     }
 
     fn write_again(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize) {
         while let Some((index, len)) = self.next_marked(now) {
-            let allowed =
-                self.fast_retransmit || self.outstanding.in_flight() < self.congestion.window();
+            let allowed = self.fast_retransmit || self.outstanding.in_flight() < self.window;
             // A chunk cut for a larger packet size goes alone in a packet that is too large
             // rather than never (§6.9 does not let it be cut again).
             let fits = buf.len() + len <= end || len > segment(self.mtu);
@@ -166,8 +165,7 @@ impl Sender {
             let Some(fragment) = self.queues.take(room) else { break };
             let len = fragment.payload.len();
             // RFC 7053 §5.1: a sender that must wait for the SACK wants it at once.
-            let stops = self.outstanding.in_flight() + self.form().wire_len(len)
-                >= self.congestion.window();
+            let stops = self.outstanding.in_flight() + self.form().wire_len(len) >= self.window;
             let extra = if stops || mode == Mode::Immediate { data::IMMEDIATE } else { 0 };
             self.outstanding.send(now, fragment, extra, buf);
             self.peer_window = self.peer_window.saturating_sub(len);

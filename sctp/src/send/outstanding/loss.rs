@@ -152,16 +152,16 @@ impl Judge {
         if packet >= self.newest {
             return false;
         }
-        let record = outstanding.packets.get(packet);
         let in_time = !(self.by_count && self.newest - packet >= PACKETS);
         if in_time
-            && let Some(record) = record
-            && let Some(late) = record.sent_at.checked_add(self.late).filter(|at| *at > self.now)
+            && let Some(age) = outstanding.packets.age(self.now, packet)
+            && let Some(left) = self.late.checked_sub(age).filter(|left| !left.is_zero())
+            && let Some(late) = self.now.checked_add(left)
         {
             losses.next = Some(losses.next.map_or(late, |next| next.min(late)));
             return false;
         }
-        losses.in_flight = record.map_or(0, |record| record.in_flight);
+        losses.in_flight = outstanding.packets.in_flight(packet).unwrap_or(0);
         true
     }
 }
