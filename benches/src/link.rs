@@ -31,6 +31,12 @@ impl Outbox {
         self.datagrams.pop_front().map(|(_, datagram)| datagram)
     }
 
+    /// Returns whether there is as much to deliver as a driver sends in one go.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.datagrams.len() >= BATCH
+    }
+
     /// Gives a buffer back.
     pub fn recycle(&mut self, datagram: Vec<u8>) {
         self.spare.push(datagram);
@@ -46,6 +52,9 @@ impl Outbox {
         self.datagrams.front().and_then(|(due, _)| *due)
     }
 }
+
+/// A GSO batch.
+const BATCH: usize = 64;
 
 /// What the path between two peers does.
 #[derive(Clone, Copy, Debug, Default)]

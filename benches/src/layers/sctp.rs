@@ -19,7 +19,7 @@ pub trait Association: Sized {
     fn pair(now: Instant, checksum: Checksum) -> (Self, Self);
     /// Takes a packet.
     fn handle(&mut self, now: Instant, packet: &[u8]);
-    /// Takes packets and messages out.
+    /// Takes messages out, and packets until the outbox is full.
     fn drain(&mut self, now: Instant, outbox: &mut Outbox);
     /// When time has to pass.
     fn poll_timeout(&mut self) -> Option<Instant>;
@@ -158,7 +158,7 @@ impl Association for Peerless {
                 _ => {}
             }
         }
-        loop {
+        while !outbox.is_full() {
             self.buf.clear();
             if self.association.poll_transmit(now, &mut self.buf).is_none() {
                 return;

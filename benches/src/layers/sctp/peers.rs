@@ -51,7 +51,9 @@ impl Association for DcSctp {
     }
 
     fn drain(&mut self, _now: Instant, outbox: &mut Outbox) {
-        while let Some(event) = self.socket.poll_event() {
+        while !outbox.is_full()
+            && let Some(event) = self.socket.poll_event()
+        {
             match event {
                 SocketEvent::SendPacket(packet) => outbox.push(&packet),
                 SocketEvent::OnConnected() => self.connected = true,
@@ -159,7 +161,9 @@ impl Association for SctpProto {
                 _ => {}
             }
         }
-        while let Some(transmit) = association.poll_transmit(now) {
+        while !outbox.is_full()
+            && let Some(transmit) = association.poll_transmit(now)
+        {
             push(outbox, transmit.payload);
         }
     }
@@ -259,7 +263,9 @@ impl Association for RtcSctp {
                 _ => {}
             }
         }
-        while let Some(transmit) = association.poll_transmit(now) {
+        while !outbox.is_full()
+            && let Some(transmit) = association.poll_transmit(now)
+        {
             if let rtc::sctp::Payload::RawEncode(packets) = transmit.message {
                 packets.iter().for_each(|packet| outbox.push(packet));
             }
