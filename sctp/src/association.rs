@@ -5,6 +5,7 @@
 
 pub(crate) mod abort;
 pub(crate) mod cookie;
+pub(crate) mod entropy;
 pub(crate) mod handover;
 pub(crate) mod handshake;
 pub(crate) mod heartbeat;
@@ -26,11 +27,12 @@ use crate::recv::Receiver;
 use crate::send::Sender;
 use crate::send::queue::{Parts, Queued};
 use crate::tsn::Tsn;
+use entropy::Entropy;
 use handshake::Handshake;
 use heartbeat::Heartbeat;
 use path_mtu::PathMtu;
+use rand::Rng;
 use rand::rngs::ChaCha20Rng;
-use rand::{Rng, SeedableRng};
 use reset::Reset;
 use shutdown::Shutdown;
 use state::State;
@@ -51,7 +53,7 @@ pub struct Association {
     now: Instant,
     /// When it was made: the time in cookies is counted from here.
     origin: Instant,
-    rng: ChaCha20Rng,
+    entropy: Entropy,
     state: State,
     /// Why it has ended, once it has.
     closed: Option<CloseReason>,
@@ -178,10 +180,9 @@ impl Association {
         control_ppid: Option<u32>,
     ) -> Self {
         let config = config.bounded();
-        let mut rng = ChaCha20Rng::from_seed(seed);
-        let handshake = Handshake::new(&mut rng);
-        let local_tag = random_tag(&mut rng);
-        let initial_tsn = Tsn(rng.next_u32());
+        let mut entropy = Entropy::new(seed);
+        let (handshake, local_tag, initial_tsn) =
+            entropy.draw(|rng| (Handshake::new(rng), random_tag(rng), Tsn(rng.next_u32())));
         Self {
             now,
             origin: now,
@@ -206,7 +207,7 @@ impl Association {
             replies: VecDeque::new(),
             events: VecDeque::new(),
             traffic: Traffic::default(),
-            rng,
+            entropy,
             config,
         }
     }
@@ -502,6 +503,11 @@ impl Association {
     /// The next event of the association itself, for the layer of data channels.
     pub(crate) fn poll_own_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// Whether memory of busier times is to be given back.
+    pub(crate) const fn is_quiet(&self) -> bool {
+        self.heartbeat.is_quiet()
     }
 
     /// For the layer of data channels.

@@ -149,10 +149,17 @@ pub(crate) fn finish(buf: &mut [u8], start: usize, sum: &mut HeaderSum) {
 
 /// The CRC32c of a common header, kept for the next packet: those of an association that go one way
 /// have the same ports and tag, and short sums cost much for their length.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct HeaderSum {
-    /// The header without its checksum, and the sum that it begins with.
-    known: Option<([u8; HEADER_LEN - 4], u32)>,
+    /// The header without its checksum.
+    known: [u8; HEADER_LEN - 4],
+    sum: u32,
+}
+
+impl Default for HeaderSum {
+    fn default() -> Self {
+        Self { known: [0; HEADER_LEN - 4], sum: crc32c::crc32c(&[0; HEADER_LEN]) }
+    }
 }
 
 impl HeaderSum {
@@ -160,15 +167,11 @@ impl HeaderSum {
     #[inline]
     fn checksum(&mut self, header: &[u8; HEADER_LEN], chunks: &[u8]) -> u32 {
         let [fields @ .., _, _, _, _] = *header;
-        let sum = match self.known {
-            Some((known, sum)) if known == fields => sum,
-            _ => {
-                let sum = crc32c::crc32c_append(crc32c::crc32c(&fields), &[0; 4]);
-                self.known = Some((fields, sum));
-                sum
-            }
-        };
-        crc32c::crc32c_append(sum, chunks)
+        if self.known != fields {
+            self.known = fields;
+            self.sum = crc32c::crc32c_append(crc32c::crc32c(&fields), &[0; 4]);
+        }
+        crc32c::crc32c_append(self.sum, chunks)
     }
 }
 

@@ -411,11 +411,12 @@ impl Receiver {
         self.window.shrink(held);
         self.block.shrink();
         self.reassembly.shrink();
-        self.control.shrink_to(1);
-        self.readable.shrink_to(4);
+        self.control.shrink_to(0);
+        self.readable.shrink_to(0);
         for (_, stream) in self.streams.iter_mut() {
-            stream.queue.shrink_to(4);
+            stream.queue.shrink_to(0);
             stream.waiting.shrink_to(0);
+            stream.partials.shrink();
         }
     }
 }

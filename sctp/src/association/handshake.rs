@@ -22,7 +22,6 @@ use crate::chunk::parameter::{self, Parameters};
 use crate::chunk::{Chunk, IfUnknown};
 use crate::event::{CloseReason, Event};
 use crate::tsn::Tsn;
-use bytes::Bytes;
 use rand::Rng;
 use rand::rngs::ChaCha20Rng;
 use std::time::{Duration, Instant};
@@ -40,7 +39,7 @@ pub(crate) struct Handshake {
     /// When it was last sent.
     sent_at: Option<Instant>,
     /// What the peer's INIT ACK gave us to echo.
-    cookie: Bytes,
+    cookie: Box<[u8]>,
 }
 
 impl Handshake {
@@ -53,7 +52,7 @@ impl Handshake {
             init_due: false,
             attempts: 0,
             sent_at: None,
-            cookie: Bytes::new(),
+            cookie: Box::default(),
         }
     }
 
@@ -78,7 +77,7 @@ impl Handshake {
         self.init_due = false;
         self.attempts = 0;
         self.sent_at = None;
-        self.cookie = Bytes::new();
+        self.cookie = Box::default();
     }
 }
 
@@ -208,7 +207,7 @@ impl Association {
             }
         };
         let (tag, tsn, tie_tags) = match self.state {
-            State::Closed => (random_tag(&mut self.rng), self.initial_tsn(), (0, 0)),
+            State::Closed => (self.entropy.draw(random_tag), self.initial_tsn(), (0, 0)),
             // §5.2.1: the same tag as in our own INIT.
             State::CookieWait => {
                 if self.handshake.init_due || self.handshake.attempts == 0 {
@@ -228,8 +227,8 @@ impl Association {
             }
             // §5.2.2: a new tag; the association there is stays untouched.
             _ => (
-                random_tag(&mut self.rng),
-                Tsn(self.rng.next_u32()),
+                self.entropy.draw(random_tag),
+                Tsn(self.entropy.draw(Rng::next_u32)),
                 (self.local_tag, self.peer_tag),
             ),
         };
@@ -279,7 +278,7 @@ impl Association {
             }
         };
         self.measure_handshake(now);
-        self.handshake.cookie = Bytes::copy_from_slice(cookie.value);
+        self.handshake.cookie = cookie.value.into();
         self.handshake.timer = None;
         self.handshake.attempts = 0;
         self.take_peer(&init, self.local_tag);
@@ -441,7 +440,7 @@ impl Association {
             self.send.forget_outstanding();
             self.state = State::CookieWait;
             self.handshake.timer = None;
-            self.handshake.cookie = Bytes::new();
+            self.handshake.cookie = Box::default();
             self.handshake.init_due = true;
             self.pending.cookie_echo = false;
         }

@@ -2,7 +2,6 @@
 
 use super::Association;
 use crate::chunk::{Chunk, heartbeat};
-use bytes::Bytes;
 use rand::Rng;
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,10 @@ pub(crate) struct Heartbeat {
     sent_at: Option<Instant>,
     /// When the peer was last heard of.
     heard: Option<Instant>,
+    /// How many chunks of data had gone either way when the timer last expired.
+    chunks: u64,
+    /// None has gone since the time before.
+    quiet: bool,
 }
 
 impl Heartbeat {
@@ -25,6 +28,11 @@ impl Heartbeat {
 
     pub(crate) const fn nonce(&self) -> u64 {
         self.nonce
+    }
+
+    /// Whether a quiet time has begun, in which memory of busier ones is given back.
+    pub(crate) const fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// A packet of the peer came.
@@ -50,7 +58,8 @@ impl Association {
             return;
         };
         let rto = self.send.rto.current();
-        let jitter = rto.mul_f64(0.5 + f64::from(self.rng.next_u32()) / f64::from(u32::MAX));
+        let jitter =
+            rto.mul_f64(0.5 + f64::from(self.entropy.draw(Rng::next_u32)) / f64::from(u32::MAX));
         self.heartbeat.timer = from.checked_add(interval + jitter);
     }
 
@@ -64,6 +73,7 @@ impl Association {
             return;
         }
         let open = self.heartbeat.sent_at.take().is_some();
+        self.note_quiet();
         // Data that is outstanding asks the same question.
         if !self.send.is_idle() {
             return self.arm_heartbeat(now);
@@ -81,12 +91,23 @@ impl Association {
             {
                 return self.arm_heartbeat(heard);
             }
-            // A quiet time: what was needed in busier ones is given back.
+        }
+        self.heartbeat.nonce = self.entropy.draw(Rng::next_u64);
+        self.pending.heartbeat = true;
+    }
+
+    /// What was needed in busier times is given back when there was no data from one HEARTBEAT to
+    /// the next, or to where one of the peer's has spared it.
+    fn note_quiet(&mut self) {
+        let chunks = self.send.counters.chunks + self.recv.counters.chunks;
+        self.heartbeat.quiet = self.heartbeat.chunks == chunks && self.send.is_idle();
+        self.heartbeat.chunks = chunks;
+        if self.heartbeat.quiet {
             self.send.shrink();
             self.recv.shrink();
+            self.events.shrink_to(0);
+            self.replies.shrink_to(0);
         }
-        self.heartbeat.nonce = self.rng.next_u64();
-        self.pending.heartbeat = true;
     }
 
     /// A HEARTBEAT was sent: it is answered within a retransmission timeout.
@@ -99,7 +120,7 @@ impl Association {
     pub(crate) fn handle_heartbeat(&mut self, chunk: &Chunk<'_>) {
         // One that would not fit in an answer of ours is not answered.
         if chunk.whole.len() + crate::packet::HEADER_LEN <= self.send.mtu() {
-            self.pending.heartbeat_ack = Some(Bytes::copy_from_slice(chunk.value));
+            self.pending.answer_heartbeat(chunk.value);
         }
     }
 

@@ -65,7 +65,7 @@ impl Association {
         let size =
             if greatest { state.ceiling - 4 } else { usize::midpoint(passes, state.ceiling) };
         state.size = clamp_mtu(size);
-        state.nonce = self.rng.next_u64();
+        state.nonce = self.entropy.draw(Rng::next_u64);
         state.due = true;
         state.timer = None;
     }

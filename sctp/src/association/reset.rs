@@ -20,14 +20,14 @@ pub(crate) struct Reset {
     /// The number of our next request.
     next_request: u32,
     /// Our request that is not answered.
-    open: Option<Open>,
+    open: Option<Box<Open>>,
     timer: Option<Instant>,
     /// The number that the peer's next request has.
     expected: u32,
     /// How the peer's last request was answered.
     last_result: ResetResult,
     /// The peer's request that waits for data of before it (§5.2.2 E2).
-    deferred: Option<Deferred>,
+    deferred: Option<Box<Deferred>>,
     /// Streams to add that the peer was not asked for yet: to send on, and of the peer's.
     add_outgoing: u16,
     add_incoming: u16,
@@ -180,7 +180,7 @@ impl Association {
     /// The peer uses a number anew of which our reset is not answered yet: it has been performed,
     /// and the answer was lost or overtaken.
     pub(crate) fn confirm_reset(&mut self, stream: u16) {
-        if let Some(streams) = self.reset.open.as_mut().and_then(Open::streams)
+        if let Some(streams) = self.reset.open.as_deref_mut().and_then(Open::streams)
             && streams.numbers.contains(&stream)
             && !streams.confirmed.contains(&stream)
         {
@@ -204,7 +204,7 @@ impl Association {
         if self.reset.open.is_none() && !self.open_reset(buf, end) {
             return;
         }
-        let Some(Open { sequence, asked, .. }) = &self.reset.open else { return };
+        let Some(Open { sequence, asked, .. }) = self.reset.open.as_deref() else { return };
         let sequence = *sequence;
         match asked {
             Asked::Reset(streams) => re_config::write_outgoing_reset(
@@ -254,7 +254,7 @@ impl Association {
             return false;
         };
         let sequence = self.reset.next_request;
-        self.reset.open = Some(Open { sequence, asked, in_progress: false });
+        self.reset.open = Some(Box::new(Open { sequence, asked, in_progress: false }));
         self.reset.next_request = sequence.wrapping_add(1);
         true
     }
@@ -316,11 +316,11 @@ impl Association {
                 let known = !streams.iter().any(|stream| stream >= inbound);
                 if known {
                     let streams: BTreeSet<u16> = streams.iter().collect();
-                    self.reset.deferred = Some(Deferred {
+                    self.reset.deferred = Some(Box::new(Deferred {
                         sequence,
                         last_assigned_tsn: *last_assigned_tsn,
                         streams: streams.into_iter().collect(),
-                    });
+                    }));
                     self.reset.last_result = ResetResult::InProgress;
                     // Answered there: now, or when the data of before has come.
                     if !self.perform_deferred() {
@@ -334,7 +334,7 @@ impl Association {
                 let outbound = self.outbound_streams;
                 if streams.is_empty() || streams.iter().any(|stream| stream >= outbound) {
                     ResetResult::WrongSsn
-                } else if let Some(open) = self.reset.open.as_mut().and_then(Open::streams)
+                } else if let Some(open) = self.reset.open.as_deref_mut().and_then(Open::streams)
                     && streams.iter().all(|stream| open.numbers.contains(&stream))
                 {
                     // §5.2.3: our own request says it all.
@@ -382,14 +382,14 @@ impl Association {
         else {
             return false;
         };
-        let streams =
-            if deferred.streams.is_empty() { self.recv.used_streams() } else { deferred.streams };
+        let Deferred { sequence, streams, .. } = *deferred;
+        let streams = if streams.is_empty() { self.recv.used_streams() } else { streams };
         for stream in streams {
             self.recv.reset_stream(stream);
             self.reset.incoming.insert(stream);
         }
         self.reset.last_result = ResetResult::Performed;
-        self.pending.respond(deferred.sequence, ResetResult::Performed);
+        self.pending.respond(sequence, ResetResult::Performed);
         true
     }
 

@@ -49,10 +49,23 @@ pub(crate) struct Pending {
     pub(crate) shutdown: bool,
     pub(crate) shutdown_ack: bool,
     pub(crate) reset_request: bool,
+    /// Answers, when there are any.
+    owed: Option<Box<Owed>>,
+}
+
+/// Answers that are owed to the peer.
+#[derive(Debug, Default)]
+struct Owed {
     /// The last HEARTBEAT's value, to be given back.
-    pub(crate) heartbeat_ack: Option<Bytes>,
-    pub(crate) reset_responses: VecDeque<(u32, ResetResult)>,
-    pub(crate) errors: VecDeque<(ErrorCause, Vec<u8>)>,
+    heartbeat_ack: Option<Bytes>,
+    reset_responses: VecDeque<(u32, ResetResult)>,
+    errors: VecDeque<(ErrorCause, Vec<u8>)>,
+}
+
+impl Owed {
+    fn is_empty(&self) -> bool {
+        self.heartbeat_ack.is_none() && self.reset_responses.is_empty() && self.errors.is_empty()
+    }
 }
 
 impl Pending {
@@ -63,24 +76,29 @@ impl Pending {
             || self.shutdown
             || self.shutdown_ack
             || self.reset_request
-            || self.heartbeat_ack.is_some()
-            || !self.reset_responses.is_empty()
-            || !self.errors.is_empty()
+            || self.owed.as_ref().is_some_and(|owed| !owed.is_empty())
     }
 
     /// Owes the peer an ERROR; a peer that makes many is not told all.
     pub(crate) fn report(&mut self, cause: ErrorCause, information: &[u8]) {
-        if self.errors.len() < MAX_OWED {
+        let errors = &mut self.owed.get_or_insert_default().errors;
+        if errors.len() < MAX_OWED {
             let len = information.len().min(MAX_REPORT);
-            self.errors.push_back((cause, information.get(..len).unwrap_or_default().to_vec()));
+            errors.push_back((cause, information.get(..len).unwrap_or_default().to_vec()));
         }
     }
 
     /// Owes the peer the answer to a reset request.
     pub(crate) fn respond(&mut self, sequence: u32, result: ResetResult) {
-        if self.reset_responses.len() < MAX_OWED {
-            self.reset_responses.push_back((sequence, result));
+        let responses = &mut self.owed.get_or_insert_default().reset_responses;
+        if responses.len() < MAX_OWED {
+            responses.push_back((sequence, result));
         }
+    }
+
+    /// Owes the peer the answer to a HEARTBEAT.
+    pub(crate) fn answer_heartbeat(&mut self, value: &[u8]) {
+        self.owed.get_or_insert_default().heartbeat_ack = Some(Bytes::copy_from_slice(value));
     }
 }
 
@@ -258,7 +276,8 @@ impl Association {
     /// ERROR chunks, as many as fit.
     fn write_errors(&mut self, buf: &mut Vec<u8>, end: usize) {
         while end.saturating_sub(buf.len()) >= SPACE
-            && let Some((cause, information)) = self.pending.errors.pop_front()
+            && let Some(owed) = &mut self.pending.owed
+            && let Some((cause, information)) = owed.errors.pop_front()
         {
             abort::write(buf, ChunkType::Error, cause, &information);
         }
@@ -285,17 +304,20 @@ impl Association {
         if end.saturating_sub(buf.len()) < SPACE {
             return true;
         }
-        if let Some(value) = self.pending.heartbeat_ack.take() {
-            if buf.len() + value.len() + chunk::HEADER_LEN <= end {
-                heartbeat::write_ack(buf, &value);
-            } else if buf.len() > head {
-                self.pending.heartbeat_ack = Some(value);
-                return true;
+        if let Some(owed) = &mut self.pending.owed {
+            if let Some(value) = owed.heartbeat_ack.take() {
+                if buf.len() + value.len() + chunk::HEADER_LEN <= end {
+                    heartbeat::write_ack(buf, &value);
+                } else if buf.len() > head {
+                    owed.heartbeat_ack = Some(value);
+                    return true;
+                }
+                // Else the packets have become too small for it: it is not answered.
             }
-            // Else the packets have become too small for it: it is not answered.
-        }
-        while let Some((sequence, result)) = self.pending.reset_responses.pop_front() {
-            re_config::write_response(buf, sequence, result);
+            while let Some((sequence, result)) = owed.reset_responses.pop_front() {
+                re_config::write_response(buf, sequence, result);
+            }
+            self.pending.owed.take_if(|owed| owed.is_empty());
         }
         if end.saturating_sub(buf.len()) < SPACE {
             return true;

@@ -171,6 +171,11 @@ impl Session {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.association.handle_timeout(now);
         self.settle(now);
+        if self.association.is_quiet() {
+            self.events.shrink_to(0);
+            self.listed.shrink_to(0);
+            self.slots.shrink_to_fit();
+        }
     }
 
     /// Appends the next packet to `buf` and gives its range, or `None` when there is nothing to

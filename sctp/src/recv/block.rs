@@ -38,9 +38,7 @@ impl Block {
 
     /// Gives the block back.
     pub(crate) fn shrink(&mut self) {
-        if self.size > MIN_BLOCK {
-            *self = Self::default();
-        }
+        *self = Self::default();
     }
 }
 

@@ -100,6 +100,13 @@ impl Partials {
         self.0.is_empty()
     }
 
+    /// Gives memory of busier times back, which a map that has become empty keeps.
+    pub(crate) fn shrink(&mut self) {
+        if self.0.is_empty() {
+            self.0 = BTreeMap::new();
+        }
+    }
+
     /// What all of them hold.
     pub(crate) fn held(&self) -> Held {
         let mut held = Held::default();

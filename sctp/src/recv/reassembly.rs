@@ -243,7 +243,7 @@ impl Reassembly {
 
     /// Gives memory of busier times back.
     pub(crate) fn shrink(&mut self) {
-        self.runs.shrink_to(2);
+        self.runs.shrink_to(0);
     }
 }
 

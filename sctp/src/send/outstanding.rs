@@ -474,7 +474,7 @@ impl Outstanding {
     pub(crate) fn shrink(&mut self) {
         self.packets.shrink();
         if self.chunks.is_empty() {
-            self.chunks.shrink_to(4);
+            self.chunks = VecDeque::new();
             self.lost = VecDeque::new();
             self.runs = Vec::new();
             self.next_runs = Vec::new();

@@ -165,7 +165,7 @@ impl Packets {
     /// Gives memory of busier times back.
     pub(crate) fn shrink(&mut self) {
         if self.ring.is_empty() {
-            self.ring.shrink_to(2);
+            self.ring = VecDeque::new();
         }
     }
 }
@@ -185,7 +185,7 @@ fn in_a_second(bytes: u64, nanos: u64) -> u64 {
 
 /// Five hundred years at most.
 #[inline]
-fn nanos(time: Duration) -> u64 {
+pub(crate) fn nanos(time: Duration) -> u64 {
     time.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(time.subsec_nanos()))
 }
 

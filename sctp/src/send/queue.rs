@@ -470,8 +470,10 @@ impl Queues {
     pub(crate) fn shrink(&mut self) {
         if self.schedule.is_empty() {
             self.schedule.shrink();
+            self.low.shrink_to(0);
+            self.drained.shrink_to(0);
             for (_, stream) in self.streams.iter_mut() {
-                stream.queue.shrink_to(4);
+                stream.queue.shrink_to(0);
             }
         }
     }

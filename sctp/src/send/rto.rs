@@ -2,19 +2,22 @@
 //! ([RFC 9260 §6.3.1](https://www.rfc-editor.org/rfc/rfc9260#section-6.3.1)).
 
 use crate::config::Config;
+use crate::send::packets::nanos;
 use std::time::Duration;
 
 /// Smoothed round-trip time, its variation, and the timeout computed from them.
+///
+/// What is reckoned with at each SACK is in nanoseconds.
 #[derive(Clone, Debug)]
 pub(crate) struct Rto {
-    min: Duration,
-    max: Duration,
-    initial: Duration,
+    min: u64,
+    max: u64,
+    initial: u64,
     /// The least time to add to the smoothed round trip.
-    allowance: Duration,
+    allowance: u64,
     smoothed: Option<Duration>,
-    variation: Duration,
-    current: Duration,
+    variation: u64,
+    current: u64,
     /// What a lower layer measured: for the handshake's timer.
     hint: Option<Duration>,
     latest: Option<Duration>,
@@ -26,15 +29,16 @@ pub(crate) struct Rto {
 
 impl Rto {
     pub(crate) fn new(config: &Config) -> Self {
-        let max = config.rto_max.max(config.rto_min);
+        let max = nanos(config.rto_max.max(config.rto_min));
+        let initial = nanos(config.rto_initial).min(max);
         Self {
-            min: config.rto_min,
+            min: nanos(config.rto_min),
             max,
-            initial: config.rto_initial.min(max),
-            allowance: config.peer_sack_delay,
+            initial,
+            allowance: nanos(config.peer_sack_delay),
             smoothed: None,
-            variation: Duration::ZERO,
-            current: config.rto_initial.min(max),
+            variation: 0,
+            current: initial,
             hint: None,
             latest: None,
             min_seen: None,
@@ -49,51 +53,53 @@ impl Rto {
         self.hint = Some(rtt);
         if self.smoothed.is_none() {
             // As after a first measurement: C2 of §6.3.1 with RTTVAR = R / 2.
-            self.current = self.compute(rtt, rtt / 2);
+            self.current = self.compute(nanos(rtt), nanos(rtt) / 2);
         }
     }
 
     /// As [`Self::set_hint`], when there is nothing better.
     pub(crate) fn suggest(&mut self, rtt: Duration) {
-        if self.hint.is_none() && self.smoothed.is_none() && rtt < self.initial {
+        if self.hint.is_none() && self.smoothed.is_none() && nanos(rtt) < self.initial {
             self.set_hint(rtt);
         }
     }
 
     /// Takes a measurement. RFC 9260 §6.3.1 C2 and C3.
     pub(crate) fn measured(&mut self, rtt: Duration) {
-        match self.smoothed {
+        let sample = nanos(rtt);
+        let smoothed = match self.smoothed.map(nanos) {
             None => {
-                self.smoothed = Some(rtt);
-                self.variation = rtt / 2;
+                self.variation = sample / 2;
+                sample
             }
             Some(smoothed) => {
-                let deviation = smoothed.abs_diff(rtt);
-                self.variation = (self.variation * 3 + deviation) / 4;
-                self.smoothed = Some((smoothed * 7 + rtt) / 8);
+                let deviation = smoothed.abs_diff(sample);
+                self.variation = self.variation.saturating_mul(3).saturating_add(deviation) / 4;
+                smoothed.saturating_mul(7).saturating_add(sample) / 8
             }
-        }
+        };
+        self.smoothed = Some(Duration::from_nanos(smoothed));
         self.latest = Some(rtt);
         self.min_seen = Some(self.min_seen.map_or(rtt, |min| min.min(rtt)));
         self.recent = Some(self.recent.map_or(rtt, |min| min.min(rtt)));
         self.count = self.count.saturating_add(1);
-        if let Some(smoothed) = self.smoothed {
-            self.current = self.compute(smoothed, self.variation);
-        }
+        self.current = self.compute(smoothed, self.variation);
     }
 
-    fn compute(&self, smoothed: Duration, variation: Duration) -> Duration {
-        (smoothed + (variation * 4).max(self.allowance)).clamp(self.min, self.max)
+    fn compute(&self, smoothed: u64, variation: u64) -> u64 {
+        smoothed
+            .saturating_add(variation.saturating_mul(4).max(self.allowance))
+            .clamp(self.min, self.max)
     }
 
     /// Doubles the timeout after it expired: E2 of §6.3.3.
     pub(crate) fn back_off(&mut self) {
-        self.current = (self.current * 2).min(self.max);
+        self.current = self.current.saturating_mul(2).min(self.max);
     }
 
     /// Undoes [`Self::back_off`]: the path is another one now.
     pub(crate) fn reset_back_off(&mut self) {
-        self.current = match (self.smoothed, self.hint) {
+        self.current = match (self.smoothed.map(nanos), self.hint.map(nanos)) {
             (Some(smoothed), _) => self.compute(smoothed, self.variation),
             (None, Some(hint)) => self.compute(hint, hint / 2),
             (None, None) => self.initial,
@@ -102,7 +108,7 @@ impl Rto {
 
     /// The timeout now.
     pub(crate) const fn current(&self) -> Duration {
-        self.current
+        Duration::from_nanos(self.current)
     }
 
     /// The timeout of the handshake's chunks before back-off, which are answered at once: 1.5
@@ -110,8 +116,8 @@ impl Rto {
     /// time too.
     pub(crate) fn handshake(&self) -> Duration {
         match self.smoothed.or(self.hint) {
-            Some(rtt) => (rtt * 3 / 2).clamp(MIN_HANDSHAKE, self.max),
-            None => self.initial,
+            Some(rtt) => (rtt * 3 / 2).max(MIN_HANDSHAKE).min(Duration::from_nanos(self.max)),
+            None => Duration::from_nanos(self.initial),
         }
     }
 
@@ -132,12 +138,12 @@ impl Rto {
 
     /// How long the peer may hold a SACK back.
     pub(crate) const fn allowance(&self) -> Duration {
-        self.allowance
+        Duration::from_nanos(self.allowance)
     }
 
     /// The last measurement and the least one, or what is known instead.
     pub(crate) fn latest_and_least(&self) -> (Duration, Duration) {
-        let known = self.known().unwrap_or(self.initial);
+        let known = self.known().unwrap_or_else(|| Duration::from_nanos(self.initial));
         let latest = self.latest.unwrap_or(known);
         (latest.max(self.smoothed.unwrap_or(latest)), self.min_seen.unwrap_or(known))
     }

@@ -190,7 +190,7 @@ impl Schedule {
 
     /// Gives memory of busier times back.
     pub(crate) fn shrink(&mut self) {
-        self.ready.shrink_to(4);
+        self.ready.shrink_to(0);
         self.waiting.shrink_to(0);
     }
 }

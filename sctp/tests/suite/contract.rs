@@ -233,5 +233,5 @@ fn settings_beyond_reason_do_no_harm() {
 #[test]
 fn an_idle_session_is_small() {
     let size = size_of::<peerless_sctp::data_channel::Session>();
-    assert!(size <= 3072, "{size}");
+    assert!(size <= 2560, "{size}");
 }

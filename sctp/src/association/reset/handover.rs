@@ -65,14 +65,14 @@ impl Reset {
                 2 => Asked::AddIncoming(from.u16()?),
                 _ => return Err(HandoverError::Malformed),
             };
-            Ok(Open { sequence, asked, in_progress: false })
+            Ok(Box::new(Open { sequence, asked, in_progress: false }))
         })?;
         reset.deferred = from.option(|from| {
-            Ok(Deferred {
+            Ok(Box::new(Deferred {
                 sequence: from.u32()?,
                 last_assigned_tsn: Tsn(from.u32()?),
                 streams: from.list(Reader::u16)?,
-            })
+            }))
         })?;
         reset.incoming = BTreeSet::from_iter(from.list(Reader::u16)?);
         reset.outgoing = BTreeSet::from_iter(from.list(Reader::u16)?);
