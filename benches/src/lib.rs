@@ -7,7 +7,7 @@
 //! cargo bench -p peerless-benches --features peers --bench table
 //! ```
 //!
-//! and that of DTLS and SRTP alone from `--bench security`.
+//! those of DTLS and SRTP alone from `--bench security`, those of SCTP from `--bench data`.
 //!
 //! How the table is made: every [`work`] is written once, against the [`Peer`] trait, and given to
 //! every stack behind it. Both sides run on one thread and datagrams pass through memory on a virtual
@@ -19,6 +19,7 @@
 
 pub mod allocator;
 pub mod bare;
+pub mod data;
 pub mod layers;
 pub mod link;
 pub mod measure;

@@ -2,7 +2,7 @@
 
 use peerless_benches::allocator::Counting;
 use peerless_benches::stacks::Peerless;
-use peerless_benches::work;
+use peerless_benches::{data, work};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -39,6 +39,14 @@ fn a_large_message_costs_at_most_one_allocation_for_each_block_that_it_fills() {
 fn an_idle_peer_takes_at_most_48_kib() {
     let idle = work::idle::<Peerless>(4, 1);
     assert!(idle.heap_bytes <= 48.0 * 1024.0, "{idle:?}");
+}
+
+#[test]
+fn an_idle_association_takes_at_most_4_kib() {
+    let idle = data::idle::idle(4, 1);
+    assert!(idle.heap_bytes <= 4096.0, "{idle:?}");
+    // A HEARTBEAT and its answer, every half a minute: nothing happens in between.
+    assert!(idle.calls_per_minute <= 6.0, "{idle:?}");
 }
 
 #[test]

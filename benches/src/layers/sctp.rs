@@ -130,16 +130,24 @@ pub struct Peerless {
     connected: bool,
 }
 
-impl Association for Peerless {
-    fn pair(now: Instant, checksum: Checksum) -> (Self, Self) {
+impl Peerless {
+    /// The two sides of the association with a number, with settings of one's own.
+    #[must_use]
+    pub fn pair_of(config: &sctp::Config, now: Instant, number: u8) -> (Self, Self) {
         let side =
             |association| Self { association, buf: Vec::new(), received: 0, connected: false };
+        (
+            side(sctp::Association::client(config.clone(), now, [2 * number + 1; 32])),
+            side(sctp::Association::server(config.clone(), now, [2 * number + 2; 32])),
+        )
+    }
+}
+
+impl Association for Peerless {
+    fn pair(now: Instant, checksum: Checksum) -> (Self, Self) {
         let mut config = sctp::Config::default();
         config.over_dtls = checksum == Checksum::Omitted;
-        (
-            side(sctp::Association::client(config.clone(), now, [1; 32])),
-            side(sctp::Association::server(config, now, [2; 32])),
-        )
+        Self::pair_of(&config, now, 0)
     }
 
     fn handle(&mut self, now: Instant, packet: &[u8]) {

@@ -85,7 +85,7 @@ impl Cell {
         cells
     }
 
-    fn path(&self) -> Path {
+    pub(crate) fn path(&self) -> Path {
         let mut path = Path::new(self.mbit, Duration::from_millis(self.rtt_ms), 100);
         let product = (self.mbit * 125 * self.rtt_ms) as usize;
         let deep = (product * 2).max(100 * 1200);
@@ -101,7 +101,7 @@ impl Cell {
 
     /// How long a flow runs: two hundred round trips, between four and twenty seconds; on the fastest
     /// paths up to ten, of which slow start takes half where the round trip is longest.
-    fn time(&self) -> Duration {
+    pub(crate) fn time(&self) -> Duration {
         let round_trips = Duration::from_millis(200 * self.rtt_ms);
         let most = if self.mbit >= 1000 { 10 } else { 20 };
         round_trips.clamp(Duration::from_secs(4), Duration::from_secs(most))

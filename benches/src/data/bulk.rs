@@ -1,0 +1,185 @@
+//! Messages one way, both sides on one thread, packets in memory.
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+
+use crate::layers::sctp::{Checksum, Peerless, throughput};
+#[cfg(feature = "peers")]
+use crate::layers::sctp::{DcSctp, RtcSctp, SctpProto};
+use crate::measure::{Contestant, Sample, medians, time};
+
+const REPETITIONS: usize = 9;
+
+/// A line: messages of a size, and what ours has to be of the best of the others.
+struct Row {
+    name: &'static str,
+    size: usize,
+    messages: u64,
+    checksum: Checksum,
+    goal: f64,
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        name: "bulk, 1 KiB messages",
+        size: 1 << 10,
+        messages: 60_000,
+        checksum: Checksum::Computed,
+        goal: 2.5,
+    },
+    Row {
+        name: "bulk, 16 KiB messages",
+        size: 16 << 10,
+        messages: 5_000,
+        checksum: Checksum::Computed,
+        goal: 2.5,
+    },
+    Row {
+        name: "bulk, 256 KiB messages",
+        size: 256 << 10,
+        messages: 400,
+        checksum: Checksum::Computed,
+        goal: 2.5,
+    },
+    Row {
+        name: "bulk, 1 KiB messages, zero checksum",
+        size: 1 << 10,
+        messages: 60_000,
+        checksum: Checksum::Omitted,
+        goal: 3.5,
+    },
+    Row {
+        name: "bulk, 16 KiB messages, zero checksum",
+        size: 16 << 10,
+        messages: 5_000,
+        checksum: Checksum::Omitted,
+        goal: 3.5,
+    },
+    Row {
+        name: "bulk, 256 KiB messages, zero checksum",
+        size: 256 << 10,
+        messages: 400,
+        checksum: Checksum::Omitted,
+        goal: 3.5,
+    },
+    Row {
+        name: "100-byte messages",
+        size: 100,
+        messages: 200_000,
+        checksum: Checksum::Computed,
+        goal: 2.5,
+    },
+];
+
+/// What a crate's association does with so many messages of a size.
+type Work = fn(Checksum, usize, u64) -> Sample;
+
+#[cfg(feature = "peers")]
+const OTHERS: &[(&str, Work, u64)] = &[
+    ("rtc-sctp 0.21", throughput::<RtcSctp>, 1),
+    // They are slow: less work is enough.
+    ("sctp-proto 0.10", throughput::<SctpProto>, 10),
+    ("dcsctp 0.1.16", throughput::<DcSctp>, 20),
+];
+#[cfg(not(feature = "peers"))]
+const OTHERS: &[(&str, Work, u64)] = &[];
+
+pub(super) fn print(wanted: impl Fn(&str) -> bool) {
+    let rows: Vec<_> = ROWS.iter().filter(|row| wanted(row.name)).collect();
+    if rows.is_empty() {
+        return;
+    }
+    println!(
+        "| work | ours | allocations per packet | limit | ours ÷ limit | others | ours ÷ best \
+         other | goal |\n|---|---|---|---|---|---|---|---|"
+    );
+    for row in rows {
+        println!("{}", row.run());
+    }
+    println!(
+        "\nBoth sides on one thread, packets in memory, processor time; medians of {REPETITIONS} \
+         interleaved repetitions. The limit is three copies, and two sums where there are sums. \
+         Of the others only dcsctp can leave sums out.\n"
+    );
+}
+
+impl Row {
+    fn run(&self) -> String {
+        let Self { name, size, messages, checksum, goal } = *self;
+        let run = |work: Work, messages: u64| -> Contestant<'_> {
+            Box::new(move || work(checksum, size, messages.max(20)))
+        };
+        let mut contestants = vec![
+            run(throughput::<Peerless>, messages),
+            Box::new(move || limit(checksum, size, messages)) as Contestant<'_>,
+        ];
+        contestants.extend(OTHERS.iter().map(|(_, work, less)| run(*work, messages / less)));
+        let samples = medians(REPETITIONS, &mut contestants);
+        let [ours, limit, others @ ..] = samples.as_slice() else { return String::new() };
+        let figure = |sample: &Sample| match size {
+            0..1000 => format!("{:.2} M/s", sample.value / 1e6),
+            _ => format!("{:.0} MB/s", sample.value * size as f64 / 1e6),
+        };
+        let best = others.iter().map(|sample| sample.value).fold(f64::NAN, f64::max);
+        let others: Vec<_> = OTHERS
+            .iter()
+            .zip(others)
+            .map(|((name, ..), sample)| format!("{} ({name})", figure(sample)))
+            .collect();
+        let ratio = ours.value / best;
+        let judged = match ratio.is_nan() {
+            true => "–".to_owned(),
+            false if ratio >= goal => format!("≥ {goal:.1}, met"),
+            false => format!("≥ {goal:.1}, missed"),
+        };
+        format!(
+            "| {name} | {} | {:.3} | {} | {:.2} | {} | {ratio:.2} | {judged} |",
+            figure(ours),
+            ours.allocations / packets_in(size),
+            figure(limit),
+            ours.value / limit.value,
+            others.join(", "),
+        )
+    }
+}
+
+/// How many packets a message takes.
+fn packets_in(size: usize) -> f64 {
+    if size < PAYLOAD / 2 { size as f64 / PAYLOAD as f64 } else { size.div_ceil(PAYLOAD) as f64 }
+}
+
+/// User bytes in a full packet of 1160, with I-DATA's header.
+const PAYLOAD: usize = 1128;
+const HEADER: usize = 32;
+
+/// Packets made, carried and taken apart by nobody: the copies, and the sums.
+fn limit(checksum: Checksum, size: usize, messages: u64) -> Sample {
+    let sum = |bytes: &[u8]| {
+        if checksum == Checksum::Computed {
+            black_box(crc32c::crc32c(bytes));
+        }
+    };
+    let message = Bytes::from(vec![0x55; size]);
+    let piece = message.get(..size.min(PAYLOAD)).unwrap_or_default();
+    let in_a_packet = (PAYLOAD / size).max(1);
+    let packets = messages as f64 * packets_in(size);
+    let (mut sent, mut carried, mut received) = (Vec::new(), Vec::new(), Vec::new());
+    let (elapsed, _, ()) = time(|| {
+        for _ in 0..packets as u64 {
+            sent.clear();
+            sent.extend_from_slice(&[0; HEADER]);
+            for _ in 0..in_a_packet {
+                sent.extend_from_slice(black_box(piece));
+            }
+            sum(&sent);
+            carried.clear();
+            carried.extend_from_slice(&sent);
+            sum(&carried);
+            received.clear();
+            received.extend_from_slice(carried.get(HEADER..).unwrap_or_default());
+            black_box(&received);
+        }
+    });
+    Sample { value: messages as f64 / elapsed.as_secs_f64(), allocations: 0.0 }
+}
