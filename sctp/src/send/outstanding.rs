@@ -320,6 +320,7 @@ impl Outstanding {
 
     /// What the chunks that a SACK acknowledged say together.
     fn conclude(&mut self, now: Instant, tally: Tally) -> Progress {
+        let now = self.packets.clock(now);
         // Karn's algorithm (§6.3.1 C5): not from what was sent twice.
         let rtt = tally.newest_single.and_then(|packet| self.packets.age(now, packet));
         self.detection.acknowledged(&tally);

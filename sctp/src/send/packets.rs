@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// What is known of a packet that left. Times are nanoseconds since [`Packets::origin`]: there is a
+/// What is known of a packet that left. Times are nanoseconds on [`Packets::clock`]: there is a
 /// record for each packet in flight, and each acknowledgement reckons with them.
 #[derive(Clone, Copy, Debug)]
 struct Packet {
@@ -37,8 +37,8 @@ pub(crate) struct RateSample {
 /// The packets that left since the oldest one in flight, in a ring indexed by number.
 #[derive(Debug, Default)]
 pub(crate) struct Packets {
-    /// When the first packet left.
-    origin: Option<Instant>,
+    /// The last time that was looked at, and how many nanoseconds after the first one it was.
+    clock: Option<(Instant, u64)>,
     ring: VecDeque<Packet>,
     /// The number of the first in the ring.
     first: u64,
@@ -52,10 +52,15 @@ pub(crate) struct Packets {
 }
 
 impl Packets {
-    /// A time as the records have it.
+    /// A time, not before those of earlier calls, as the records have it.
     #[inline]
-    fn nanos_at(&self, now: Instant) -> u64 {
-        self.origin.map_or(0, |origin| nanos(now.saturating_duration_since(origin)))
+    pub(crate) fn clock(&mut self, now: Instant) -> u64 {
+        let (last, at) = self.clock.get_or_insert((now, 0));
+        if *last != now {
+            *at += nanos(now.saturating_duration_since(*last));
+            *last = now;
+        }
+        *at
     }
 
     /// The chunks from here on go with another packet.
@@ -69,8 +74,7 @@ impl Packets {
     pub(crate) fn current(&mut self, now: Instant, in_flight: usize) -> u64 {
         if !self.open {
             self.open = true;
-            self.origin.get_or_insert(now);
-            let now = self.nanos_at(now);
+            let now = self.clock(now);
             if in_flight == 0 {
                 self.first_sent_at = now;
                 self.delivered_at = now;
@@ -106,11 +110,11 @@ impl Packets {
         self.ring.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
-    /// How long ago a packet left, as long as it is known.
+    /// How long before a time on [`Self::clock`] a packet left, as long as it is known.
     #[inline]
-    pub(crate) fn age(&self, now: Instant, number: u64) -> Option<Duration> {
+    pub(crate) fn age(&self, now: u64, number: u64) -> Option<Duration> {
         let sent_at = self.get(number)?.sent_at;
-        Some(Duration::from_nanos(self.nanos_at(now).saturating_sub(sent_at)))
+        Some(Duration::from_nanos(now.saturating_sub(sent_at)))
     }
 
     /// Bytes in flight when a packet left, as long as it is known.
@@ -132,7 +136,7 @@ impl Packets {
         number: u64,
         min_rtt: Duration,
     ) -> Option<RateSample> {
-        let now = self.nanos_at(now);
+        let now = self.clock(now);
         self.delivered += bytes as u64;
         self.delivered_at = now;
         let Packet { sent_at, delivered, delivered_at, first_sent_at, limited, .. } =

@@ -86,12 +86,18 @@ impl Sender {
         }
         self.note_limits();
         self.pacer.on_sent(now, buf.len() - start);
+        // The probe is where the packet before has put it, unless that one was alone.
+        let armed = self.last_sent == Some(now)
+            && self.timers.probe.is_some()
+            && self.outstanding.in_flight() > 2 * segment(self.mtu);
         self.last_sent = Some(now);
         if self.timers.retransmission.is_none() {
             // R1 of §6.3.2.
             self.timers.retransmission = Some(now + self.rto.current());
         }
-        self.arm_probe(now);
+        if !armed {
+            self.arm_probe(now);
+        }
         true
     }
 

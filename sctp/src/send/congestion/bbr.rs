@@ -27,7 +27,11 @@
 //!   Cruising at the rate of the path lets the queue run empty, so that a sender alone need not
 //!   leave the path unused to see it.
 
+mod recent;
+
 use super::{Controller, Sample};
+use crate::send::packets::nanos;
+use recent::Recent;
 use std::time::{Duration, Instant};
 
 /// The model and the place in its cycle.
@@ -109,26 +113,6 @@ struct Round {
     lowered: bool,
 }
 
-/// The least of the last few round-trip times, which single late packets do not change.
-#[derive(Clone, Debug, Default)]
-struct Recent {
-    samples: u32,
-    least: Option<Duration>,
-    /// That of the last batch that was complete.
-    complete: Option<Duration>,
-}
-
-impl Recent {
-    fn take(&mut self, rtt: Duration) {
-        self.least = Some(self.least.map_or(rtt, |least| least.min(rtt)));
-        self.samples += 1;
-        if self.samples >= BATCH {
-            self.complete = self.least.take();
-            self.samples = 0;
-        }
-    }
-}
-
 impl Bbr {
     /// A window of `initial` chunks of at most `segment` bytes.
     pub(crate) fn new(segment: usize, initial: u32, seed: u32) -> Self {
@@ -168,7 +152,10 @@ impl Bbr {
 
     /// What `time` at `rate` is, in bytes.
     fn product(rate: u64, time: Duration) -> usize {
-        let bytes = u128::from(rate) * time.as_nanos() / 1_000_000_000;
+        let bytes = match rate.checked_mul(nanos(time)) {
+            Some(scaled) => u128::from(scaled / 1_000_000_000),
+            None => u128::from(rate) * time.as_nanos() / 1_000_000_000,
+        };
         usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 
@@ -510,8 +497,11 @@ impl Controller for Bbr {
             Phase::Confirm { .. } | Phase::Cruise { .. } | Phase::Refill { .. } => 100,
             Phase::ProbeRtt { .. } => 100,
         };
-        let rate = u128::from(rate) * percent as u128 / 100;
-        let pace = u64::try_from(rate).unwrap_or(u64::MAX).max(MIN_PACE);
+        let pace = match rate.checked_mul(percent as u64) {
+            Some(scaled) => scaled / 100,
+            None => (rate / 100).saturating_mul(percent as u64),
+        };
+        let pace = pace.max(MIN_PACE);
         if self.filled {
             return Some(pace);
         }
@@ -567,8 +557,6 @@ const STARTUP_PACE_PERCENT: usize = 277;
 const STARTUP_WINDOW_PERCENT: usize = 200;
 const WINDOW_PERCENT: usize = 150;
 const UP_WINDOW_PERCENT: usize = 225;
-/// As HyStart++ has it: so many round-trip times tell the least one.
-const BATCH: u32 = 8;
 /// In bytes a second: lest what is sent takes for ever.
 const MIN_PACE: u64 = 1000;
 const FLAT_ROUNDS: u32 = 3;

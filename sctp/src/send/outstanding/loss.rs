@@ -101,7 +101,13 @@ impl Outstanding {
         let mut losses = Losses::default();
         let Some(newest) = self.detection.newest else { return losses };
         let window = (min_rtt / 4 * self.detection.quarters.max(1)).min(rtt);
-        let judge = Judge { now, newest, by_count: !self.detection.reordered, late: rtt + window };
+        let judge = Judge {
+            now,
+            clock: self.packets.clock(now),
+            newest,
+            by_count: !self.detection.reordered,
+            late: rtt + window,
+        };
 
         let mut oldest_packet = self.packets.next();
         while let Some(chunk) = self.chunks.get(self.detection.oldest) {
@@ -139,6 +145,8 @@ impl Outstanding {
 
 struct Judge {
     now: Instant,
+    /// The same, as the records of packets have it.
+    clock: u64,
     newest: u64,
     /// Three later packets are enough.
     by_count: bool,
@@ -154,7 +162,7 @@ impl Judge {
         }
         let in_time = !(self.by_count && self.newest - packet >= PACKETS);
         if in_time
-            && let Some(age) = outstanding.packets.age(self.now, packet)
+            && let Some(age) = outstanding.packets.age(self.clock, packet)
             && let Some(left) = self.late.checked_sub(age).filter(|left| !left.is_zero())
             && let Some(late) = self.now.checked_add(left)
         {
