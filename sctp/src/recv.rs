@@ -236,7 +236,7 @@ impl Receiver {
         };
         // Many messages may be begun at a time: what is reserved for all of them is bounded.
         let spare = self.window.size().saturating_sub(self.partial.reserved);
-        let reserve = if self.usual_len <= spare { self.usual_len } else { 0 };
+        let reserve = self.usual_len.min(spare);
         let partial = stream.partials.entry(data);
         if !partial.is_new() {
             self.partial.remove(partial.held());

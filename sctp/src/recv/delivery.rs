@@ -2,6 +2,7 @@
 //! ([RFC 9260 §6.6](https://www.rfc-editor.org/rfc/rfc9260#section-6.6)).
 
 use super::reassembly::Whole;
+use super::stream::Stream;
 use super::{OVERHEAD, Receiver, SackDue};
 use crate::chunk::data::Form;
 use crate::chunk::forward_tsn::{ForwardTsn, Skipped};
@@ -77,18 +78,17 @@ impl Receiver {
             self.control.push_back((number, Message { payload, ..message }));
             return;
         }
-        self.streams.entry(number).queue.push_back(message);
-        self.mark_readable(number);
+        let stream = self.streams.entry(number);
+        stream.queue.push_back(message);
+        if stream.must_tell() {
+            self.readable.push_back(number);
+        }
     }
 
     /// Tells the application of a stream, unless it knows.
     #[inline]
     pub(super) fn mark_readable(&mut self, number: u16) {
-        if let Some(stream) = self.streams.get_mut(number)
-            && !stream.told
-            && !stream.listed
-        {
-            stream.listed = true;
+        if self.streams.get_mut(number).is_some_and(Stream::must_tell) {
             self.readable.push_back(number);
         }
     }

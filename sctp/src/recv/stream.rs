@@ -57,6 +57,14 @@ impl Stream {
         }
     }
 
+    /// Whether the application is to be told of the stream: it was not, and is now.
+    #[inline]
+    pub(super) const fn must_tell(&mut self) -> bool {
+        let must = !self.told && !self.listed;
+        self.listed |= must;
+        must
+    }
+
     /// Whether there is something to read.
     pub(super) fn is_readable(&self, mode: ReadMode) -> bool {
         !self.queue.is_empty() && self.reading.is_none() || self.readable_part(mode).is_some()

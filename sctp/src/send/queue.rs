@@ -37,6 +37,34 @@ impl Stream {
     fn available(&self) -> usize {
         self.queue.front().map_or(0, Queued::available)
     }
+
+    /// Its turn ends.
+    #[inline]
+    fn end_turn(&mut self, number: u16, schedule: &mut Schedule, drained: &mut VecDeque<u16>) {
+        match self.queue.front().filter(|front| front.available() > 0) {
+            Some(front) => schedule.again(&self.share, front.arrived),
+            None => {
+                schedule.leave();
+                self.scheduled = false;
+                self.end_if_drained(number, drained);
+            }
+        }
+    }
+
+    fn end_if_drained(&mut self, number: u16, drained: &mut VecDeque<u16>) {
+        if self.reset_when_empty && self.queue.is_empty() {
+            self.reset_when_empty = false;
+            drained.push_back(number);
+        }
+    }
+
+    #[inline]
+    fn check_low(&mut self, number: u16, low: &mut VecDeque<u16>) {
+        if self.high && self.buffered <= self.low_threshold {
+            self.high = false;
+            low.push_back(number);
+        }
+    }
 }
 
 /// The queues of all streams.
@@ -301,24 +329,22 @@ impl Queues {
         front.fsn = front.fsn.wrapping_add(1);
         self.bytes -= fragment.payload.len();
         stream.buffered -= counted;
+        let mut weight = 0;
         if end {
-            let weight = front.weight();
+            weight = front.weight();
             let sent = front.sent;
             stream.queue.pop_front();
             let cost = if self.form == Form::Data { sent } else { fragment.payload.len() };
             self.schedule.charge(&mut stream.share, cost);
-            self.end_turn(number);
-            self.unbegin(weight);
+            stream.end_turn(number, &mut self.schedule, &mut self.drained);
+        } else if self.form == Form::Data {
+            self.schedule.hold();
         } else {
-            match self.form {
-                Form::Data => self.schedule.hold(),
-                Form::IData => {
-                    self.schedule.charge(&mut stream.share, fragment.payload.len());
-                    self.end_turn(number);
-                }
-            }
-            self.check_low(number);
+            self.schedule.charge(&mut stream.share, fragment.payload.len());
+            stream.end_turn(number, &mut self.schedule, &mut self.drained);
         }
+        stream.check_low(number, &mut self.low);
+        self.unbegin(weight);
         Some(fragment)
     }
 
@@ -381,35 +407,21 @@ impl Queues {
     /// The turn of the stream whose it is ends.
     #[inline]
     fn end_turn(&mut self, number: u16) {
-        let Some(stream) = self.streams.get_mut(number) else { return };
-        if stream.available() > 0 {
-            let arrived = stream.queue.front().map_or(0, |front| front.arrived);
-            self.schedule.again(&stream.share, arrived);
-        } else {
-            self.schedule.leave();
-            stream.scheduled = false;
+        if let Some(stream) = self.streams.get_mut(number) {
+            stream.end_turn(number, &mut self.schedule, &mut self.drained);
+            stream.check_low(number, &mut self.low);
         }
-        self.check_low(number);
-        self.end_if_drained(number);
     }
 
     fn end_if_drained(&mut self, number: u16) {
-        if let Some(stream) = self.streams.get_mut(number)
-            && stream.reset_when_empty
-            && stream.queue.is_empty()
-        {
-            stream.reset_when_empty = false;
-            self.drained.push_back(number);
+        if let Some(stream) = self.streams.get_mut(number) {
+            stream.end_if_drained(number, &mut self.drained);
         }
     }
 
     fn check_low(&mut self, number: u16) {
-        if let Some(stream) = self.streams.get_mut(number)
-            && stream.high
-            && stream.buffered <= stream.low_threshold
-        {
-            stream.high = false;
-            self.low.push_back(number);
+        if let Some(stream) = self.streams.get_mut(number) {
+            stream.check_low(number, &mut self.low);
         }
     }
 
