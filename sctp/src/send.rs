@@ -25,6 +25,7 @@ use queue::{Queued, Queues};
 use rto::Rto;
 use std::time::Instant;
 use timers::Timers;
+use transmission::WindowProbe;
 
 /// Everything about data in the direction away from us.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ pub(crate) struct Sender {
     mtu: usize,
     /// The a_rwnd that the peer last told, less what was outstanding then and was sent since.
     peer_window: usize,
+    window_probe: WindowProbe,
     timers: Timers,
     /// A packet of new data may be sent whatever the window says: a probe.
     probing: bool,
@@ -51,6 +53,8 @@ pub(crate) struct Sender {
     needless: usize,
     /// A packet of lost chunks may be sent whatever the window says (§7.2.4 step 3).
     fast_retransmit: bool,
+    /// T3-rtx has expired and nothing was acknowledged since: one packet at a time (§7.2.3).
+    cautious: bool,
     /// A FORWARD TSN is to be sent.
     forward: bool,
     /// When data was last sent, for the decay of an idle window.
@@ -97,6 +101,7 @@ impl Sender {
             pacer: Pacer::default(),
             mtu,
             peer_window: 0,
+            window_probe: WindowProbe::default(),
             timers: Timers::default(),
             probing: false,
             probed: false,
@@ -104,6 +109,7 @@ impl Sender {
             lost: 0,
             needless: 0,
             fast_retransmit: false,
+            cautious: false,
             forward: false,
             last_sent: None,
             partial_reliability: false,
@@ -138,6 +144,7 @@ impl Sender {
     /// The peer's window as its INIT or INIT ACK tells it.
     pub(crate) fn set_peer_window(&mut self, a_rwnd: u32) {
         self.peer_window = usize::try_from(a_rwnd).unwrap_or(usize::MAX);
+        self.window_probe.greatest = self.peer_window;
         self.queues.set_begun_limit(self.peer_window);
     }
 

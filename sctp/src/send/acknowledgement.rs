@@ -27,12 +27,21 @@ impl Sender {
         let a_rwnd = usize::try_from(sack.a_rwnd).unwrap_or(usize::MAX);
         self.queues.set_begun_limit(a_rwnd);
         self.peer_window = a_rwnd.saturating_sub(self.outstanding.payload());
+        self.window_probe.greatest = self.window_probe.greatest.max(a_rwnd);
+        if self.peer_window >= self.worthwhile() {
+            self.window_probe.at = None;
+            self.window_probe.count = 0;
+        } else if self.window_probe.at.is_none() {
+            // §6.1 A: "the first zero window probe after 1 RTO", the next ones later and later.
+            self.window_probe.at = Some(now + self.rto.backed_off(self.window_probe.count));
+        }
 
         if progress.spurious > 0 || sack.duplicate_count() > 0 {
             self.note_needless(progress.spurious, sack.duplicate_count());
         }
         if progress.bytes > 0 {
             self.probed = false;
+            self.cautious = false;
         }
         self.take_progress(now, progress, in_flight_before);
         // Beyond R3 of §6.3.2, which looks at the first chunk only: while anything is acknowledged,

@@ -111,6 +111,11 @@ impl Rto {
         Duration::from_nanos(self.current)
     }
 
+    /// The timeout now, doubled so many times.
+    pub(crate) fn backed_off(&self, doublings: u32) -> Duration {
+        Duration::from_nanos(self.current.saturating_mul(1 << doublings.min(16)).min(self.max))
+    }
+
     /// The timeout of the handshake's chunks before back-off, which are answered at once: 1.5
     /// round trips when the time of one is known, and not below 100 ms, for scheduling takes its
     /// time too.

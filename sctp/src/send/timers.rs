@@ -39,7 +39,12 @@ impl Sender {
     #[inline]
     pub(super) fn arm_probe(&mut self, now: Instant) {
         self.timers.probe = None;
-        if self.probed || self.recovering_until.is_some() || self.outstanding.in_flight() == 0 {
+        let repairs = self.recovering_until.is_some() || self.cautious;
+        if self.probed || repairs || self.outstanding.in_flight() == 0 {
+            return;
+        }
+        if self.window_probe.count > 0 && self.outstanding.len() == 1 {
+            // What probes a closed window has T3-rtx alone, whose intervals grow.
             return;
         }
         let Some(rtt) = self.rto.smoothed() else { return };
@@ -104,6 +109,7 @@ impl Sender {
         self.probed = false;
         self.outstanding.mark_all();
         self.follow_congestion();
+        self.cautious = self.window <= segment(self.mtu);
         self.forward |= self.outstanding.must_forward() && self.partial_reliability;
         // The timer starts anew with the packet; without one to send the question stays open.
         if !self.outstanding.has_marked() && !self.forward {

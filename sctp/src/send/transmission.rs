@@ -7,6 +7,23 @@ use crate::chunk::data;
 use crate::chunk::forward_tsn;
 use std::time::Instant;
 
+/// What is sent although the peer's window is too small (§6.1 A).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WindowProbe {
+    /// The greatest a_rwnd that the peer has told.
+    pub(super) greatest: usize,
+    /// When the window is probed next: a timeout after it was told.
+    pub(super) at: Option<Instant>,
+    /// How often it was since it closed.
+    pub(super) count: u32,
+}
+
+impl Default for WindowProbe {
+    fn default() -> Self {
+        Self { greatest: usize::MAX, at: None, count: 0 }
+    }
+}
+
 impl Sender {
     /// When data may leave: `None` when there is none, or it waits for a SACK. The instant may
     /// have passed.
@@ -15,26 +32,32 @@ impl Sender {
         if self.forward {
             return Some(now);
         }
+        let mut at = now;
         let wanted = if self.outstanding.has_marked() {
             self.fast_retransmit || self.window_is_open()
         } else {
+            let room = self.peer_has_room();
+            if !room {
+                at = self.window_probe.at.map_or(now, |probe| probe.max(now));
+            }
             !self.queues.is_empty()
                 && (self.probing || self.window_is_open())
-                && self.peer_has_room()
+                && (room || self.outstanding.in_flight() == 0)
         };
         if !wanted {
             return None;
         }
         if self.fast_retransmit || self.probing {
-            return Some(now);
+            return Some(at);
         }
-        Some(self.pacer.release().map_or(now, |release| release.max(now)))
+        Some(self.pacer.release().map_or(at, |release| release.max(at)))
     }
 
     /// Whether the window lets another chunk out: in slow start and beyond (§6.1 B), a chunk may
     /// begin while there is any room.
     pub(super) fn window_is_open(&self) -> bool {
-        self.outstanding.in_flight() < self.window
+        let in_flight = self.outstanding.in_flight();
+        in_flight < self.window && !(self.cautious && in_flight > 0)
     }
 
     /// The largest fragment.
@@ -42,11 +65,22 @@ impl Sender {
         segment(self.mtu) - self.form().header_len()
     }
 
-    /// Whether the peer has room for a new chunk (§6.1 A): with nothing in flight one chunk is
-    /// sent all the same, to probe a window of zero.
+    /// The least window that is worth a chunk: a full one, or half of the greatest window that there
+    /// was (RFC 1122 §4.2.3.4).
+    pub(super) fn worthwhile(&self) -> usize {
+        self.segment_payload().min(self.window_probe.greatest / 2)
+    }
+
+    /// Whether the peer has room for a new chunk (§6.1 A) and a SACK could tell of it.
     pub(super) fn peer_has_room(&self) -> bool {
-        self.outstanding.in_flight() == 0
-            || self.peer_window >= self.segment_payload().min(self.queues.bytes())
+        self.peer_window >= self.worthwhile().min(self.queues.bytes())
+            && self.outstanding.len() < MAX_OUTSTANDING
+    }
+
+    /// Whether a chunk is sent though the peer has no room, when nothing is in flight and the time has
+    /// come (§6.1 A).
+    fn probes_window(&self, now: Instant) -> bool {
+        self.outstanding.in_flight() == 0 && self.window_probe.at.is_none_or(|at| at <= now)
     }
 
     /// Appends FORWARD TSN and DATA chunks to `buf` up to the length `end`.
@@ -126,11 +160,17 @@ impl Sender {
     }
 
     fn write_again(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize) {
+        let (start, mut last) = (buf.len(), 0);
         while let Some((index, len)) = self.next_marked(now) {
+            // §6.10: "in increasing order of TSN"; what was found lost later may be an earlier one.
+            if index < last {
+                break;
+            }
+            last = index;
             let allowed = self.fast_retransmit || self.outstanding.in_flight() < self.window;
             // A chunk cut for a larger packet size goes alone in a packet that is too large
             // rather than never (§6.9 does not let it be cut again).
-            let fits = buf.len() + len <= end || len > segment(self.mtu);
+            let fits = buf.len() + len <= end || (len > segment(self.mtu) && buf.len() == start);
             if !allowed || !fits {
                 break;
             }
@@ -159,24 +199,38 @@ impl Sender {
     }
 
     fn write_new(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize, mode: Mode) {
-        while (self.probing || self.window_is_open()) && self.peer_has_room() {
+        while (self.probing || self.window_is_open())
+            && (self.peer_has_room() || self.probes_window(now))
+        {
+            let probes = !self.peer_has_room();
             let Some(left) = self.queues.front_len(now, &mut self.counters.expired) else { break };
             let Some(room) = end.checked_sub(buf.len() + self.form().header_len()) else { break };
             // Padding must fit too.
-            let room = room & !3;
+            let mut room = room & !3;
+            let mut most = self.segment_payload();
+            if !probes && self.peer_window < most {
+                room = room.min(self.peer_window);
+                most = self.peer_window;
+            }
             // A message is not cut because a packet happens to be full already.
-            if left > room && (room < MIN_FRAGMENT || left <= self.segment_payload()) {
+            if left > room && (room < MIN_FRAGMENT || left <= most) {
                 break;
             }
             let Some(fragment) = self.queues.take(room) else { break };
             let len = fragment.payload.len();
             // RFC 7053 §5.1: a sender that must wait for the SACK wants it at once.
-            let stops = self.outstanding.in_flight() + self.form().wire_len(len) >= self.window;
+            let least = self.worthwhile().min(self.queues.bytes());
+            let stops = self.outstanding.in_flight() + self.form().wire_len(len) >= self.window
+                || self.peer_window.saturating_sub(len) < least;
             let extra = if stops || mode == Mode::Immediate { data::IMMEDIATE } else { 0 };
             self.outstanding.send(now, fragment, extra, buf);
             self.peer_window = self.peer_window.saturating_sub(len);
             self.counters.chunks += 1;
             self.probing = false;
+            if probes {
+                self.window_probe.at = None;
+                self.window_probe.count += 1;
+            }
         }
     }
 
@@ -191,5 +245,8 @@ impl Sender {
     }
 }
 
+/// A gap block's offset has 16 bits, and so has a stream sequence number: §6.1, "the data sender MUST
+/// NOT have more than 2^16 - 1 ordered user messages in the current send window".
+const MAX_OUTSTANDING: usize = 65_535;
 /// A message is not cut into smaller pieces than this, in bytes, to fill a packet.
 const MIN_FRAGMENT: usize = 256;

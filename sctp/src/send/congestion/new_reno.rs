@@ -46,14 +46,13 @@ impl NewReno {
     fn avoid_congestion(&mut self, sample: &Sample) {
         // §7.2.2: one chunk more for each window that is acknowledged while it was full.
         self.partial += sample.acknowledged;
-        if self.partial < self.window {
-            return;
-        }
-        if sample.in_flight_before + 2 * self.segment >= self.window {
+        if self.partial >= self.window && sample.in_flight_before + 2 * self.segment >= self.window
+        {
             self.partial -= self.window;
             self.window = self.window.saturating_add(self.segment);
         }
-        self.partial = self.partial.min(self.window);
+        // "When all of the data transmitted … has been acknowledged": it begins again.
+        self.partial = if sample.in_flight == 0 { 0 } else { self.partial.min(self.window) };
     }
 }
 
@@ -117,6 +116,10 @@ impl Controller for NewReno {
     fn on_idle(&mut self, timeouts: u32) {
         // §7.2.1: what the path takes is not known any more.
         let floor = self.segment * self.initial.max(4) as usize;
+        if timeouts > 0 && self.window > floor {
+            // "Before the first cwnd adjustment, the ssthresh … SHOULD be set to the cwnd."
+            self.threshold = self.window;
+        }
         for _ in 0..timeouts.min(32) {
             self.window = self.window.min((self.window / 2).max(floor));
         }
