@@ -15,9 +15,9 @@ pub(crate) mod window;
 use crate::chunk::data::{Data, Form};
 use crate::chunk::{padded, sack};
 use crate::config::Config;
-use crate::message::{Message, Order, ReadMode};
+use crate::message::{Message, ReadMode};
 use crate::stream_table::StreamTable;
-use crate::tsn::{Tsn, number_is_after};
+use crate::tsn::Tsn;
 use block::Block;
 use interleaved::Held;
 use reassembly::{Misfit, Reassembly, Whole};
@@ -223,11 +223,7 @@ impl Receiver {
         let (number, order, message) = (data.stream, data.order(), data.message);
         let mode = self.read_mode;
         let stream = self.streams.entry(number);
-        // A late fragment of what the peer has given up.
-        let gone = order == Order::Ordered && number_is_after(stream.next, message)
-            || stream.is_reading(order, message)
-                && stream.reading.is_some_and(|reading| reading.abandoned);
-        if gone {
+        if stream.is_gone(order, message) {
             return Ok(None);
         }
         let max_len = match stream.read_mode.unwrap_or(mode) {

@@ -45,7 +45,12 @@ impl Association {
 
         let mut data = false;
         for chunk in packet.chunks() {
-            data |= matches!(chunk.kind, ChunkType::Data | ChunkType::IData);
+            data |= match chunk.kind {
+                ChunkType::Data | ChunkType::IData => true,
+                // RFC 3758 §3.6: for the SACK it counts as DATA.
+                ChunkType::ForwardTsn | ChunkType::IForwardTsn => self.config.partial_reliability,
+                _ => false,
+            };
             if self.take_chunk(now, &chunk) == Next::Stop || self.state == State::Closed {
                 break;
             }
@@ -211,7 +216,14 @@ impl Association {
 
     /// FORWARD TSN (RFC 3758 §3.6) or I-FORWARD-TSN (RFC 8260 §2.3.1).
     fn take_forward_tsn(&mut self, now: Instant, chunk: &Chunk<'_>) {
-        if !self.state.may_receive() || !self.config.partial_reliability {
+        if !self.config.partial_reliability {
+            // RFC 3758 §3.3.1: "act as if it does NOT support the FORWARD TSN chunk".
+            if self.state.is_up() {
+                self.pending.report(ErrorCause::UnrecognizedChunkType, chunk.whole);
+            }
+            return;
+        }
+        if !self.state.may_receive() {
             return;
         }
         if let Some(forward) = ForwardTsn::parse(chunk) {

@@ -95,13 +95,16 @@ impl Receiver {
 
     /// Takes a FORWARD TSN. RFC 3758 §3.6.
     pub(crate) fn forward(&mut self, forward: &ForwardTsn<'_>, stream_count: u16) {
-        // "... the sender of the FORWARD TSN may have missed a SACK": answered at once.
-        self.sack = SackDue::Now;
         let point = forward.new_cumulative_tsn;
         if !point.is_after(self.map.cumulative()) {
+            // §3.6: "such a duplicate may indicate the previous SACK was lost": answered at once.
+            self.sack = SackDue::Now;
             return;
         }
         self.map.forward_to(point);
+        if !self.map.gaps().is_empty() {
+            self.sack = SackDue::Now;
+        }
         self.reassembly.forward_to(point);
         for Skipped { stream: number, order, message } in forward.streams() {
             if number >= stream_count {

@@ -23,6 +23,8 @@ pub(super) struct Stream {
     pub(super) waiting: VecDeque<(u32, Message)>,
     /// Messages of which fragments are missing, where they are interleaved.
     pub(super) partials: Partials,
+    /// The newest unordered message that the peer has given up.
+    pub(super) skipped: Option<u32>,
     /// The message that is being read in parts.
     pub(super) reading: Option<Reading>,
 }
@@ -38,6 +40,21 @@ pub(super) struct Reading {
 }
 
 impl Stream {
+    /// Whether a fragment is a late one of a message that the peer has given up: it may come beyond
+    /// the number up to which it was skipped, when others lie between. Messages of a stream are sent one
+    /// after the other, so that those before one that was given up are done with, too.
+    pub(super) fn is_gone(&self, order: Order, message: u32) -> bool {
+        let given_up = match order {
+            Order::Ordered => number_is_after(self.next, message),
+            Order::Unordered => {
+                self.skipped.is_some_and(|skipped| skipped.wrapping_sub(message) < LATE)
+            }
+        };
+        given_up
+            || self.is_reading(order, message)
+                && self.reading.is_some_and(|reading| reading.abandoned)
+    }
+
     /// Whether the message is the one that is being read in parts.
     pub(super) fn is_reading(&self, order: Order, message: u32) -> bool {
         self.reading.is_some_and(|reading| reading.order == order && reading.message == message)
@@ -78,15 +95,22 @@ impl Stream {
         {
             reading.abandoned = true;
         }
+        if order == Order::Unordered {
+            self.skipped = Some(last);
+        }
         self.partials.forward_to(order, last)
     }
 
     /// Everything incomplete is gone; gives what it held.
     pub(super) fn drop_incomplete(&mut self) -> Held {
         self.next = 0;
+        self.skipped = None;
         if let Some(reading) = &mut self.reading {
             reading.abandoned = true;
         }
         self.partials.clear()
     }
 }
+
+/// A fragment comes so few messages late at most: a gap block's offset has 16 bits.
+const LATE: u32 = 1 << 16;
