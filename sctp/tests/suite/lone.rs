@@ -77,6 +77,11 @@ impl Lone {
         self.wait(Duration::ZERO)
     }
 
+    /// What Z sends in the time of a round trip, over which it spreads its packets.
+    pub(crate) fn round(&mut self) -> Vec<Made> {
+        self.wait(Duration::from_millis(20))
+    }
+
     /// What Z sends in this time.
     pub(crate) fn wait(&mut self, time: Duration) -> Vec<Made> {
         let limit = self.now + time;
@@ -116,6 +121,12 @@ impl Lone {
     /// How long ago this was, a time since the beginning.
     pub(crate) fn now_since(&self, at: Duration) -> Duration {
         self.now - self.start - at
+    }
+
+    /// The numbers of the DATA chunks that Z sends now, packet by packet.
+    pub(crate) fn numbers_now(&mut self) -> Vec<Vec<u32>> {
+        let made = self.now();
+        made.iter().map(|made| self.numbers(&made.bytes)).collect()
     }
 
     /// The numbers of Z's DATA chunks in a packet, counted from its first one.

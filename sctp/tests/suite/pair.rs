@@ -1,5 +1,6 @@
 //! Two engines in virtual time, and the path between them.
 
+use crate::lone::data_of;
 use bytes::Bytes;
 use peerless_sctp::chunk::ChunkType;
 use peerless_sctp::data_channel::Session;
@@ -191,6 +192,9 @@ impl<E: Engine> Pair<E> {
                 let Some(packet) = packet else { break };
                 assert!(timeout.is_some_and(|at| at <= self.now), "poll_timeout is late");
                 assert!(user_data_comes_last(&packet), "RFC 9260 §6.10");
+                let numbers: Vec<_> = data_of(&packet).iter().map(|data| data.tsn).collect();
+                let in_order = numbers.is_sorted_by(|a, b| b.is_after(*a));
+                assert!(in_order, "RFC 9260 §6.10: {numbers:?}");
                 self.carry(side, packet);
             }
         }

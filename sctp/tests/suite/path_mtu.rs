@@ -1,7 +1,7 @@
 //! RFC 8899: how large a packet the path carries.
 
 use crate::pair::{Side, associations, chart, message, ms};
-use peerless_sctp::Config;
+use peerless_sctp::{Config, State};
 use std::time::Duration;
 
 fn searching(most: usize) -> Config {
@@ -62,4 +62,45 @@ fn a_black_hole_brings_the_small_packets_back() {
     assert!(pair.run_until(Duration::from_secs(20), |pair| pair.z.read(0).is_some()));
     pair.run(Duration::from_secs(20));
     assert!((1300 - 32..=1300).contains(&pair.a.mtu()), "{}", pair.a.mtu());
+}
+
+#[test]
+fn three_probes_without_an_answer_make_a_size_too_large() {
+    // §5.1.2: MAX_PROBES is 3; §5.1.1: PROBE_TIMER is a second at least. What is lost so is no sign of
+    // congestion (§3, 8) and no error of the path.
+    let mut config = searching(8900);
+    config.max_retransmits = 1;
+    config.heartbeat_interval = None;
+    let mut pair = associations(&config, 3);
+    pair.filter = Some(Box::new(|_, packet| packet.len() <= 1160));
+    pair.log = Some(Vec::new());
+    let (mut sizes, mut times) = (Vec::new(), Vec::new());
+    while sizes.len() < 9 && pair.step(pair.now + Duration::from_secs(5)) {
+        for (side, packet) in pair.log.as_mut().unwrap().drain(..) {
+            if side == Side::A && packet.len() > 1160 {
+                sizes.push(packet.len());
+                times.push(pair.now);
+            }
+        }
+    }
+    assert_eq!(sizes[..3], [8900; 3]);
+    assert!(sizes[3] < 8900 && sizes[3..6] == [sizes[3]; 3] && sizes[6] < sizes[3], "{sizes:?}");
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= ms(1000)), "{times:?}");
+    let stats = pair.a.stats();
+    assert_eq!((stats.congestion_window, stats.timeouts), (10 * 1148, 0));
+    assert_eq!(pair.a.state(), State::Established);
+}
+
+#[test]
+fn a_larger_size_is_tried_again_after_ten_minutes() {
+    // §5.1.1: PMTU_RAISE_TIMER, 600 s.
+    let mut pair = associations(&searching(1400), 3);
+    pair.filter = Some(Box::new(|_, packet| packet.len() <= 1250));
+    pair.run(Duration::from_secs(60));
+    assert!(pair.a.mtu() <= 1250);
+    pair.filter = None;
+    pair.run(Duration::from_secs(500));
+    assert!(pair.a.mtu() <= 1250);
+    pair.run(Duration::from_secs(120));
+    assert_eq!(pair.a.mtu(), 1400);
 }
