@@ -157,17 +157,72 @@ fn messages_of_every_kind_and_size_come_back() {
     }
 }
 
+/// `MEGABYTES` says how many go each way, 30 by default; through loss it is a tenth.
 #[test]
 fn a_bulk_transfer_comes_back_through_loss() {
-    for (loss, count) in [(None, 300), (Some(50), 30)] {
+    let megabytes = std::env::var("MEGABYTES").map_or(30, |said| said.parse().expect("a number"));
+    for (loss, count) in [(None, megabytes * 10), (Some(50), megabytes)] {
         let Some(mut live) = Live::start("listen", loss) else { return };
         let id = live.open(ChannelInit::new("bulk"));
-        let messages: Vec<_> = (0..count).map(|number| filled(100_000, number)).collect();
+        let (mut sent, mut back) = (0, 0);
         let start = Instant::now();
-        live.echo(id, &messages);
+        // In steps, each of which has its time: no clock says how long all of it may take.
+        for step in (0..=count).step_by(30) {
+            live.until("bulk", |live| {
+                while sent < count && sent < back + 200 {
+                    let message = filled(100_000, sent);
+                    if live.session.send(Instant::now(), id, message).is_err() {
+                        break;
+                    }
+                    sent += 1;
+                }
+                while let Some(message) = live.session.read(id) {
+                    assert!(message == filled(100_000, back), "message {back} has changed");
+                    back += 1;
+                }
+                back >= step
+            });
+        }
+        live.until("the rest", |live| {
+            back += usize::from(live.session.read(id).is_some());
+            back == count
+        });
         let rate = count as f64 * 0.1 / start.elapsed().as_secs_f64();
         println!("loss 1 in {loss:?}: {rate:.1} MB/s each way");
     }
+}
+
+#[test]
+fn a_thousand_channels_are_open_at_once() {
+    let Some(mut live) = Live::start("listen", None) else { return };
+    let now = Instant::now();
+    let ids: Vec<_> = (0..1000)
+        .map(|number| {
+            let mut init = ChannelInit::new(format!("channel {number}"));
+            init.negotiated = Some(number);
+            live.session.open(now, init).unwrap()
+        })
+        .collect();
+    live.until("all are open", |live| {
+        ids.iter().all(|id| live.events.contains(&Event::ChannelOpen(*id)))
+    });
+    for (number, id) in ids.iter().enumerate() {
+        live.session.send(Instant::now(), *id, filled(1 + number, number)).unwrap();
+    }
+    let mut waiting = ids.len();
+    live.until("each has its message back", |live| {
+        for (number, id) in ids.iter().enumerate() {
+            while let Some(message) = live.session.read(*id) {
+                assert!(message == filled(1 + number, number), "channel {number}");
+                waiting -= 1;
+            }
+        }
+        waiting == 0
+    });
+    ids.iter().for_each(|id| live.session.close(Instant::now(), *id));
+    live.until("all are closed", |live| {
+        ids.iter().all(|id| live.events.contains(&Event::ChannelClosed(*id)))
+    });
 }
 
 #[test]

@@ -439,5 +439,6 @@ impl Association {
     }
 }
 
-/// So many streams in a request at most.
-const MAX_STREAMS: usize = 256;
+/// So many streams in a request at most: usrsctp denies one whose parameter has more than 512 bytes,
+/// and makes none of more than these itself.
+const MAX_STREAMS: usize = 200;

@@ -103,13 +103,17 @@ static void flush(void) {
         free(done);
     }
     if (association && !first && reset_count) {
-        size_t len = sizeof(struct sctp_reset_streams) + reset_count * sizeof(uint16_t);
+        /* usrsctp refuses more in one request. */
+        int count = reset_count < 200 ? reset_count : 200;
+        size_t len = sizeof(struct sctp_reset_streams) + count * sizeof(uint16_t);
         struct sctp_reset_streams *request = calloc(1, len);
         request->srs_flags = SCTP_STREAM_RESET_OUTGOING;
-        request->srs_number_streams = reset_count;
-        memcpy(request->srs_stream_list, resets, reset_count * sizeof(uint16_t));
-        if (usrsctp_setsockopt(association, IPPROTO_SCTP, SCTP_RESET_STREAMS, request, len) == 0)
-            reset_count = 0;
+        request->srs_number_streams = count;
+        memcpy(request->srs_stream_list, resets, count * sizeof(uint16_t));
+        if (usrsctp_setsockopt(association, IPPROTO_SCTP, SCTP_RESET_STREAMS, request, len) == 0) {
+            reset_count -= count;
+            memmove(resets, resets + count, reset_count * sizeof(uint16_t));
+        }
         free(request);
     }
 }
