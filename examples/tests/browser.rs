@@ -12,6 +12,8 @@
 mod bidi;
 #[path = "browser/build.rs"]
 mod build;
+#[path = "browser/data.rs"]
+mod data;
 #[path = "browser/page.rs"]
 mod page;
 #[path = "browser/program.rs"]
