@@ -4,6 +4,9 @@
 //! cargo bench -p peerless-benches --features peers --bench security
 //! ```
 //!
+//! With the feature `security-peers` alone it is compiled sooner, and without dimpl, which brings a
+//! C library.
+//!
 //! An argument runs only the rows whose name contains it. All contestants of a row, the bare
 //! primitives too, take turns in the same repetitions, and each figure is the median of its own.
 

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "peers")]
 mod dimpl;
+#[cfg(feature = "security-peers")]
+mod rtc;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,6 +15,8 @@ use dtls_srtp::{Certificate, CertificateParameters, Crypto};
 
 #[cfg(feature = "peers")]
 pub use self::dimpl::{Dimpl, DimplSide};
+#[cfg(feature = "security-peers")]
+pub use self::rtc::{RtcDtls, RtcDtlsSide};
 
 /// One side of a handshake, of whatever stack.
 pub trait Side {

@@ -15,6 +15,8 @@ use super::{Goal, Row, Show, each};
 use crate::bare;
 #[cfg(feature = "peers")]
 use crate::layers::dtls::Dimpl;
+#[cfg(feature = "security-peers")]
+use crate::layers::dtls::RtcDtls;
 use crate::layers::dtls::{Peerless, Stack};
 use crate::measure::{Contestant, start};
 
@@ -29,6 +31,8 @@ pub(super) fn rows() -> Vec<Row<'static>> {
             others: vec![
                 #[cfg(feature = "peers")]
                 ("dimpl 0.9", handshake(Dimpl::v12_p256())),
+                #[cfg(feature = "security-peers")]
+                ("rtc-dtls 0.21", handshake(RtcDtls::default())),
             ],
         },
         Row {

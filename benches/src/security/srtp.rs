@@ -83,9 +83,9 @@ fn row(
             _ => contest(packets(), move || bare_counter_mode(way)),
         }),
         others: vec![
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "security-peers")]
             ("rtc-srtp 0.21", contest(packets(), move || rtc(profile, way))),
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "security-peers")]
             ("webrtc-srtp 0.17", contest(packets(), move || webrtc(profile, way))),
         ],
     }
@@ -261,7 +261,7 @@ fn bare_counter_mode(way: Way) -> Work {
     }
 }
 
-#[cfg(feature = "peers")]
+#[cfg(feature = "security-peers")]
 fn rtc(profile: Profile, way: Way) -> Work {
     use rtc_srtp::context::Context;
     use rtc_srtp::protection_profile::ProtectionProfile;
@@ -283,7 +283,7 @@ fn rtc(profile: Profile, way: Way) -> Work {
     }
 }
 
-#[cfg(feature = "peers")]
+#[cfg(feature = "security-peers")]
 fn webrtc(profile: Profile, way: Way) -> Work {
     use webrtc_srtp::context::Context;
     use webrtc_srtp::protection_profile::ProtectionProfile;
