@@ -144,7 +144,7 @@ impl Sender {
     /// The peer's window as its INIT or INIT ACK tells it.
     pub(crate) fn set_peer_window(&mut self, a_rwnd: u32) {
         self.peer_window = usize::try_from(a_rwnd).unwrap_or(usize::MAX);
-        self.window_probe.greatest = self.peer_window;
+        self.window_probe.greatest = a_rwnd;
         self.queues.set_begun_limit(self.peer_window);
     }
 

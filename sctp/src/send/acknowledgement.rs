@@ -27,7 +27,7 @@ impl Sender {
         let a_rwnd = usize::try_from(sack.a_rwnd).unwrap_or(usize::MAX);
         self.queues.set_begun_limit(a_rwnd);
         self.peer_window = a_rwnd.saturating_sub(self.outstanding.payload());
-        self.window_probe.greatest = self.window_probe.greatest.max(a_rwnd);
+        self.window_probe.greatest = self.window_probe.greatest.max(sack.a_rwnd);
         if self.peer_window >= self.worthwhile() {
             self.window_probe.at = None;
             self.window_probe.count = 0;
@@ -44,6 +44,7 @@ impl Sender {
             self.cautious = false;
         }
         self.take_progress(now, progress, in_flight_before);
+        self.fast_retransmit &= self.outstanding.has_marked();
         // Beyond R3 of §6.3.2, which looks at the first chunk only: while anything is acknowledged,
         // losses are found by that, those of retransmissions too, and T3-rtx has no say.
         self.update_timer(now, progress.advanced || progress.bytes > 0);

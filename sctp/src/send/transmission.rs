@@ -11,7 +11,7 @@ use std::time::Instant;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WindowProbe {
     /// The greatest a_rwnd that the peer has told.
-    pub(super) greatest: usize,
+    pub(super) greatest: u32,
     /// When the window is probed next: a timeout after it was told.
     pub(super) at: Option<Instant>,
     /// How often it was since it closed.
@@ -20,7 +20,7 @@ pub(super) struct WindowProbe {
 
 impl Default for WindowProbe {
     fn default() -> Self {
-        Self { greatest: usize::MAX, at: None, count: 0 }
+        Self { greatest: u32::MAX, at: None, count: 0 }
     }
 }
 
@@ -33,7 +33,8 @@ impl Sender {
             return Some(now);
         }
         let mut at = now;
-        let wanted = if self.outstanding.has_marked() {
+        let again = self.outstanding.has_marked();
+        let wanted = if again {
             self.fast_retransmit || self.window_is_open()
         } else {
             let room = self.peer_has_room();
@@ -47,7 +48,8 @@ impl Sender {
         if !wanted {
             return None;
         }
-        if self.fast_retransmit || self.probing {
+        // What was to be sent again may have arrived, or been given up, since.
+        if self.probing || (again && self.fast_retransmit) {
             return Some(at);
         }
         Some(self.pacer.release().map_or(at, |release| release.max(at)))
@@ -68,7 +70,8 @@ impl Sender {
     /// The least window that is worth a chunk: a full one, or half of the greatest window that there
     /// was (RFC 1122 §4.2.3.4).
     pub(super) fn worthwhile(&self) -> usize {
-        self.segment_payload().min(self.window_probe.greatest / 2)
+        let half = usize::try_from(self.window_probe.greatest / 2).unwrap_or(usize::MAX);
+        self.segment_payload().min(half)
     }
 
     /// Whether the peer has room for a new chunk (§6.1 A) and a SACK could tell of it.

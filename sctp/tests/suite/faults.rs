@@ -146,6 +146,11 @@ fn late_fragments_of_what_was_given_up_are_not_kept() {
     unreliable(383);
 }
 
+#[test]
+fn a_deadline_that_nothing_comes_of_is_none() {
+    unreliable(1254);
+}
+
 fn unreliable(seed: u64) {
     let mut rng = ChaCha20Rng::seed_from_u64(seed + 1000);
     let link = random_link(&mut rng);
