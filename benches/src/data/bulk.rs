@@ -75,15 +75,24 @@ const ROWS: &[Row] = &[
 /// What a crate's association does with so many messages of a size.
 type Work = fn(Checksum, usize, u64) -> Sample;
 
+/// Another crate.
+struct Other {
+    name: &'static str,
+    work: Work,
+    /// It is given so many times less to do, where it is slow.
+    less: u64,
+    /// Larger messages take it minutes.
+    largest: usize,
+}
+
 #[cfg(feature = "peers")]
-const OTHERS: &[(&str, Work, u64)] = &[
-    ("rtc-sctp 0.21", throughput::<RtcSctp>, 1),
-    // They are slow: less work is enough.
-    ("sctp-proto 0.10", throughput::<SctpProto>, 10),
-    ("dcsctp 0.1.16", throughput::<DcSctp>, 20),
+const OTHERS: &[Other] = &[
+    Other { name: "rtc-sctp 0.21", work: throughput::<RtcSctp>, less: 1, largest: usize::MAX },
+    Other { name: "sctp-proto 0.10", work: throughput::<SctpProto>, less: 10, largest: 16 << 10 },
+    Other { name: "dcsctp 0.1.16", work: throughput::<DcSctp>, less: 20, largest: 16 << 10 },
 ];
 #[cfg(not(feature = "peers"))]
-const OTHERS: &[(&str, Work, u64)] = &[];
+const OTHERS: &[Other] = &[];
 
 pub(super) fn print(wanted: impl Fn(&str) -> bool) {
     let rows: Vec<_> = ROWS.iter().filter(|row| wanted(row.name)).collect();
@@ -114,18 +123,19 @@ impl Row {
             run(throughput::<Peerless>, messages),
             Box::new(move || limit(checksum, size, messages)) as Contestant<'_>,
         ];
-        contestants.extend(OTHERS.iter().map(|(_, work, less)| run(*work, messages / less)));
+        let others: Vec<_> = OTHERS.iter().filter(|other| size <= other.largest).collect();
+        contestants.extend(others.iter().map(|other| run(other.work, messages / other.less)));
         let samples = medians(REPETITIONS, &mut contestants);
-        let [ours, limit, others @ ..] = samples.as_slice() else { return String::new() };
+        let [ours, limit, theirs @ ..] = samples.as_slice() else { return String::new() };
         let figure = |sample: &Sample| match size {
             0..1000 => format!("{:.2} M/s", sample.value / 1e6),
             _ => format!("{:.0} MB/s", sample.value * size as f64 / 1e6),
         };
-        let best = others.iter().map(|sample| sample.value).fold(f64::NAN, f64::max);
-        let others: Vec<_> = OTHERS
+        let best = theirs.iter().map(|sample| sample.value).fold(f64::NAN, f64::max);
+        let others: Vec<_> = others
             .iter()
-            .zip(others)
-            .map(|((name, ..), sample)| format!("{} ({name})", figure(sample)))
+            .zip(theirs)
+            .map(|(other, sample)| format!("{} ({})", figure(sample), other.name))
             .collect();
         let ratio = ours.value / best;
         let judged = match ratio.is_nan() {

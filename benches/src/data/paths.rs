@@ -128,6 +128,9 @@ struct Row {
     repeated: f64,
 }
 
+/// The handshake and slow start, which are not measured.
+const BEGINNING: Duration = Duration::from_secs(2);
+
 const ROWS: &[Row] = &[
     Row {
         name: "path of 100 Mbit/s, 50 ms, no loss",
@@ -197,8 +200,11 @@ impl Row {
         let mut network = Network::new(origin, path, 7);
         let (sender, receiver) = End::<A>::flow(origin);
         network.add(Duration::ZERO, sender, receiver);
-        network.run_until(Duration::from_secs(self.seconds));
-        let mbit = network.receiver(0).received() as f64 * 8.0 / 1e6 / self.seconds as f64;
+        network.run_until(BEGINNING);
+        let before = network.receiver(0).received();
+        network.run_until(BEGINNING + Duration::from_secs(self.seconds));
+        let read = network.receiver(0).received() - before;
+        let mbit = read as f64 * 8.0 / 1e6 / self.seconds as f64;
         (mbit, network.sender(0).chunks.repeated())
     }
 }
@@ -211,9 +217,9 @@ pub(super) fn print(wanted: impl Fn(&str) -> bool) {
             println!("{}", line(row));
         }
         println!(
-            "\nOne flow of 16 KiB messages in virtual time, the handshake and slow start included, \
-             a drop-tail queue of one bandwidth-delay product: what is read, and the chunks sent \
-             again.\n"
+            "\nOne flow of 16 KiB messages in virtual time, a drop-tail queue of one \
+             bandwidth-delay product: what is read after the first two seconds, and the chunks sent \
+             again since the beginning. Of 100 Mbit/s, headers leave 94.\n"
         );
     }
     if wanted(GRID) {

@@ -12,7 +12,7 @@ use dcsctp::api::{
 };
 use sctp_proto::{
     AssociationHandle, ClientConfig, DatagramEvent, Endpoint, EndpointConfig, Event, Payload,
-    PayloadProtocolIdentifier, ServerConfig, StreamEvent,
+    PayloadProtocolIdentifier, ServerConfig, StreamEvent, TransportConfig,
 };
 
 use super::{Association, Checksum};
@@ -114,11 +114,17 @@ impl Association for SctpProto {
             buf: Vec::new(),
             received: 0,
         };
+        let transport = TransportConfig::default().with_max_message_size(MAX_MESSAGE);
+        let transport = Arc::new(transport);
         let mut client = side(None);
         let remote = client.remote;
-        let association = client.endpoint.connect(ClientConfig::default(), remote);
+        let mut config = ClientConfig::default();
+        config.transport = Arc::clone(&transport);
+        let association = client.endpoint.connect(config, remote);
         client.association = Some(association.expect("a new endpoint"));
-        (client, side(Some(Arc::new(ServerConfig::default()))))
+        let mut config = ServerConfig::default();
+        config.transport = transport;
+        (client, side(Some(Arc::new(config))))
     }
 
     fn handle(&mut self, now: Instant, packet: &[u8]) {
@@ -303,6 +309,8 @@ impl Association for RtcSctp {
     }
 }
 
+/// What ours takes.
+const MAX_MESSAGE: u32 = 256 << 10;
 const REMOTE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5000);
 
 fn push(outbox: &mut Outbox, payload: Payload) {
