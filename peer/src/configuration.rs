@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use dtls_srtp::{Certificate, Crypto};
+use sctp::ReceiveBudget;
 
 use crate::media::codec::{CodecCapability, HeaderExtensionCapability};
 use crate::security::SecurityPolicy;
@@ -39,9 +40,20 @@ pub struct Configuration {
     /// How many bytes a data channel buffers before `send` is refused. The default is 16 MiB, as
     /// in Chromium.
     pub max_buffered_amount: usize,
+    /// What the connections that have clones of it may hold together of data that nobody has read.
+    /// `None`: each is bounded by itself, to 16 MiB. An [`Endpoint`](crate::Endpoint) gives its
+    /// connections one of its own where there is none here.
+    pub receive_budget: Option<ReceiveBudget>,
     /// The largest UDP payload sent, in bytes. The default of 1200 passes every path seen in
     /// practice (IPv6's minimum of 1280, less headers and a relay's overhead).
     pub path_mtu: usize,
+    /// The largest UDP payload to search for, in bytes: data channels probe whether the path carries
+    /// more than [`path_mtu`](Self::path_mtu), with packets that hold nothing of value (RFC 8899). On
+    /// Ethernet that is 1472 for IPv4 and 1452 for IPv6, a fifth more.
+    ///
+    /// The default is not to search: a chunk of SCTP is not cut again, and should the path get
+    /// narrower while large ones are under way, nothing but IP fragments brings those through.
+    pub max_path_mtu: Option<usize>,
     /// The rate at which media leaves the pacer, in bits per second, before anyone knows better.
     /// The default is 10 Mbit/s.
     pub pacing_rate: u64,
@@ -79,7 +91,9 @@ impl Default for Configuration {
             rtp_header_encryption_policy: RtpHeaderEncryptionPolicy::default(),
             max_message_size: 256 * 1024,
             max_buffered_amount: 16 * 1024 * 1024,
+            receive_budget: None,
             path_mtu: 1200,
+            max_path_mtu: None,
             pacing_rate: 10_000_000,
             disconnected_timeout: Duration::from_secs(5),
             failed_timeout: Duration::from_secs(30),

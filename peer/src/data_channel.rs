@@ -14,7 +14,7 @@ use crate::transport::security::DTLS_OVERHEAD;
 pub use sctp::data_channel::{
     AppendError, ChannelState as DataChannelState, Message, MessagePart, SendError,
 };
-pub use sctp::{ReadMode, Then};
+pub use sctp::{ReadMode, ReceiveBudget, Then};
 
 /// SCTP with the channels on it, and the transport that carries it.
 pub(crate) struct Data {
@@ -32,8 +32,11 @@ impl Data {
         // free would else wait for ever on a path that holds little.
         config.association.send_buffer = most;
         config.association.max_send_buffer = most;
+        config.association.receive_budget = configuration.receive_budget.clone();
         config.association.over_dtls = true;
         config.association.mtu = configuration.path_mtu - DTLS_OVERHEAD;
+        config.association.max_mtu =
+            configuration.max_path_mtu.map(|most| most.saturating_sub(DTLS_OVERHEAD));
         Self { channels: Session::new(config, now, seed), transport: None }
     }
 }

@@ -36,6 +36,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use sctp::ReceiveBudget;
 use stun::{Datagram, FiveTuple, Transmit};
 use tracing::trace;
 
@@ -88,6 +89,9 @@ pub struct Statistics {
 /// How many proved paths of a connection are remembered; the oldest is forgotten first. ICE has as
 /// many as there are pairs of candidates that work, a handful.
 const MAX_PATHS: usize = 32;
+/// A hundred readers that have stopped, each with a path of 10 Mbit/s and two seconds; and little of
+/// what a server has.
+const RECEIVE_BUDGET: usize = 256 << 20;
 
 /// Many connections behind one socket, or a few: see the [module](self).
 pub struct Endpoint {
@@ -111,6 +115,7 @@ pub struct Endpoint {
     reporting: VecDeque<ConnectionId>,
     local_addresses: Vec<SocketAddr>,
     max_segments: usize,
+    receive_budget: ReceiveBudget,
     statistics: Statistics,
 }
 
@@ -147,6 +152,7 @@ impl Endpoint {
             reporting: VecDeque::new(),
             local_addresses: Vec::new(),
             max_segments: 1,
+            receive_budget: ReceiveBudget::new(RECEIVE_BUDGET),
             statistics: Statistics::default(),
             origin,
         }
@@ -183,12 +189,31 @@ impl Endpoint {
         self.for_each(|_, connection| connection.set_max_segments(segments));
     }
 
+    /// Sets how many bytes of data all connections together may hold for applications that do not
+    /// read, whoever sends them. The default is 256 MiB. It holds for the connections that are added
+    /// from here on and have no budget in their [`Configuration`].
+    ///
+    /// Where it is used up, windows close: whoever is read goes on, slowly, and nobody stops.
+    pub fn set_receive_budget(&mut self, bytes: usize) {
+        self.receive_budget = ReceiveBudget::new(bytes);
+    }
+
+    /// Returns the budget for data that nobody has read: what it is, and what is used of it.
+    pub const fn receive_budget(&self) -> &ReceiveBudget {
+        &self.receive_budget
+    }
+
     /// Makes a connection with randomness of its own, on the endpoint's addresses.
     ///
     /// A configuration without a certificate has one made for this connection alone; who expects
     /// many should make one and put it in the configuration.
-    pub fn add_connection(&mut self, now: Instant, configuration: Configuration) -> ConnectionId {
+    pub fn add_connection(
+        &mut self,
+        now: Instant,
+        mut configuration: Configuration,
+    ) -> ConnectionId {
         let now = self.advance(now);
+        configuration.receive_budget.get_or_insert_with(|| self.receive_budget.clone());
         let seed = self.origin.child_seed(SeedStream::Connection(self.added));
         self.added += 1;
         let origin = Origin::new(now, self.origin.wall_clock_at(now), seed);

@@ -132,7 +132,7 @@ pub use configuration::{BundlePolicy, Configuration, RtpHeaderEncryptionPolicy};
 pub use connection::{FailureReason, PeerConnection};
 pub use data_channel::{
     AppendError, DataChannel, DataChannelId, DataChannelInit, DataChannelState, Message,
-    MessagePart, ReadMode, SendError, Then,
+    MessagePart, ReadMode, ReceiveBudget, SendError, Then,
 };
 pub use dtls_srtp::{Certificate, CertificateParameters, Crypto};
 pub use endpoint::{ConnectionId, Endpoint};

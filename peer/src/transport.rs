@@ -52,6 +52,17 @@ pub(crate) struct Transport {
     pub(crate) had_path: bool,
     /// Where the goodbye of a closed connection goes.
     pub(crate) farewell: Option<FiveTuple>,
+    /// What is said before it, sealed: RTCP's BYE, and SCTP's ABORT.
+    pub(crate) last_words: LastWords,
+}
+
+/// What media and data say at the end of a connection.
+#[derive(Debug, Default)]
+pub(crate) struct LastWords {
+    /// A datagram of SRTCP.
+    pub(crate) rtcp: Vec<u8>,
+    /// A DTLS record, for the datagram of the alert.
+    pub(crate) sctp: Vec<u8>,
 }
 
 /// The course of the DTLS handshake.
@@ -117,6 +128,7 @@ impl Transport {
             gathering: false,
             had_path: false,
             farewell: None,
+            last_words: LastWords::default(),
         }
     }
 

@@ -80,7 +80,7 @@ pub struct Association {
     pending: Pending,
     replies: VecDeque<Reply>,
     events: VecDeque<Event>,
-    traffic: Traffic,
+    traffic: Box<Traffic>,
 }
 
 /// Why [`Association::send`] has not taken a message; the message comes back.
@@ -206,7 +206,7 @@ impl Association {
             pending: Pending::default(),
             replies: VecDeque::new(),
             events: VecDeque::new(),
-            traffic: Traffic::default(),
+            traffic: Box::default(),
             entropy,
             config,
         }
@@ -255,6 +255,9 @@ impl Association {
     pub fn poll_event(&mut self) -> Option<Event> {
         if let Some(event) = self.events.pop_front() {
             return Some(event);
+        }
+        if self.send.queues.has_refused() {
+            self.tell_room();
         }
         if self.recv.is_quiet() && self.send.queues.is_quiet() && self.reset.is_quiet() {
             return None;
@@ -320,7 +323,7 @@ impl Association {
     }
 
     /// Gives the message back when it may not be queued.
-    fn check_message(&self, message: Outgoing) -> Result<Outgoing, SendError> {
+    fn check_message(&mut self, message: Outgoing) -> Result<Outgoing, SendError> {
         if self.closed.is_some() || !self.state.takes_messages() {
             return Err(SendError::Closed { message });
         }
@@ -335,11 +338,38 @@ impl Association {
             let limit = self.config.max_send_message_size;
             return Err(SendError::TooLarge { message, limit });
         }
-        let buffered = self.send.buffered();
-        if buffered > 0 && buffered.saturating_add(len) > self.send_limit() {
-            return Err(SendError::BufferFull { message, buffered });
+        if !self.has_room(len) && !self.make_room(len, message.reliability) {
+            self.send.queues.note_refused(message.stream, len);
+            return Err(SendError::BufferFull { message, buffered: self.send.buffered() });
         }
         Ok(message)
+    }
+
+    /// Whether the send buffer takes so many bytes more: anything, when it is empty.
+    fn has_room(&self, len: usize) -> bool {
+        let buffered = self.send.buffered();
+        buffered == 0 || buffered.saturating_add(len) <= self.send_limit()
+    }
+
+    /// Gives up messages that matter less than one of `len` bytes; gives whether it has room then.
+    fn make_room(&mut self, len: usize, reliability: Reliability) -> bool {
+        let priority = match reliability {
+            Reliability::Reliable => None,
+            Reliability::Priority(priority) => Some(priority),
+            // Of how these compare the standard says nothing.
+            Reliability::MaxRetransmits(_) | Reliability::MaxPacketLifeTime(_) => return false,
+        };
+        let excess = self.send.buffered().saturating_add(len).saturating_sub(self.send_limit());
+        let given_up = self.send.queues.make_room(excess, priority);
+        self.send.counters.expired += given_up;
+        given_up > 0
+    }
+
+    /// Tells those who were refused that there is room now.
+    fn tell_room(&mut self) {
+        let (buffered, limit) = (self.send.buffered(), self.send_limit());
+        let fits = |len| buffered == 0 || buffered.saturating_add(len) <= limit;
+        self.send.queues.tell_room(fits);
     }
 
     /// Queues a message whatever the buffer holds: for those of data channels themselves, which
@@ -352,15 +382,19 @@ impl Association {
     }
 
     fn queue(&mut self, now: Instant, message: Outgoing, parts: Parts, counts: bool) {
-        let (max_retransmits, expires) = match message.reliability {
-            Reliability::Reliable => (None, None),
-            Reliability::MaxRetransmits(count) => (Some(count), None),
-            Reliability::MaxPacketLifeTime(time) => (None, now.checked_add(time)),
-        };
         let mut queued = Queued::new(message.payload, message.ppid, message.order);
+        match message.reliability {
+            Reliability::Reliable => {}
+            Reliability::MaxRetransmits(count) => queued.max_retransmits = Some(count),
+            Reliability::MaxPacketLifeTime(time) => queued.expires = now.checked_add(time),
+            // One that is written in parts is begun.
+            Reliability::Priority(priority) => {
+                if matches!(parts, Parts::Whole) {
+                    queued.yield_to(priority);
+                }
+            }
+        }
         queued.parts = parts;
-        queued.max_retransmits = max_retransmits;
-        queued.expires = expires;
         queued.counts = counts;
         self.send.push(message.stream, queued);
     }
@@ -387,7 +421,9 @@ impl Association {
         self.send.buffered()
     }
 
-    /// Sets from which amount of waiting bytes downwards [`Event::BufferedAmountLow`] tells.
+    /// Sets from which amount of waiting bytes downwards [`Event::BufferedAmountLow`] tells. Where a
+    /// message was refused ([`SendError::BufferFull`]) and no more than that waits on its stream, it
+    /// tells when there is room for the message.
     pub fn set_buffered_amount_low_threshold(&mut self, stream: u16, threshold: usize) {
         self.send.queues.set_low_threshold(stream, threshold);
     }
@@ -468,6 +504,7 @@ impl Association {
         let now = self.advance(now);
         self.errors = 0;
         self.send.path_changed(&self.config, now);
+        self.path_mtu_changed(now);
     }
 
     /// Notes the time; an older one is read as the newest seen.

@@ -92,4 +92,10 @@ pub enum Reliability {
     /// It is neither sent nor sent again when so much time has gone by since it was handed over
     /// ([RFC 3758 §4.1](https://www.rfc-editor.org/rfc/rfc3758#section-4.1)).
     MaxPacketLifeTime(Duration),
+    /// As [`Self::Reliable`], but while nothing of it has left it is given up when the send buffer is
+    /// full and a message comes that matters more: a reliable one, or one with a lower number here
+    /// ([RFC 7496 §3.2](https://www.rfc-editor.org/rfc/rfc7496#section-3.2)). 0 matters most.
+    ///
+    /// Data channels have no such thing: what is opened with it is announced as reliable, and is so.
+    Priority(u32),
 }

@@ -176,7 +176,9 @@ impl Receiver {
             return Ok(Taken::NoSuchStream);
         }
         let (len, held) = (data.payload.len() + OVERHEAD, self.held());
-        if !self.window.admits(len, self.ready, held, arrival == Arrival::Next) {
+        if !self.admits_stream(data.stream)
+            || !self.window.admits(len, self.ready, held, arrival == Arrival::Next)
+        {
             self.counters.refused += 1;
             self.sack = SackDue::Now;
             return Ok(Taken::Refused);
@@ -208,13 +210,55 @@ impl Receiver {
                 None => return Ok(Taken::Yes),
             }
         } else {
-            match self.reassembly.insert(data, in_order, self.max_message)? {
+            let expected = self.reassembly.expected(data, in_order, self.max_message);
+            let expected = if self.admits_state(expected) { expected } else { 0 };
+            match self.reassembly.insert(data, expected, self.max_message)? {
                 Some(whole) => whole,
                 None => return Ok(Taken::Yes),
             }
         };
         self.sort(whole, data.form);
         Ok(Taken::Yes)
+    }
+
+    /// What the peer makes us remember beside what it sends: streams, channels, and memory made for
+    /// messages that have only begun.
+    fn state(&self) -> usize {
+        self.streams.memory().saturating_sub(FREE_STATE)
+            + self.window.channels()
+            + self.partial.reserved
+            + self.reassembly.reserved()
+    }
+
+    /// Whether there is room for so much more of it.
+    #[inline]
+    fn admits_state(&mut self, bytes: usize) -> bool {
+        if !self.window.is_shared() || bytes == 0 {
+            return true;
+        }
+        let held = self.held();
+        self.window.hold_state(self.state() + bytes, held)
+    }
+
+    /// Whether there is room for a stream that may be new.
+    #[inline]
+    fn admits_stream(&mut self, number: u16) -> bool {
+        let growth = if self.window.is_shared() { self.streams.growth(number) } else { 0 };
+        growth == 0 || self.streams.memory() + growth <= FREE_STATE || self.admits_state(growth)
+    }
+
+    /// Whether there is room for a channel that the peer opens; if so, it counts until
+    /// [`Self::forget_channel`].
+    pub(crate) fn admit_channel(&mut self, bytes: usize) -> bool {
+        let admitted = self.admits_state(bytes);
+        if admitted {
+            self.window.set_channels(self.window.channels() + bytes);
+        }
+        admitted
+    }
+
+    pub(crate) fn forget_channel(&mut self, bytes: usize) {
+        self.window.set_channels(self.window.channels().saturating_sub(bytes));
     }
 
     /// Takes a fragment of an interleaved message; gives the message when it is whole and not read
@@ -232,7 +276,9 @@ impl Receiver {
         };
         // Many messages may be begun at a time: what is reserved for all of them is bounded.
         let spare = self.window.size().saturating_sub(self.partial.reserved);
-        let reserve = self.usual_len.min(spare);
+        let reserve = if data.is_begin() { self.usual_len.min(spare) } else { 0 };
+        let reserve = if self.admits_state(reserve) { reserve } else { 0 };
+        let stream = self.streams.entry(number);
         let partial = stream.partials.entry(data);
         if !partial.is_new() {
             self.partial.remove(partial.held());
@@ -395,6 +441,9 @@ impl Receiver {
     /// for it.
     pub(crate) fn window_opened(&mut self, bytes: usize) {
         let held = self.held();
+        if self.window.is_shared() {
+            self.window.hold_state(self.state(), held);
+        }
         self.window.taken(bytes, held);
         if self.window.has_opened(self.ready, held) {
             self.sack = SackDue::Now;
@@ -419,5 +468,7 @@ impl Receiver {
 
 /// What a message in a queue takes beside its bytes.
 pub(crate) const OVERHEAD: usize = 64;
+/// A few streams are part of the association.
+const FREE_STATE: usize = 4 << 10;
 /// While no round-trip time is known.
 const USUAL_RTT: Duration = Duration::from_millis(100);

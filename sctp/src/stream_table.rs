@@ -10,6 +10,7 @@ const PAGE: usize = 16;
 #[derive(Debug)]
 pub(crate) struct StreamTable<T> {
     pages: Vec<Option<Box<Page<T>>>>,
+    len: usize,
 }
 
 /// The state of [`PAGE`] consecutive streams.
@@ -19,8 +20,26 @@ struct Page<T>([Option<Box<T>>; PAGE]);
 impl<T> StreamTable<T> {
     /// A table without streams; takes no memory.
     pub(crate) const fn new() -> Self {
-        Self { pages: Vec::new() }
+        Self { pages: Vec::new(), len: 0 }
     }
+
+    /// How many bytes it takes at most.
+    pub(crate) const fn memory(&self) -> usize {
+        self.pages.capacity() * size_of::<usize>() + self.len * Self::EACH
+    }
+
+    /// How many bytes more it would take with `stream`.
+    #[inline]
+    pub(crate) fn growth(&self, stream: u16) -> usize {
+        if self.get(stream).is_some() {
+            return 0;
+        }
+        let more = (usize::from(stream) / PAGE + 1).saturating_sub(self.pages.capacity());
+        2 * more * size_of::<usize>() + Self::EACH
+    }
+
+    /// A stream that is alone on its page.
+    const EACH: usize = size_of::<T>() + size_of::<Page<T>>();
 
     /// The state of `stream`, if it has any.
     #[inline]
@@ -39,9 +58,10 @@ impl<T> StreamTable<T> {
     /// Takes the state of `stream` out.
     pub(crate) fn remove(&mut self, stream: u16) -> Option<T> {
         let stream = usize::from(stream);
-        let slot =
-            self.pages.get_mut(stream / PAGE)?.as_deref_mut()?.0.get_mut(stream % PAGE)?.take();
-        slot.map(|boxed| *boxed)
+        let page = self.pages.get_mut(stream / PAGE)?.as_deref_mut()?;
+        let removed = page.0.get_mut(stream % PAGE)?.take()?;
+        self.len -= 1;
+        Some(*removed)
     }
 
     /// All streams that have state, in order.
@@ -68,7 +88,9 @@ impl<T: Default> StreamTable<T> {
         let page = &mut self.pages[high];
         let page = page.get_or_insert_with(|| Box::new(Page([const { None }; PAGE])));
         #[expect(clippy::indexing_slicing, reason = "a remainder of PAGE is below PAGE")]
-        page.0[low].get_or_insert_default()
+        let slot = &mut page.0[low];
+        self.len += usize::from(slot.is_none());
+        slot.get_or_insert_default()
     }
 }
 

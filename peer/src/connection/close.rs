@@ -45,12 +45,20 @@ pub enum FailureReason {
 }
 
 impl PeerConnection {
-    /// Closes the connection and says goodbye. What is owed to the other side can still be polled;
+    /// Closes the connection and says goodbye: RTCP's BYE, SCTP's ABORT and DTLS's close_notify
+    /// ([webrtc-pc §4.4.2](https://www.w3.org/TR/webrtc/#dom-rtcpeerconnection-close)), so that the
+    /// other side need not wait for consent to run out. What is owed to it can still be polled;
     /// after that every call does nothing.
+    ///
+    /// Data channels end abruptly: what they have not sent is lost. A browser tells its page so with
+    /// an `error` event before `close`, as it does with browsers that close.
     pub fn close(&mut self, now: Instant) {
         let now = self.advance(now);
         if self.is_closed() {
             return;
+        }
+        for index in 0..self.transports.len() {
+            self.say_last_words(now, index);
         }
         for transport in &mut self.transports {
             if let Some(dtls) = &mut transport.dtls {
@@ -58,6 +66,31 @@ impl PeerConnection {
             }
         }
         self.end(now);
+    }
+
+    /// Seals what media and data say at the end, before DTLS and the keys are gone.
+    fn say_last_words(&mut self, now: Instant, index: usize) {
+        let Some(transport) = self.transports.get_mut(index) else { return };
+        let words = &mut transport.last_words;
+        if let (Some(srtp), Some(rtp)) = (&mut transport.srtp, &mut transport.rtp) {
+            rtp.close(now);
+            if rtp.poll_transmit(now, &mut words.rtcp).is_none()
+                || srtp.outbound.protect_rtcp(&mut words.rtcp, 0).is_err()
+            {
+                words.rtcp.clear();
+            }
+        }
+        let Some(dtls) = transport.dtls.as_mut().filter(|dtls| dtls.may_send()) else { return };
+        let data = self.data.as_mut().filter(|data| data.transport == Some(transport.id));
+        let Some(data) = data.filter(|data| data.channels.is_connected()) else { return };
+        // RFC 9260 §3.3.10.12, "User-Initiated Abort".
+        data.channels.abort(now, "closed");
+        let Some(record) = dtls.begin(&mut words.sctp) else { return };
+        if data.channels.poll_transmit(now, &mut words.sctp).is_none()
+            || dtls.seal(&mut words.sctp, record).is_err()
+        {
+            words.sctp.clear();
+        }
     }
 
     /// The other side has said goodbye.
@@ -100,7 +133,7 @@ impl PeerConnection {
         while self.ice.poll_event().is_some() {}
     }
 
-    /// The last datagram of a closed connection: the alert that says so.
+    /// The last datagrams of a closed connection: BYE, and the alert behind the ABORT.
     pub(super) fn transmit_farewell(
         &mut self,
         now: Instant,
@@ -108,8 +141,15 @@ impl PeerConnection {
     ) -> Option<stun::FiveTuple> {
         self.transports.iter_mut().find_map(|transport| {
             let path = transport.farewell?;
+            if !transport.last_words.rtcp.is_empty() {
+                buf.append(&mut transport.last_words.rtcp);
+                return Some(path);
+            }
+            let aborts = !transport.last_words.sctp.is_empty();
+            buf.append(&mut transport.last_words.sctp);
             let sent =
-                transport.dtls.as_mut().is_some_and(|dtls| dtls.poll_transmit(now, buf).is_some());
+                transport.dtls.as_mut().is_some_and(|dtls| dtls.poll_transmit(now, buf).is_some())
+                    || aborts;
             if !sent {
                 (transport.farewell, transport.dtls) = (None, None);
             }
@@ -120,12 +160,12 @@ impl PeerConnection {
     /// When a closed connection has something left to send: now, or never.
     pub(super) fn farewell_timeout(&self) -> Option<Instant> {
         let owed = |transport: &crate::transport::Transport| {
+            let words = &transport.last_words;
+            let alert = transport.dtls.as_ref().and_then(|dtls| dtls.poll_timeout());
             transport.farewell.is_some()
-                && transport
-                    .dtls
-                    .as_ref()
-                    .and_then(|dtls| dtls.poll_timeout())
-                    .is_some_and(|at| at <= self.now)
+                && (alert.is_some_and(|at| at <= self.now)
+                    || !words.rtcp.is_empty()
+                    || !words.sctp.is_empty())
         };
         self.transports.iter().any(owed).then_some(self.now)
     }

@@ -76,7 +76,10 @@ impl PeerConnection {
             return None;
         }
         let limit = data.channels.association().mtu() + dtls.record_overhead();
-        let mut batch = Batch::new(start, limit, self.max_segments);
+        // A probe of the path's size is longer than what may come before it.
+        let probes = data.channels.association().is_probing();
+        let segments = if probes { 1 } else { self.max_segments };
+        let mut batch = Batch::new(start, limit, segments);
         while batch.wants_more() {
             let datagram = buf.len();
             let record = match dtls.may_send() {

@@ -49,6 +49,19 @@ impl Association {
         self.next_size(now);
     }
 
+    /// Whether a probe is to be sent: a packet that is longer than [`Self::mtu`].
+    pub const fn is_probing(&self) -> bool {
+        self.path_mtu.due
+    }
+
+    /// The path is another one: what follows is cut for any path, and the search begins anew.
+    pub(crate) fn path_mtu_changed(&mut self, now: Instant) {
+        if self.state.is_up() && self.config.max_mtu.is_some() && self.path_mtu.base > 0 {
+            self.send.set_mtu(self.path_mtu.base.min(self.send.mtu()));
+            self.start_path_mtu(now);
+        }
+    }
+
     /// Chooses the size to try next: the greatest first, then half way.
     fn next_size(&mut self, now: Instant) {
         let passes = self.send.mtu();

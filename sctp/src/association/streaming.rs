@@ -101,9 +101,9 @@ impl Association {
         if len.saturating_add(part.len()) > limit {
             return Err(AppendError::TooLarge { part, limit });
         }
-        let buffered = self.send.buffered();
-        if buffered > 0 && buffered.saturating_add(part.len()) > self.send_limit() {
-            return Err(AppendError::BufferFull { part, buffered });
+        if !self.has_room(part.len()) {
+            self.send.queues.note_refused(stream, part.len());
+            return Err(AppendError::BufferFull { part, buffered: self.send.buffered() });
         }
         self.send.append(stream, part);
         Ok(())

@@ -2,6 +2,7 @@
 
 use super::ChannelId;
 use super::channel::{ChannelState, Events};
+use super::open::CHANNEL;
 use super::session::Session;
 use crate::send::scheduler::NORMAL_PRIORITY;
 use std::time::Instant;
@@ -121,6 +122,7 @@ impl Session {
             self.free.push(id.slot);
             if channel.incoming {
                 self.name_bytes -= channel.name_len();
+                self.association.receiver().forget_channel(CHANNEL + channel.name_len());
             }
         }
     }

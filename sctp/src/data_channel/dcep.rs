@@ -112,7 +112,7 @@ impl<'a> DataChannelOpen<'a> {
     /// The message in wire form. What is beyond 65 535 bytes of label and protocol is not there.
     pub fn to_bytes(self) -> Vec<u8> {
         let (kind, parameter) = match self.reliability {
-            Reliability::Reliable => (RELIABLE, 0),
+            Reliability::Reliable | Reliability::Priority(_) => (RELIABLE, 0),
             Reliability::MaxRetransmits(count) => (MAX_RETRANSMITS, u32::from(count)),
             Reliability::MaxPacketLifeTime(time) => {
                 (MAX_LIFE_TIME, u32::try_from(time.as_millis()).unwrap_or(u32::MAX))

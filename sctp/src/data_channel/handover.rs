@@ -2,7 +2,7 @@
 
 use super::channel::{Channel, ChannelState, ChannelStats, Events};
 use super::message::DCEP;
-use super::open::ChannelInit;
+use super::open::{CHANNEL, ChannelInit};
 use super::session::{Config, Session};
 use super::streaming::Writing;
 use super::{ChannelId, Event, Role};
@@ -95,6 +95,7 @@ impl Session {
             }
             if channel.incoming {
                 self.name_bytes += channel.name_len();
+                self.association.receiver().admit_channel(CHANNEL + channel.name_len());
             }
             set_aside += channel
                 .unread
@@ -127,7 +128,7 @@ fn write_channel(out: &mut Writer, channel: &Channel) {
     out.bytes(init.protocol.as_bytes());
     out.order(init.order);
     match init.reliability {
-        Reliability::Reliable => out.u8(0),
+        Reliability::Reliable | Reliability::Priority(_) => out.u8(0),
         Reliability::MaxRetransmits(count) => {
             out.u8(1);
             out.u16(count);

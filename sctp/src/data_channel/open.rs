@@ -85,7 +85,10 @@ impl Session {
     /// # Errors
     ///
     /// See [`OpenError`].
-    pub fn open(&mut self, now: Instant, init: ChannelInit) -> Result<ChannelId, OpenError> {
+    pub fn open(&mut self, now: Instant, mut init: ChannelInit) -> Result<ChannelId, OpenError> {
+        if let Reliability::Priority(_) = init.reliability {
+            init.reliability = Reliability::Reliable;
+        }
         if self.association.close_reason().is_some() {
             return Err(OpenError::Closed);
         }
@@ -283,7 +286,8 @@ impl Session {
         let name_len = open.label.len() + open.protocol.len();
         let fits = self.live < self.max_channels
             && self.name_bytes + name_len <= self.max_name_bytes
-            && stream < self.streams();
+            && stream < self.streams()
+            && self.association.receiver().admit_channel(CHANNEL + name_len);
         if !fits {
             self.drop_early(stream);
             self.association.reset_stream(now, stream);
@@ -317,3 +321,6 @@ impl Session {
         }
     }
 }
+
+/// What a channel takes at both ends of its life, with the answer to its announcement.
+pub(super) const CHANNEL: usize = 1 << 10;

@@ -3,7 +3,7 @@
 
 use super::reassembly::Whole;
 use super::stream::Stream;
-use super::{OVERHEAD, Receiver, SackDue};
+use super::{FREE_STATE, OVERHEAD, Receiver, SackDue};
 use crate::chunk::data::Form;
 use crate::chunk::forward_tsn::{ForwardTsn, Skipped};
 use crate::message::{Message, Order};
@@ -101,15 +101,22 @@ impl Receiver {
             self.sack = SackDue::Now;
             return;
         }
+        // Whoever is skipped on streams without end is treated as if it had not been told.
+        let streams = || forward.streams().filter(|skipped| skipped.stream < stream_count);
+        if self.window.is_shared() {
+            let growth: usize = streams().map(|skipped| self.streams.growth(skipped.stream)).sum();
+            if self.streams.memory() + growth > FREE_STATE && !self.admits_state(growth) {
+                self.counters.refused += 1;
+                self.sack = SackDue::Now;
+                return;
+            }
+        }
         self.map.forward_to(point);
         if !self.map.gaps().is_empty() {
             self.sack = SackDue::Now;
         }
         self.reassembly.forward_to(point);
-        for Skipped { stream: number, order, message } in forward.streams() {
-            if number >= stream_count {
-                continue;
-            }
+        for Skipped { stream: number, order, message } in streams() {
             let stream = self.streams.entry(number);
             let last = match forward.form {
                 Form::Data => unwrap_ssn(stream.next, message),

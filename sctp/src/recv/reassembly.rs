@@ -41,6 +41,8 @@ struct Run {
     ssn: u32,
     ppid: u32,
     bytes: BytesMut,
+    /// For so many its memory was made beforehand.
+    reserved: usize,
 }
 
 impl Run {
@@ -78,6 +80,8 @@ pub(crate) struct Reassembly {
     bytes: usize,
     /// The size of the last message that was put together: the next one is likely alike.
     usual_len: usize,
+    /// Bytes that memory was made for beforehand.
+    reserved: usize,
 }
 
 impl Reassembly {
@@ -91,12 +95,24 @@ impl Reassembly {
         self.runs.len()
     }
 
-    /// Takes a fragment; gives the message when it is whole. `in_order` says that nothing before
-    /// the fragment is missing.
+    /// Bytes that memory was made for beforehand.
+    pub(crate) const fn reserved(&self) -> usize {
+        self.reserved
+    }
+
+    /// How many bytes to make memory for when `data` begins a message. Only where nothing else is
+    /// incomplete: else the sender could make us reserve a message's size for each fragment.
+    pub(crate) fn expected(&self, data: &Data<'_>, in_order: bool, max_len: usize) -> usize {
+        let alone = in_order && data.is_begin() && self.runs.is_empty();
+        if alone { self.usual_len.min(max_len) } else { 0 }
+    }
+
+    /// Takes a fragment; gives the message when it is whole. A message that begins gets memory for
+    /// `expected` bytes.
     pub(crate) fn insert(
         &mut self,
         data: &Data<'_>,
-        in_order: bool,
+        expected: usize,
         max_len: usize,
     ) -> Result<Option<Whole>, Misfit> {
         let index = self.runs.partition_point(|run| !run.first.is_after(data.tsn));
@@ -116,7 +132,7 @@ impl Reassembly {
                 before
             }
             _ => {
-                self.start(index, data, in_order, max_len);
+                self.start(index, data, expected);
                 index
             }
         };
@@ -128,6 +144,7 @@ impl Reassembly {
         }
         let Some(run) = self.runs.remove(index) else { return Ok(None) };
         self.bytes -= run.bytes.len();
+        self.reserved -= run.reserved;
         self.usual_len = run.bytes.len();
         Ok(Some(run.into_whole()))
     }
@@ -147,10 +164,8 @@ impl Reassembly {
         Ok(())
     }
 
-    fn start(&mut self, index: usize, data: &Data<'_>, in_order: bool, max_len: usize) {
-        // Only one message at a time can be begun in order, so a guess of its size is affordable
-        // there; elsewhere the sender could make us reserve a message's size for each fragment.
-        let expected = if in_order && data.is_begin() { self.usual_len.min(max_len) } else { 0 };
+    fn start(&mut self, index: usize, data: &Data<'_>, expected: usize) {
+        self.reserved += expected;
         let mut bytes = BytesMut::with_capacity(expected.max(data.payload.len()));
         bytes.extend_from_slice(data.payload);
         self.runs.insert(
@@ -165,6 +180,7 @@ impl Reassembly {
                 ssn: data.message,
                 ppid: data.ppid_or_fsn,
                 bytes,
+                reserved: expected,
             },
         );
     }
@@ -192,11 +208,12 @@ impl Reassembly {
 
     /// Drops what the peer has given up: the runs that end at or before `tsn`.
     pub(crate) fn forward_to(&mut self, tsn: Tsn) {
-        let bytes = &mut self.bytes;
-        self.runs.retain(|run| {
+        let Self { runs, bytes, reserved, .. } = self;
+        runs.retain(|run| {
             let keep = run.next.previous().is_after(tsn);
             if !keep {
                 *bytes -= run.bytes.len();
+                *reserved -= run.reserved;
             }
             keep
         });
@@ -230,6 +247,7 @@ impl Reassembly {
                 ssn: from.u32()?,
                 ppid: from.u32()?,
                 bytes: BytesMut::from(from.slice()?),
+                reserved: 0,
             };
             check(run.next.is_after(run.first) && !run.is_whole() && !run.bytes.is_empty())?;
             check(before.is_none_or(|before| run.first.is_at_or_after(before)))?;
@@ -281,7 +299,7 @@ mod tests {
             let mut reassembly = Reassembly::default();
             let mut whole = None;
             for (count, index) in order.iter().enumerate() {
-                whole = reassembly.insert(&fragments[*index], false, 100).unwrap();
+                whole = reassembly.insert(&fragments[*index], 0, 100).unwrap();
                 assert_eq!(whole.is_some(), count == 3, "{order:?}");
             }
             assert_eq!(&whole.unwrap().payload[..], b"one two three four");
@@ -292,29 +310,29 @@ mod tests {
     #[test]
     fn neighbouring_messages_are_kept_apart() {
         let mut reassembly = Reassembly::default();
-        assert!(reassembly.insert(&data(1, END, b"tail"), false, 100).unwrap().is_none());
-        assert!(reassembly.insert(&data(2, BEGIN, b"head"), false, 100).unwrap().is_none());
+        assert!(reassembly.insert(&data(1, END, b"tail"), 0, 100).unwrap().is_none());
+        assert!(reassembly.insert(&data(2, BEGIN, b"head"), 0, 100).unwrap().is_none());
         assert_eq!(reassembly.len(), 2);
-        assert!(reassembly.insert(&data(3, END, b"!"), false, 100).unwrap().is_some());
-        assert!(reassembly.insert(&data(0, BEGIN, b"a "), false, 100).unwrap().is_some());
+        assert!(reassembly.insert(&data(3, END, b"!"), 0, 100).unwrap().is_some());
+        assert!(reassembly.insert(&data(0, BEGIN, b"a "), 0, 100).unwrap().is_some());
     }
 
     #[test]
     fn misfits_are_found() {
         let mut reassembly = Reassembly::default();
-        reassembly.insert(&data(1, BEGIN, b"abc"), true, 5).unwrap();
+        reassembly.insert(&data(1, BEGIN, b"abc"), 0, 5).unwrap();
         let other = Data { stream: 2, ..data(2, 0, b"x") };
-        assert_eq!(reassembly.insert(&other, true, 5).err(), Some(Misfit::Inconsistent));
+        assert_eq!(reassembly.insert(&other, 0, 5).err(), Some(Misfit::Inconsistent));
         let other = data(2, UNORDERED, b"x");
-        assert_eq!(reassembly.insert(&other, true, 5).err(), Some(Misfit::Inconsistent));
-        assert_eq!(reassembly.insert(&data(2, 0, b"defg"), true, 5).err(), Some(Misfit::TooLarge));
+        assert_eq!(reassembly.insert(&other, 0, 5).err(), Some(Misfit::Inconsistent));
+        assert_eq!(reassembly.insert(&data(2, 0, b"defg"), 0, 5).err(), Some(Misfit::TooLarge));
     }
 
     #[test]
     fn abandoned_fragments_are_dropped() {
         let mut reassembly = Reassembly::default();
-        reassembly.insert(&data(1, BEGIN, b"abc"), true, 50).unwrap();
-        reassembly.insert(&data(9, BEGIN, b"xyz"), true, 50).unwrap();
+        reassembly.insert(&data(1, BEGIN, b"abc"), 0, 50).unwrap();
+        reassembly.insert(&data(9, BEGIN, b"xyz"), 0, 50).unwrap();
         reassembly.forward_to(Tsn(4));
         assert_eq!((reassembly.bytes(), reassembly.len()), (3, 1));
     }

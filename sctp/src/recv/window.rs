@@ -28,9 +28,19 @@ pub(crate) struct Window {
     read: usize,
     /// When the application last read, or had nothing to read.
     prompt_at: Option<Instant>,
-    budget: Option<ReceiveBudget>,
+    shared: Option<Box<Draw>>,
+}
+
+/// A budget that others draw from, too.
+#[derive(Debug)]
+struct Draw {
+    budget: ReceiveBudget,
     /// What was drawn from it.
     drawn: usize,
+    /// What is to be drawn beside what is held.
+    state: usize,
+    /// Of that, for the channels that the peer has opened.
+    channels: usize,
 }
 
 impl Window {
@@ -47,8 +57,10 @@ impl Window {
             since: None,
             read: 0,
             prompt_at: None,
-            budget: config.receive_budget.clone(),
-            drawn: 0,
+            shared: config
+                .receive_budget
+                .clone()
+                .map(|budget| Box::new(Draw { budget, drawn: 0, state: 0, channels: 0 })),
         }
     }
 
@@ -62,8 +74,8 @@ impl Window {
     fn free(&self, ready: usize, held: usize) -> usize {
         let size = if held > ready { self.size.max(self.whole) } else { self.size };
         let mut free = size.saturating_sub(held);
-        if let Some(budget) = &self.budget {
-            free = free.min(self.drawn.saturating_sub(held) + budget.left());
+        if let Some(Draw { budget, drawn, state, .. }) = self.shared.as_deref() {
+            free = free.min(drawn.saturating_sub(held + state) + budget.left());
         }
         if free < MIN_WINDOW { 0 } else { free }
     }
@@ -98,33 +110,65 @@ impl Window {
     /// Draws from the budget until `held` is covered.
     #[inline]
     fn draw(&mut self, held: usize) -> bool {
-        let Some(budget) = &self.budget else { return true };
-        if held <= self.drawn {
+        let Some(shared) = &mut self.shared else { return true };
+        let wanted = held + shared.state;
+        if wanted <= shared.drawn {
             return true;
         }
-        let more = held.next_multiple_of(STEP) - self.drawn;
-        let drawn = budget.draw(more);
+        let more = wanted.next_multiple_of(step(wanted)) - shared.drawn;
+        let drawn = shared.budget.draw(more);
         if drawn {
-            self.drawn += more;
+            shared.drawn += more;
         }
         drawn
+    }
+
+    /// Whether there is a budget to draw from.
+    #[inline]
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Draws for `state` bytes beside those that are held: for what the peer makes us remember
+    /// without filling its window. If there are not as many left, all stays as it was.
+    pub(crate) fn hold_state(&mut self, state: usize, held: usize) -> bool {
+        let Some(shared) = &mut self.shared else { return true };
+        let before = std::mem::replace(&mut shared.state, state);
+        let drawn = self.draw(held);
+        if !drawn && let Some(shared) = &mut self.shared {
+            shared.state = before;
+        }
+        drawn
+    }
+
+    /// What is drawn for the channels that the peer has opened.
+    pub(crate) fn channels(&self) -> usize {
+        self.shared.as_ref().map_or(0, |shared| shared.channels)
+    }
+
+    pub(crate) fn set_channels(&mut self, bytes: usize) {
+        if let Some(shared) = &mut self.shared {
+            shared.channels = bytes;
+        }
     }
 
     /// The application has taken `len` bytes, and `held` are left.
     #[inline]
     pub(crate) fn taken(&mut self, len: usize, held: usize) {
         self.read += len;
-        if self.drawn > held + 2 * STEP {
+        if let Some(Draw { drawn, state, .. }) = self.shared.as_deref()
+            && *drawn > held + state + 2 * STEP
+        {
             self.give_back(held);
         }
     }
 
     fn give_back(&mut self, held: usize) {
-        let keep = held.next_multiple_of(STEP).min(self.drawn);
-        if let Some(budget) = &self.budget {
-            budget.give_back(self.drawn - keep);
-        }
-        self.drawn = keep;
+        let Some(shared) = &mut self.shared else { return };
+        let kept = held + shared.state;
+        let keep = kept.next_multiple_of(step(kept)).min(shared.drawn);
+        shared.budget.give_back(shared.drawn - keep);
+        shared.drawn = keep;
     }
 
     /// A packet with data came: once a round trip, the window follows what was read in it.
@@ -164,14 +208,22 @@ impl Window {
 
 impl Drop for Window {
     fn drop(&mut self) {
-        self.give_back(0);
+        if let Some(Draw { budget, drawn, .. }) = self.shared.as_deref() {
+            budget.give_back(*drawn);
+        }
     }
 }
 
 /// Less room than about a packet is told as none.
 const MIN_WINDOW: usize = 1500;
-/// The budget is drawn in steps, so that not each chunk touches what all share.
+/// The budget is drawn in steps, so that not each chunk touches what all share; in small ones at
+/// first, so that thousands of associations that hold little leave it to the others.
+const fn step(bytes: usize) -> usize {
+    if bytes <= STEP { SMALL_STEP } else { STEP }
+}
+
 const STEP: usize = 16 << 10;
+const SMALL_STEP: usize = 2 << 10;
 /// On the shortest paths the machine's own pace is longer.
 const MIN_ROUND: Duration = Duration::from_millis(1);
 /// An application that has not read for so long does not read.

@@ -1,5 +1,6 @@
 //! Messages that wait to be sent.
 
+mod evict;
 mod handover;
 mod message;
 
@@ -22,6 +23,8 @@ struct Stream {
     low_threshold: usize,
     /// `buffered` has been above the threshold since the application was told that it is low.
     high: bool,
+    /// In [`Queues::refused`].
+    refused: bool,
     /// The numbers of the next ordered and unordered message; DATA counts ordered ones only.
     next_ordered: u32,
     next_unordered: u32,
@@ -67,6 +70,10 @@ impl Stream {
     }
 }
 
+/// Streams on which a message had no room, with its length, in order.
+#[derive(Debug, Default)]
+struct Refused(VecDeque<(u16, usize)>);
+
 /// The queues of all streams.
 ///
 /// With DATA, the fragments of a message have consecutive transmission sequence numbers, so that a
@@ -87,6 +94,10 @@ pub(crate) struct Queues {
     begun_limit: usize,
     /// Streams whose buffered amount has fallen to their threshold.
     low: VecDeque<u16>,
+    /// How many messages can be given up for others.
+    expendable: u32,
+    /// Those who were refused, from the first one on.
+    refused: Option<Box<Refused>>,
     /// Streams to be reset that have nothing more to send.
     drained: VecDeque<u16>,
 }
@@ -102,6 +113,8 @@ impl Queues {
             begun: 0,
             begun_limit: 0,
             low: VecDeque::new(),
+            expendable: 0,
+            refused: None,
             drained: VecDeque::new(),
         }
     }
@@ -170,6 +183,37 @@ impl Queues {
         self.low.pop_front()
     }
 
+    /// A message of `len` bytes had no room on a stream: the application is told when there is,
+    /// unless it will be told anyway since more waits than its threshold.
+    pub(crate) fn note_refused(&mut self, number: u16, len: usize) {
+        let stream = self.streams.entry(number);
+        if !stream.refused && !stream.high {
+            stream.refused = true;
+            self.refused.get_or_insert_default().0.push_back((number, len));
+        }
+    }
+
+    /// Whether the application waits for room.
+    #[inline]
+    pub(crate) fn has_refused(&self) -> bool {
+        self.refused.as_ref().is_some_and(|refused| !refused.0.is_empty())
+    }
+
+    /// Tells those of whose messages `fits` says that there is room for them now, in turn.
+    pub(crate) fn tell_room(&mut self, fits: impl Fn(usize) -> bool) {
+        let Some(refused) = &mut self.refused else { return };
+        while let Some((number, len)) = refused.0.front().copied()
+            && fits(len)
+        {
+            refused.0.pop_front();
+            if let Some(stream) = self.streams.get_mut(number)
+                && std::mem::take(&mut stream.refused)
+            {
+                self.low.push_back(number);
+            }
+        }
+    }
+
     /// Puts a message at the end of its stream.
     pub(crate) fn push(&mut self, number: u16, mut message: Queued) {
         message.arrived = self.count;
@@ -178,6 +222,7 @@ impl Queues {
         stream.buffered += message.counted(message.len);
         stream.high |= stream.buffered > stream.low_threshold;
         self.bytes += message.len;
+        self.expendable += u32::from(message.is_expendable());
         stream.queue.push_back(message);
         self.enter(number);
     }
@@ -302,6 +347,7 @@ impl Queues {
         let front = stream.queue.front_mut()?;
         let begin = !front.is_begun();
         if begin {
+            self.expendable -= u32::from(front.is_expendable());
             front.message = match (self.form, front.order) {
                 (Form::Data, Order::Unordered) => 0,
                 (_, Order::Ordered) => next(&mut stream.next_ordered),
@@ -366,6 +412,7 @@ impl Queues {
         {
             stream.buffered -= front.counted(front.len - front.sent);
             self.bytes -= front.len - front.sent;
+            self.expendable -= u32::from(front.is_expendable());
             weight = if front.is_begun() { front.weight() } else { 0 };
         }
         if self.schedule.first() == Some(number) {
@@ -465,6 +512,7 @@ impl Queues {
             if number >= limit {
                 for message in stream.queue.drain(..) {
                     self.bytes -= message.len - message.sent;
+                    self.expendable -= u32::from(message.is_expendable());
                 }
                 stream.buffered = 0;
                 stream.scheduled = false;

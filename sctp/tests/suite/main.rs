@@ -20,6 +20,7 @@ mod departure;
 mod ending;
 mod failure;
 mod faults;
+mod full;
 mod handover;
 mod handshake;
 mod immediate;

@@ -104,3 +104,17 @@ fn a_larger_size_is_tried_again_after_ten_minutes() {
     pair.run(Duration::from_secs(120));
     assert_eq!(pair.a.mtu(), 1400);
 }
+
+#[test]
+fn another_path_is_searched_anew() {
+    let mut pair = associations(&searching(1400), 3);
+    pair.run(ms(500));
+    assert_eq!(pair.a.mtu(), 1400);
+    pair.filter = Some(Box::new(|_, packet| packet.len() <= 1300));
+    pair.a.path_changed(pair.now);
+    assert_eq!(pair.a.mtu(), 1160, "what any path carries");
+    pair.a.send(pair.now, message(0, 50_000, 1)).unwrap();
+    assert!(pair.run_until(Duration::from_secs(5), |pair| pair.z.read(0).is_some()));
+    pair.run(Duration::from_secs(20));
+    assert!((1300 - 32..=1300).contains(&pair.a.mtu()), "{}", pair.a.mtu());
+}

@@ -23,6 +23,7 @@ impl Queued {
         out.order(self.order);
         out.option(self.max_retransmits, Writer::u16);
         out.time(self.expires);
+        out.flag(self.yields);
         out.size(self.sent);
         out.flag(self.counts);
         out.u64(self.arrived);
@@ -47,6 +48,7 @@ impl Queued {
         message.parts = parts;
         message.max_retransmits = from.option(Reader::u16)?;
         message.expires = from.time()?;
+        message.yields = from.flag()?;
         message.sent = from.size()?;
         message.len = message.sent + left;
         message.counts = from.flag()?;
@@ -74,6 +76,11 @@ impl Queues {
             out.list(stream.queue.iter(), |out, message| message.hand_over(out));
         });
         out.list(self.drained.iter(), |out, stream| out.u16(*stream));
+        let refused = self.refused.as_ref().map(|refused| refused.0.iter()).unwrap_or_default();
+        out.list(refused, |out, (stream, len)| {
+            out.u16(*stream);
+            out.size(*len);
+        });
     }
 
     /// Takes up what was handed over; `self` is new.
@@ -105,6 +112,7 @@ impl Queues {
         })?;
         for (number, mut stream) in streams {
             for message in &stream.queue {
+                self.expendable += u32::from(message.is_expendable());
                 let left = message.len - message.sent;
                 self.bytes += left;
                 stream.buffered += message.counted(left);
@@ -131,6 +139,9 @@ impl Queues {
             self.enter(number);
         }
         self.drained = VecDeque::from(from.list(Reader::u16)?);
+        for (stream, len) in from.list(|from| Ok((from.u16()?, from.size()?)))? {
+            self.note_refused(stream, len);
+        }
         Ok(())
     }
 }

@@ -24,7 +24,10 @@ pub(crate) struct Queued {
     pub(crate) counts: bool,
     /// How many messages of all streams came before it.
     pub(super) arrived: u64,
-    /// Its stream sequence number or message identifier, once it is begun.
+    /// It may be given up for another one that matters more, while it is not begun.
+    pub(super) yields: bool,
+    /// Its stream sequence number or message identifier, once it is begun. Before, if it yields,
+    /// how much it matters: the less, the larger this is.
     pub(super) message: u32,
     /// The number of its next fragment.
     pub(super) fsn: u32,
@@ -55,6 +58,7 @@ impl Queued {
             sent: 0,
             counts: true,
             arrived: 0,
+            yields: false,
             message: 0,
             fsn: 0,
         }
@@ -67,6 +71,22 @@ impl Queued {
 
     pub(super) const fn is_open(&self) -> bool {
         matches!(self.parts, Parts::Open(_))
+    }
+
+    /// Lets it be given up for others that matter more: the larger the number, the less it does.
+    pub(crate) const fn yield_to(&mut self, priority: u32) {
+        self.yields = true;
+        self.message = priority;
+    }
+
+    /// How much it matters, if it can be given up for another one.
+    pub(super) const fn priority(&self) -> Option<u32> {
+        if self.yields && !self.is_begun() { Some(self.message) } else { None }
+    }
+
+    /// Whether it can be given up for another one.
+    pub(super) const fn is_expendable(&self) -> bool {
+        self.yields && !self.is_begun()
     }
 
     pub(super) const fn is_begun(&self) -> bool {

@@ -1,0 +1,113 @@
+//! The end of a connection, as the other side sees it.
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests may panic")]
+
+mod common;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::{A, B, Fate, Pair, address};
+use peerless::media::transceiver::TransceiverInit;
+use peerless::security::Version;
+use peerless::{
+    Configuration, ConnectionState, DataChannelId, DataChannelInit, Event, FiveTuple, Frame,
+    MediaKind,
+};
+
+const MS: Duration = Duration::from_millis(1);
+
+/// A call of two with a channel and video, 100 ms apart; gives B's end of the channel.
+fn call(version: Version) -> (Pair, DataChannelId, DataChannelId) {
+    let [a, b] = [(); 2].map(|()| {
+        let mut configuration = Configuration::default();
+        configuration.security_policy.max_version = version;
+        configuration
+    });
+    let mut pair = Pair::with(a, b, 1);
+    pair.delay = 50 * MS;
+    let now = pair.now;
+    let ours = pair.peers[A].create_data_channel(now, "a", DataChannelInit::default()).unwrap();
+    let video =
+        pair.peers[A].add_transceiver(now, MediaKind::Video, TransceiverInit::send_only()).unwrap();
+    pair.negotiate(A);
+    let is_incoming = |event: &Event| match event {
+        Event::DataChannel(id) => Some(*id),
+        _ => None,
+    };
+    let open = pair.run_until(Duration::from_secs(5), |pair| {
+        pair.events[B].iter().any(|event| is_incoming(event).is_some())
+            && pair.saw(A, &Event::DataChannelOpen(ours))
+    });
+    assert!(open);
+    let theirs = pair.events[B].iter().find_map(is_incoming).unwrap();
+    let frame = Frame::new(Bytes::from_static(&[0x10, 0, 0, 0x9d, 1, 0x2a, 64, 0, 64, 0]), 0);
+    let now = pair.now;
+    pair.peers[A].sender(video).unwrap().send_frame(now, frame).unwrap();
+    pair.run_for(500 * MS);
+    (pair, ours, theirs)
+}
+
+#[test]
+fn a_close_ends_channels_and_connection_of_the_other_side_half_a_round_trip_later() {
+    for version in [Version::Dtls12, Version::Dtls13] {
+        for from in [A, B] {
+            let (mut pair, ours, theirs) = call(version);
+            let channel = if from == A { theirs } else { ours };
+            let now = pair.now;
+            pair.trace = Some(Vec::new());
+            pair.peers[from].close(now);
+            assert!(pair.run_until(60 * MS, |pair| {
+                pair.saw(1 - from, &Event::DataChannelClose(channel))
+                    && pair.peers[1 - from].connection_state() == ConnectionState::Closed
+            }));
+            assert_eq!(pair.now - now, 50 * MS);
+            // BYE of who has sent media; ABORT and close_notify in one datagram.
+            pair.run_for(Duration::from_secs(40));
+            let trace = pair.trace.take().unwrap();
+            let last = trace.iter().filter(|(_, side, _)| *side == from);
+            let kinds: Vec<u8> = last.map(|(_, _, bytes)| bytes[0] >> 6).collect();
+            assert_eq!(kinds, if from == A { vec![2, 0] } else { vec![0] }, "{version}");
+            assert_eq!(pair.peers[from].poll_timeout(), None);
+            assert_eq!(pair.peers[1 - from].poll_timeout(), None);
+        }
+    }
+}
+
+#[test]
+fn sctp_says_so_where_the_alert_is_not_understood() {
+    // What closes the channel is the ABORT: it says so when DTLS's alert, a record of its own behind
+    // it, is damaged.
+    let (mut pair, _, theirs) = call(Version::Dtls13);
+    pair.fate = Box::new(|_, _| Fate::Drop);
+    pair.trace = Some(Vec::new());
+    let now = pair.now;
+    pair.peers[A].close(now);
+    pair.run_for(MS);
+    let trace = pair.trace.take().unwrap();
+    let (_, _, mut farewell) = trace.iter().rfind(|(_, side, _)| *side == A).unwrap().clone();
+    *farewell.last_mut().unwrap() ^= 1;
+    pair.fate = Box::new(|_, _| Fate::Deliver);
+    let path = FiveTuple::udp(address(A), address(B));
+    pair.put(A, path, farewell);
+    assert!(pair.run_until(60 * MS, |pair| pair.saw(B, &Event::DataChannelClose(theirs))));
+    assert_eq!(pair.peers[B].connection_state(), ConnectionState::Connected);
+}
+
+#[test]
+fn a_connection_without_an_association_only_sends_the_alert() {
+    let mut pair = Pair::new();
+    pair.delay = 50 * MS;
+    let now = pair.now;
+    pair.peers[A].add_transceiver(now, MediaKind::Video, TransceiverInit::default()).unwrap();
+    pair.negotiate(A);
+    assert!(pair.run_until(Duration::from_secs(5), |pair| {
+        pair.peers.iter().all(|peer| peer.connection_state() == ConnectionState::Connected)
+    }));
+    pair.trace = Some(Vec::new());
+    let now = pair.now;
+    pair.peers[A].close(now);
+    pair.run_for(60 * MS);
+    assert_eq!(pair.peers[B].connection_state(), ConnectionState::Closed);
+    let trace = pair.trace.take().unwrap();
+    assert_eq!(trace.iter().filter(|(_, side, _)| *side == A).count(), 1);
+}

@@ -1,0 +1,179 @@
+//! A send buffer that is full: who waits for room is told, and what matters less gives way to what
+//! matters more (RFC 7496 §3.2).
+
+use crate::pair::{Pair, connected, message, ms, plain};
+use peerless_sctp::{Association, Config, Event, Outgoing, Reliability, SendError};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// 100 KB and no more.
+fn small() -> Config {
+    let mut config = plain();
+    config.send_buffer = 100_000;
+    config.max_send_buffer = 100_000;
+    config
+}
+
+/// Sends on `stream` until there is no room; gives what was refused.
+fn fill(pair: &mut Pair<Association>, stream: u16, len: usize) -> Outgoing {
+    loop {
+        match pair.a.send(pair.now, message(stream, len, 1)) {
+            Ok(()) => {}
+            Err(SendError::BufferFull { message, .. }) => return message,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn told(pair: &mut Pair<Association>, stream: u16) -> bool {
+    let mut told = false;
+    while let Some(event) = pair.a.poll_event() {
+        told |= event == Event::BufferedAmountLow(stream);
+    }
+    told
+}
+
+#[test]
+fn who_was_refused_is_told_of_room_whatever_the_threshold() {
+    for threshold in [0, 50_000, 100_000, usize::MAX] {
+        for len in [1000, 30_000] {
+            let mut pair = connected(&small());
+            pair.a.set_buffered_amount_low_threshold(3, threshold);
+            let mut refused = fill(&mut pair, 3, len);
+            assert!(!told(&mut pair, 3), "there is no room yet");
+            for round in 0..20 {
+                let told = pair.run_until(SECOND, |pair| {
+                    while pair.z.read(3).is_some() {}
+                    told(pair, 3)
+                });
+                assert!(
+                    told,
+                    "threshold {threshold}, {len} bytes, round {round}: {:?}",
+                    pair.a.stats()
+                );
+                match pair.a.send(pair.now, refused) {
+                    Ok(()) => refused = fill(&mut pair, 3, len),
+                    // The threshold told, not the room.
+                    Err(error) => refused = error.into_message(),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refusal_is_told_when_all_has_left_and_is_not_yet_acknowledged() {
+    // The queue is empty long before there is room: a threshold of 0 has told, and would not again.
+    let mut config = small();
+    config.initial_window = 1000;
+    let mut pair = connected(&config);
+    pair.run_until(SECOND, |pair| pair.a.total_buffered_amount() == 0);
+    let start = pair.now;
+    pair.a.send(start, message(3, 100_000, 1)).unwrap();
+    pair.drain();
+    told(&mut pair, 3);
+    let refused = pair.a.send(pair.now, message(3, 1000, 1)).unwrap_err().into_message();
+    assert!(pair.run_until(SECOND, |pair| told(pair, 3)));
+    pair.a.send(pair.now, refused).unwrap();
+}
+
+#[test]
+fn all_that_wait_are_told_in_turn() {
+    let mut pair = connected(&small());
+    fill(&mut pair, 0, 10_000);
+    for stream in 1..5 {
+        pair.a.send(pair.now, message(stream, 10_000, 1)).unwrap_err();
+        pair.a.send(pair.now, message(stream, 10_000, 1)).unwrap_err();
+    }
+    let mut order = Vec::new();
+    pair.run_until(SECOND, |pair| {
+        while let Some(event) = pair.a.poll_event() {
+            if let Event::BufferedAmountLow(stream @ 1..) = event {
+                order.push(stream);
+            }
+        }
+        false
+    });
+    assert_eq!(order, [1, 2, 3, 4], "each once");
+}
+
+fn with_priority(stream: u16, priority: u32, fill: u8) -> Outgoing {
+    let reliability = Reliability::Priority(priority);
+    Outgoing { reliability, ..message(stream, 10_000, fill) }
+}
+
+/// What arrives on `stream`, by the first byte of each message.
+fn arrived(pair: &mut Pair<Association>, stream: u16) -> Vec<u8> {
+    pair.run(5 * SECOND);
+    std::iter::from_fn(|| pair.z.read(stream)).map(|message| message.payload[0]).collect()
+}
+
+#[test]
+fn what_matters_less_is_given_up_for_what_matters_more() {
+    // Ten messages fill the buffer.
+    let mut pair = connected(&small());
+    for number in 0..10 {
+        pair.a.send(pair.now, with_priority(1, 5 + u32::from(number % 2), number)).unwrap();
+    }
+    // One that matters less than all of them, or as little: no.
+    for priority in [6, 7] {
+        let refused = pair.a.send(pair.now, with_priority(1, priority, 99)).unwrap_err();
+        assert!(matches!(refused, SendError::BufferFull { .. }), "{refused}");
+    }
+    // More than half of them: the oldest of these goes.
+    pair.a.send(pair.now, with_priority(1, 5, 20)).unwrap();
+    // A reliable one, on another stream: the next.
+    pair.a.send(pair.now, message(2, 10_000, 21)).unwrap();
+    assert_eq!(pair.a.stats().messages_abandoned, 2);
+    assert_eq!(pair.a.total_buffered_amount(), 100_000);
+    assert_eq!(arrived(&mut pair, 1), [0, 2, 4, 5, 6, 7, 8, 9, 20]);
+    assert_eq!(arrived(&mut pair, 2), [21]);
+    assert_eq!(pair.a.total_buffered_amount(), 0);
+}
+
+#[test]
+fn nothing_is_given_up_in_vain() {
+    let mut pair = connected(&small());
+    for number in 0..8 {
+        pair.a.send(pair.now, message(1, 10_000, number)).unwrap();
+    }
+    pair.a.send(pair.now, with_priority(1, 9, 8)).unwrap();
+    pair.a.send(pair.now, with_priority(1, 9, 9)).unwrap();
+    // Both together would not be enough.
+    pair.a.send(pair.now, message(1, 30_000, 10)).unwrap_err();
+    assert_eq!(pair.a.stats().messages_abandoned, 0);
+    assert_eq!(arrived(&mut pair, 1), (0..10).collect::<Vec<u8>>());
+}
+
+#[test]
+fn what_has_begun_to_leave_stays() {
+    let mut pair = connected(&small());
+    for number in 0..10 {
+        pair.a.send(pair.now, with_priority(1, 9, number)).unwrap();
+    }
+    // The first window is on its way: a message, and a part of the second.
+    pair.drain();
+    assert!(pair.a.stats().bytes_in_flight > 10_000);
+    for number in 0..8 {
+        pair.a.send(pair.now, message(2, 10_000, number)).unwrap();
+    }
+    pair.a.send(pair.now, message(2, 10_000, 8)).unwrap_err();
+    assert_eq!(arrived(&mut pair, 1), [0, 1]);
+    assert_eq!(arrived(&mut pair, 2), (0..8).collect::<Vec<u8>>());
+}
+
+#[test]
+fn with_room_or_a_lost_packet_priority_is_reliable() {
+    let mut pair = connected(&plain());
+    let mut count = 0;
+    pair.filter = Some(Box::new(move |_, _| {
+        count += 1;
+        count % 4 != 0
+    }));
+    for number in 0..20 {
+        pair.a.send(pair.now, with_priority(1, u32::MAX, number)).unwrap();
+        pair.run(ms(10));
+    }
+    assert_eq!(arrived(&mut pair, 1), (0..20).collect::<Vec<u8>>());
+}
