@@ -226,7 +226,7 @@ impl PeerConnection {
     }
 
     /// An SCTP association without a handshake is up when DTLS below it is.
-    fn tell_data_of_dtls(&mut self, now: Instant, index: usize) {
+    pub(super) fn tell_data_of_dtls(&mut self, now: Instant, index: usize) {
         let Some(transport) = self.transports.get(index) else { return };
         let up = transport.dtls.as_ref().is_some_and(|dtls| dtls.may_send());
         if let Some(data) = self.data.as_mut().filter(|data| data.transport == Some(transport.id))

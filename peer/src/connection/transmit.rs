@@ -52,6 +52,9 @@ impl PeerConnection {
             return Some((path, None));
         }
         if dtls.poll_transmit(now, buf).is_some() {
+            // An association without a handshake may begin behind the last of our flights.
+            self.tell_data_of_dtls(now, index);
+            self.settle_data();
             return Some((path, None));
         }
         if let (Some(srtp), Some(rtp)) = (&mut transport.srtp, &mut transport.rtp)
