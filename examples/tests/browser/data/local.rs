@@ -73,12 +73,14 @@ impl Local {
         self.until("the first channel is open", |local| !local.open.is_empty());
     }
 
-    /// Goes round until something is so, for half a minute without an event at most.
+    /// Goes round until something is so, for half a minute at most without an event or the packets
+    /// of a transfer.
     fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
-        let mut last_news = now();
+        let (mut last_news, mut received) = (now(), 0);
         while !done(self) {
-            if self.turn() {
-                last_news = now();
+            let all = self.driver.statistics().received;
+            if self.turn() || all > received + 1000 {
+                (last_news, received) = (now(), all);
             }
             assert!(
                 last_news.elapsed() < Duration::from_secs(30),
