@@ -107,7 +107,7 @@
 //!
 //! # What is not here yet
 //!
-//! TURN, simulcast, bandwidth estimation and DTLS 1.3.
+//! TURN, simulcast and bandwidth estimation.
 #![forbid(unsafe_code)]
 
 mod configuration;
