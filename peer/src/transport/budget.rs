@@ -184,7 +184,8 @@ impl Share {
     /// Whether losses say that a queue is full: some where there is one, or many.
     fn loses(&self, queue: Duration, lost_before: u64) -> bool {
         let (_, delivered, lost) = self.reports[0];
-        let (delivered, lost) = (delivered - self.reports[4].1, lost - lost_before);
+        let delivered = delivered.saturating_sub(self.reports[4].1);
+        let lost = lost.saturating_sub(lost_before);
         let percent = if queue > TARGET / 4 { LOSS_PERCENT } else { MANY_PERCENT };
         lost * 100 > (lost + delivered) * percent
     }
