@@ -1,4 +1,9 @@
 //! What thousands of peers that mean ill can make a server hold.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "helpers of tests, which clippy.toml exempts only inside test functions"
+)]
 
 use std::time::{Duration, Instant};
 
