@@ -30,7 +30,7 @@ impl Outstanding {
         };
         let finished = match message.form {
             Form::Data => self.abandon_neighbours(index),
-            Form::IData => self.abandon_fragments(message),
+            Form::IData => self.abandon_fragments(message, Some(index)),
         };
         if finished {
             return None;
@@ -55,15 +55,33 @@ impl Outstanding {
         false
     }
 
-    /// I-DATA: fragments of other messages may lie between. Gives whether the last one is there.
-    fn abandon_fragments(&mut self, message: Unfinished) -> bool {
-        for index in 0..self.chunks.len() {
-            let belongs = self.chunks.get(index).is_some_and(|chunk| {
-                chunk.stream == message.stream
-                    && chunk.message == message.message
-                    && chunk.order() == message.order
-            });
-            if belongs && self.abandon_chunk(index) {
+    /// I-DATA: fragments of other messages may lie between. The message is that of the chunk `at`,
+    /// or the newest of this number: after a reset of its stream an older one may have the same.
+    /// Gives whether the last one is there.
+    fn abandon_fragments(&mut self, message: Unfinished, at: Option<usize>) -> bool {
+        let belongs = |chunk: &Sent| {
+            chunk.stream == message.stream
+                && chunk.message == message.message
+                && chunk.order() == message.order
+        };
+        let begins = |chunk: &Sent| chunk.flags & data::BEGIN != 0;
+        let mut first = at.unwrap_or(self.chunks.len());
+        if !self.chunks.get(first).is_some_and(begins) {
+            for (index, chunk) in self.chunks.iter().enumerate().take(first).rev() {
+                if !belongs(chunk) {
+                    continue;
+                }
+                if chunk.flags & data::END != 0 {
+                    break;
+                }
+                first = index;
+                if begins(chunk) {
+                    break;
+                }
+            }
+        }
+        for index in first..self.chunks.len() {
+            if self.chunks.get(index).is_some_and(belongs) && self.abandon_chunk(index) {
                 return true;
             }
         }
@@ -91,7 +109,7 @@ impl Outstanding {
 
     /// Gives up a message of which some fragments were sent, and none is outstanding perhaps.
     pub(crate) fn abandon_unfinished(&mut self, message: Unfinished) {
-        self.abandon_fragments(message);
+        self.abandon_fragments(message, None);
         self.close(message);
     }
 
