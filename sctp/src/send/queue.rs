@@ -312,7 +312,14 @@ impl Queues {
     #[inline]
     pub(crate) fn front_len(&mut self, now: Instant, expired: &mut u64) -> Option<usize> {
         loop {
-            let number = self.schedule.first()?;
+            let Some(number) = self.schedule.first() else {
+                // Who was let in before the others may have expired before it began.
+                if self.begun > 0 || self.schedule.first_waiting().is_none() {
+                    return None;
+                }
+                self.readmit();
+                continue;
+            };
             let Some(front) = self.streams.get(number).and_then(|stream| stream.queue.front())
             else {
                 debug_assert!(false, "a scheduled stream has a message");
