@@ -48,8 +48,10 @@ impl Sender {
         if !wanted {
             return None;
         }
-        // What was to be sent again may have arrived, or been given up, since.
-        if self.probing || (again && self.fast_retransmit) {
+        // What was to be sent again may have arrived, or been given up, since. A probe is new data,
+        // which comes behind all that.
+        let at_once = if again { self.fast_retransmit } else { self.probing };
+        if at_once {
             return Some(at);
         }
         Some(self.pacer.release().map_or(at, |release| release.max(at)))
