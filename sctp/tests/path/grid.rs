@@ -1,7 +1,8 @@
-//! The grid: a flow alone over paths of every kind.
+//! The grid: flows over paths of every kind.
 //!
-//! A row is a path; its figures are the goodput in percent of what the path allows, the chunks sent
-//! again in percent, and how many milliseconds packets waited in the queue on average.
+//! A row is a path. Its figures are those of a flow alone: the goodput in percent of what the path
+//! allows, the chunks sent again in percent, and how many milliseconds packets waited in the queue on
+//! average; and what a NewReno flow gets that joins another one, in percent of what the path allows.
 
 use super::path::{Loss, Network, Node, OVERHEAD, Path, Queue};
 use std::fmt;
@@ -119,16 +120,43 @@ impl Cell {
         network.add(Duration::ZERO, sender, receiver);
         let time = self.time();
         network.run_until(time);
-        let allowed = self.mbit as f64
-            * 125_000.0
-            * time.as_secs_f64()
-            * (1.0 - f64::from(self.loss) / 1000.0)
-            * (PAYLOAD as f64 / (PACKET + OVERHEAD) as f64);
         Figures {
-            goodput: network.receiver(0).received() as f64 * 100.0 / allowed,
+            goodput: network.receiver(0).received() as f64 * 100.0 / self.allowed(time),
             repeated: repeated(network.sender(0)),
             wait: network.seen.mean_wait(),
         }
+    }
+
+    /// Runs two flows, the second from a second after the first on; gives the goodput of the second
+    /// since then, in percent of what the path allows one flow.
+    pub(crate) fn run_beside<N: Node>(
+        &self,
+        origin: Instant,
+        first: (N, N),
+        second: (N, N),
+    ) -> f64 {
+        let mut network = Network::new(origin, self.path(), 7);
+        let apart = Duration::from_secs(1);
+        network.add(Duration::ZERO, first.0, first.1);
+        network.add(apart, second.0, second.1);
+        let time = self.shared_time();
+        network.run_until(apart + time);
+        network.receiver(1).received() as f64 * 100.0 / self.allowed(time)
+    }
+
+    /// How long two flows share the path. A window that grows by a packet in a round trip takes
+    /// minutes to what is its own on long and fast paths: what it has after one tells how it fares.
+    fn shared_time(&self) -> Duration {
+        Duration::from_secs(if self.mbit >= 1000 { 10 } else { 60 })
+    }
+
+    /// How many user bytes the path carries in a time, after losses and headers.
+    fn allowed(&self, time: Duration) -> f64 {
+        self.mbit as f64
+            * 125_000.0
+            * time.as_secs_f64()
+            * (1.0 - f64::from(self.loss) / 1000.0)
+            * (PAYLOAD as f64 / (PACKET + OVERHEAD) as f64)
     }
 }
 
