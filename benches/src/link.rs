@@ -54,7 +54,7 @@ impl Outbox {
 }
 
 /// A GSO batch.
-const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 64;
 
 /// What the path between two peers does.
 #[derive(Clone, Copy, Debug, Default)]

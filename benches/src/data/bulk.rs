@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 
-use crate::layers::sctp::{Checksum, Peerless, throughput};
+use crate::layers::sctp::{Checksum, MTU, Peerless, throughput};
 #[cfg(feature = "peers")]
 use crate::layers::sctp::{DcSctp, RtcSctp, SctpProto};
 use crate::measure::{Contestant, Sample, medians, time};
@@ -159,8 +159,8 @@ fn packets_in(size: usize) -> f64 {
     if size < PAYLOAD / 2 { size as f64 / PAYLOAD as f64 } else { size.div_ceil(PAYLOAD) as f64 }
 }
 
-/// User bytes in a full packet of 1160, with I-DATA's header.
-const PAYLOAD: usize = 1128;
+/// User bytes in a full packet, with I-DATA's header.
+const PAYLOAD: usize = MTU - HEADER;
 const HEADER: usize = 32;
 
 /// Packets made, carried and taken apart by nobody: the copies, and the sums.

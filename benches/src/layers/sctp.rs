@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::link::Outbox;
+use crate::link::{BATCH, Outbox};
 use crate::measure::{Sample, start, time};
 
 #[cfg(feature = "peers")]
@@ -100,6 +100,9 @@ impl<A: Association> Pair<A> {
         }
     }
 
+    /// The receiver takes a batch at a time. Some crates send all that their window allows in one go:
+    /// were all of that taken before the first SACK is delivered, the SACKs' outbox would be full,
+    /// and the receiver would make fewer of them than it does on a network.
     fn flush(&mut self) {
         loop {
             self.sender.drain(self.now, &mut self.to_receiver);
@@ -107,7 +110,8 @@ impl<A: Association> Pair<A> {
             if self.to_receiver.is_empty() && self.to_sender.is_empty() {
                 return;
             }
-            while let Some(packet) = self.to_receiver.pop() {
+            for _ in 0..BATCH {
+                let Some(packet) = self.to_receiver.pop() else { break };
                 self.receiver.handle(self.now, &packet);
                 self.to_receiver.recycle(packet);
                 self.receiver.drain(self.now, &mut self.to_sender);
@@ -120,6 +124,9 @@ impl<A: Association> Pair<A> {
         }
     }
 }
+
+/// The longest packet of rtc-sctp, which ours has, too.
+pub const MTU: usize = 1188;
 
 /// Ours.
 #[allow(missing_debug_implementations, reason = "it is only measured")]
@@ -147,6 +154,7 @@ impl Association for Peerless {
     fn pair(now: Instant, checksum: Checksum) -> (Self, Self) {
         let mut config = sctp::Config::default();
         config.over_dtls = checksum == Checksum::Omitted;
+        config.mtu = MTU;
         Self::pair_of(&config, now, 0)
     }
 
