@@ -9,9 +9,10 @@
 //! GHASH tables, HMAC midstates) is computed once, boxed once, and kept as long as the key. A
 //! packet then costs one dynamic call and no allocation.
 //!
-//! The default is [`Ring`]: *ring*'s assembly for the AEADs, RustCrypto for what *ring* does not
-//! have (AES in counter mode) or has only in slow portable code (HMAC-SHA1, which RustCrypto does
-//! with the processor's SHA instructions, 3.5 times faster on a packet).
+//! The default is *ring*'s: its assembly for key exchange, signatures, hashes and AEADs; RustCrypto
+//! for what *ring* does not have (AES in counter mode) or has slower (HMAC-SHA1, which *ring* does in
+//! portable code and RustCrypto with the processor's SHA instructions, 3.5 times faster on a packet,
+//! and the HMACs that a handshake's secrets are derived with).
 //!
 //! ```
 //! use peerless_dtls_srtp::crypto::{AeadAlgorithm, Crypto};
@@ -28,6 +29,7 @@
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc_rs_packets;
 mod counter_mode;
+mod derivation;
 #[cfg(feature = "deterministic")]
 mod deterministic;
 mod group;
@@ -50,8 +52,8 @@ pub use self::x25519_mlkem768::X25519MlKem768;
 
 /// The providers of all cryptography: one for handshakes, one for packets.
 ///
-/// A clone is two pointers. [`Default`] is *ring* (with RustCrypto for SRTP's AES-CM), built once
-/// per process.
+/// A clone is two pointers. [`Default`] is *ring* (with RustCrypto for SRTP's AES-CM and for the
+/// derivation of secrets), built once per process.
 #[derive(Clone)]
 pub struct Crypto {
     /// Key exchange groups, signatures and their verification, hashes, HKDF, PRF and randomness.
@@ -72,8 +74,9 @@ impl Default for Crypto {
 
 impl Crypto {
     fn ring() -> Self {
-        static HANDSHAKE: LazyLock<Arc<CryptoProvider>> =
-            LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
+        static HANDSHAKE: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
+            Arc::new(derivation::replace(rustls::crypto::ring::default_provider()))
+        });
         Self { handshake: Arc::clone(&HANDSHAKE), packets: &Ring }
     }
 }

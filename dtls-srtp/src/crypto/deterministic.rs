@@ -2,8 +2,8 @@
 //! reads everything.
 //!
 //! *ring* and aws-lc-rs take their keys and ECDSA's nonces from the system, where no seed reaches
-//! them. X25519, P-256 and ECDSA are RustCrypto's here; hashes, suites, verification and packets,
-//! in which nothing is random, stay *ring*'s.
+//! them. X25519, P-256 and ECDSA are RustCrypto's here; all in which nothing is random is that of the
+//! default.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +40,7 @@ impl Crypto {
             kx_groups: vec![Box::leak(Box::new(X25519(random))), Box::leak(Box::new(P256(random)))],
             secure_random: random,
             key_provider: &Keys,
-            ..ring::default_provider()
+            ..CryptoProvider::clone(&Self::ring().handshake)
         };
         Self { handshake: Arc::new(provider), packets: &Ring }
     }
