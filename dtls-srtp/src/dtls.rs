@@ -65,7 +65,7 @@
 //! | layer | file |
 //! | --- | --- |
 //! | settings; what can go wrong | `config`, `error`, `alert` |
-//! | records: in a datagram, ours, the peer's, protected | `record`, `epoch`, `v13/record`, `outgoing`, `incoming`, `v12/protection`, `v13/protection`, `replay` |
+//! | records: in a datagram, ours, the peer's, protected | `record`, `epoch`, `v13/record`, `outgoing`, `incoming`, `v12/protection`, `v13/protection`, `v13/handshake_opener`, `replay` |
 //! | handshake messages: fragments, their reassembly, wire formats | `message`, `reassembly`, `message/…`, `transcript` |
 //! | flights, their timers and acknowledgements | `flight`, `flight/contents`, `acks`, `v13/ack` |
 //! | how far a connection has come; what it is told | `phase`, `commands` |

@@ -1,7 +1,7 @@
 //! What an established connection keeps on the heap, by part.
 
 use dtls_srtp::Crypto;
-use dtls_srtp::dtls::Version;
+use dtls_srtp::dtls::{Role, Version};
 use dtls_srtp::srtp::{Context, MasterKey, Profile};
 
 use crate::allocator::Allocated;
@@ -10,8 +10,8 @@ use crate::measure::start;
 
 pub(super) const NAME: &str = "heap of an established connection";
 
-/// What a client of DTLS 1.3 keeps on the heap, in bytes. The configuration is shared by all, and
-/// not counted.
+/// What one side keeps on the heap at once after a handshake, in bytes. The configuration is shared
+/// by all, and not counted.
 #[derive(Clone, Copy, Debug)]
 pub struct Heap {
     /// The connection, with its keys and the peer's certificate.
@@ -23,16 +23,20 @@ pub struct Heap {
 }
 
 impl Heap {
-    /// Measures it after a handshake that agrees on `profile`, and a packet of each kind.
+    /// Measures it after a handshake of `version` that agrees on `profile`, and a packet of each
+    /// kind.
     #[must_use]
-    pub fn of(profile: Profile) -> Self {
+    pub fn of(version: Version, role: Role, profile: Profile) -> Self {
         let peerless = Peerless::new(|config| {
             let config = config.with_srtp_profiles(&[profile]);
-            config.with_versions(Version::Dtls13, Version::Dtls13).expect("it is there")
+            config.with_versions(version, version).expect("both are there")
         });
         let (dtls, connection) = grown(|| {
-            let [client, _server] = peerless.connected(start());
-            Box::new(client.connection)
+            let [client, server] = peerless.connected(start());
+            Box::new(match role {
+                Role::Client => client.connection,
+                Role::Server => server.connection,
+            })
         });
         let keys = connection.srtp_keys().expect("a profile was agreed on");
         let (srtp_out, _sender) = grown(|| {
@@ -60,19 +64,27 @@ impl Heap {
 }
 
 pub(super) fn print() {
-    println!("| {NAME} | DTLS | SRTP out | SRTP in | sum | goal |");
-    println!("|---|---|---|---|---|---|");
+    println!("| {NAME} | side | DTLS | SRTP out | SRTP in | sum | goal |");
+    println!("|---|---|---|---|---|---|---|");
     for (name, profile, goal) in
         [("AES-128-GCM", Profile::AeadAes128Gcm, 6), ("AES-CM", Profile::Aes128CmHmacSha1_80, 7)]
     {
-        let heap = Heap::of(profile);
-        let [dtls, out, into, sum] = [heap.dtls, heap.srtp_out, heap.srtp_in, heap.sum()]
-            .map(|bytes| format!("{:.2} KiB", bytes as f64 / 1024.0));
-        let judged = if heap.sum() <= goal * 1024 { "met" } else { "missed" };
-        println!("| {name} | {dtls} | {out} | {into} | {sum} | ≤ {goal} KiB, {judged} |");
+        for version in [Version::Dtls13, Version::Dtls12] {
+            for (side, role) in [("client", Role::Client), ("server", Role::Server)] {
+                let heap = Heap::of(version, role, profile);
+                let [dtls, out, into, sum] = [heap.dtls, heap.srtp_out, heap.srtp_in, heap.sum()]
+                    .map(|bytes| format!("{:.2} KiB", bytes as f64 / 1024.0));
+                let judged = if heap.sum() <= goal * 1024 { "met" } else { "missed" };
+                println!(
+                    "| {name} | {version}, {side} | {dtls} | {out} | {into} | {sum} | ≤ {goal} \
+                     KiB, {judged} |"
+                );
+            }
+        }
     }
     println!(
-        "\nA client of DTLS 1.3, one stream of RTP and RTCP each way; the configuration is shared.\n"
+        "\nAt once after the handshake, one stream of RTP and RTCP each way; the configuration is \
+         shared.\n"
     );
 }
 

@@ -57,6 +57,11 @@ impl Acks {
         *self = Self::default();
     }
 
+    /// Says that few records will be added, and gives back the room for more.
+    pub(crate) fn settle(&mut self) {
+        self.numbers.shrink_to_fit();
+    }
+
     /// When the next ACK is to be sent.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.due

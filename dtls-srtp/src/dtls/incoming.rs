@@ -6,14 +6,17 @@ use super::connection_id::Ids;
 use super::epoch::Epoch;
 use super::record::{Addressed, ContentType, Header};
 use super::v13::RecordNumber;
+use super::v13::handshake_opener::HandshakeOpener;
+use super::v13::key_schedule::TrafficSecret;
 use super::v13::record::Ciphertext;
 use super::{v12, v13};
+use crate::crypto::Crypto;
 
 /// Opens what the peer has protected: at most three epochs at a time, and two of them for long.
 #[derive(Default)]
 pub(crate) struct Incoming {
     /// The keys of a DTLS 1.3 handshake, until nothing under them can come any more.
-    handshake: Option<Box<v13::protection::Opener>>,
+    handshake: Option<HandshakeOpener>,
     application: Option<Opener>,
     /// The keys before the peer's newest KeyUpdate, and when that came.
     previous: Option<Box<(v13::protection::Opener, Instant)>>,
@@ -167,9 +170,18 @@ impl Incoming {
         self.application = Some(Opener::Dtls12(opener));
     }
 
-    /// Takes the handshake keys of DTLS 1.3 into use.
-    pub(crate) fn set_handshake_keys(&mut self, opener: v13::protection::Opener) {
-        self.handshake = Some(Box::new(opener));
+    /// Takes the handshake keys of DTLS 1.3 into use, which are those of `secret`.
+    pub(crate) fn set_handshake_keys(
+        &mut self,
+        secret: TrafficSecret,
+        opener: v13::protection::Opener,
+    ) {
+        self.handshake = Some(HandshakeOpener::new(secret, opener));
+    }
+
+    /// Says that little will come under the handshake keys any more.
+    pub(crate) fn rest_handshake_keys(&mut self) {
+        self.handshake = self.handshake.take().map(HandshakeOpener::rest);
     }
 
     /// Forgets the handshake keys.
@@ -200,12 +212,12 @@ impl Incoming {
             + usize::from(self.previous.is_some())
     }
 
-    /// Whether there are keys of DTLS 1.3 whose epoch ends in these bits.
-    pub(crate) fn has_keys_of(&self, bits: u8) -> bool {
-        let fits = |opener: &v13::protection::Opener| opener.epoch() & 3 == u64::from(bits);
+    /// Whether there are keys that a record of DTLS 1.3 can be sealed with.
+    pub(crate) fn has_keys_of(&self, record: &Ciphertext<'_>) -> bool {
+        let fits = |opener: &v13::protection::Opener| record.may_be_of(opener.epoch());
         matches!(&self.application, Some(Opener::Dtls13(opener)) if fits(opener))
             || self.previous.as_ref().is_some_and(|previous| fits(&previous.0))
-            || self.handshake.as_deref().is_some_and(fits)
+            || self.handshake.is_some() && record.may_be_of(Epoch::HANDSHAKE.0)
     }
 
     /// The epoch of the newest application keys.
@@ -272,29 +284,31 @@ impl Incoming {
     }
 
     /// Opens a record of DTLS 1.3, in place: with the newest keys whose epoch it can be of.
-    pub(crate) fn open_1_3<'d>(&mut self, record: Ciphertext<'d>) -> Result<Opened<'d>, Closed> {
+    pub(crate) fn open_1_3<'d>(
+        &mut self,
+        record: Ciphertext<'d>,
+        crypto: &Crypto,
+    ) -> Result<Opened<'d>, Closed> {
         if !self.is_for_us(record.connection_id()) {
             return Err(Closed::Misdirected);
         }
-        let bits = record.epoch_bits();
-        let fits = |opener: &v13::protection::Opener| opener.epoch() & 3 == u64::from(bits);
         let application = match &mut self.application {
             Some(Opener::Dtls13(opener)) => Some(opener),
             _ => None,
         };
         let previous = self.previous.as_mut().map(|previous| &mut previous.0);
-        let opener = [application, previous, self.handshake.as_deref_mut()]
+        let opener = [application, previous]
             .into_iter()
             .flatten()
-            .find(|opener| fits(opener))
-            .ok_or(Closed::NoKeys)?;
-        let v13::protection::Opened { number, content_type, plaintext } =
-            opener.open(record).map_err(|error| match error {
-                v13::protection::OpenError::Replayed => Closed::Replayed,
-                v13::protection::OpenError::Forged => Closed::Forged,
-                v13::protection::OpenError::Invalid => Closed::Invalid,
-                v13::protection::OpenError::TooLong => Closed::TooLong,
-            })?;
+            .find(|opener| record.may_be_of(opener.epoch()));
+        let opened = match (opener, &mut self.handshake) {
+            (Some(opener), _) => opener.open(record),
+            (None, Some(handshake)) if record.may_be_of(Epoch::HANDSHAKE.0) => {
+                handshake.open(record, crypto).ok_or(Closed::NoKeys)?
+            }
+            _ => return Err(Closed::NoKeys),
+        };
+        let v13::protection::Opened { number, content_type, plaintext } = opened?;
         self.note(number);
         Ok(Opened { number, content_type, plaintext })
     }
@@ -306,6 +320,17 @@ impl From<v12::protection::OpenError> for Closed {
             v12::protection::OpenError::Replayed => Self::Replayed,
             v12::protection::OpenError::Forged => Self::Forged,
             v12::protection::OpenError::TooLong => Self::TooLong,
+        }
+    }
+}
+
+impl From<v13::protection::OpenError> for Closed {
+    fn from(error: v13::protection::OpenError) -> Self {
+        match error {
+            v13::protection::OpenError::Replayed => Self::Replayed,
+            v13::protection::OpenError::Forged => Self::Forged,
+            v13::protection::OpenError::Invalid => Self::Invalid,
+            v13::protection::OpenError::TooLong => Self::TooLong,
         }
     }
 }

@@ -88,13 +88,13 @@ impl Connection {
                 self.handle_opened(opened)
             }
             Record::Ciphertext(record) => {
-                let has_keys = self.incoming.has_keys_of(record.epoch_bits());
+                let has_keys = self.incoming.has_keys_of(&record);
                 if self.must_wait(!has_keys, Version::Dtls13) {
                     self.keep_sealed(&[record.bytes()]);
                     self.suspect_loss();
                     return None;
                 }
-                let opened = self.incoming.open_1_3(record);
+                let opened = self.incoming.open_1_3(record, &self.settings.crypto);
                 self.handle_opened(opened)
             }
         }
@@ -472,6 +472,8 @@ impl Connection {
                 if role == Role::Server {
                     flight.finish();
                     self.outgoing.drop_handshake_keys();
+                    self.incoming.rest_handshake_keys();
+                    acks.settle();
                     acks.send_by(self.now);
                 }
                 let client_random = self.settings.key_log.as_ref().map(|_| client_random.into());

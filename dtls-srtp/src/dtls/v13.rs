@@ -26,6 +26,7 @@
 
 pub(crate) mod ack;
 pub(crate) mod client;
+pub(crate) mod handshake_opener;
 pub(crate) mod key_schedule;
 pub(crate) mod post_handshake;
 pub(crate) mod protection;
@@ -65,6 +66,10 @@ fn agree(
     let secrets = HandshakeSecrets::new(suite, shared_secret, step.hash()?.as_ref());
     step.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", secrets.client.bytes());
     step.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", secrets.server.bytes());
+    let secret = match role {
+        Role::Client => secrets.server.clone(),
+        Role::Server => secrets.client.clone(),
+    };
     let secrets = secrets.expand();
     let (ours, theirs) = match role {
         Role::Client => (&secrets.client, &secrets.server),
@@ -72,7 +77,7 @@ fn agree(
     };
     let (crypto, epoch) = (&step.settings.crypto, Epoch::HANDSHAKE.0);
     step.outgoing.set_handshake_keys(ours.sealer(crypto, epoch)?);
-    step.incoming.set_handshake_keys(theirs.opener(crypto, epoch)?);
+    step.incoming.set_handshake_keys(secret, theirs.opener(crypto, epoch)?);
     step.inbox.expect_protection();
     Ok(secrets)
 }

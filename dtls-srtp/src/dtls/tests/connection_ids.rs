@@ -202,7 +202,10 @@ fn request(pair: &mut Pair, count: u8) -> Vec<Vec<u8>> {
         let mut rest = datagram.as_mut_slice();
         while let Some(record) = v13::record::split(&mut rest, 4) {
             let v13::record::Record::Ciphertext(record) = record else { panic!("{record:?}") };
-            let Ok(opened) = pair.client.incoming.open_1_3(record) else { panic!("it opens") };
+            let crypto = &pair.client.settings.crypto;
+            let Ok(opened) = pair.client.incoming.open_1_3(record, crypto) else {
+                panic!("it opens")
+            };
             if opened.content_type != ContentType::Handshake {
                 continue;
             }

@@ -128,6 +128,7 @@ const EARLY_DERIVED_SHA384: [u8; 48] = [
 ];
 
 /// What is kept of a secret: as many bytes as the hash of its suite has. Wiped when dropped.
+#[derive(Clone)]
 struct Secret {
     schedule: Schedule,
     /// SHA-384 is the longest hash that DTLS 1.3 has.
@@ -219,6 +220,7 @@ pub(crate) struct ApplicationSecrets {
 }
 
 /// What the keys of one side in one epoch come from. Wiped when dropped.
+#[derive(Clone)]
 pub(crate) struct TrafficSecret(Secret);
 
 impl TrafficSecret {

@@ -99,6 +99,11 @@ impl<'d> Ciphertext<'d> {
         self.bytes.first().map_or(0, |first| first & first_byte::EPOCH)
     }
 
+    /// Whether those are of `epoch`.
+    pub(crate) fn may_be_of(&self, epoch: u64) -> bool {
+        u64::from(self.epoch_bits()) == epoch & u64::from(first_byte::EPOCH)
+    }
+
     /// The id that the peer addresses us with.
     pub(crate) fn connection_id(&self) -> Option<&[u8]> {
         self.bytes.get(1..1 + self.connection_id_len).filter(|id| !id.is_empty())

@@ -1,0 +1,59 @@
+//! What opens the records of a handshake: longer than the handshake lasts, and seldom then.
+
+use std::mem;
+
+use super::key_schedule::TrafficSecret;
+use super::protection::{OpenError, Opened, Opener, Received};
+use super::record::Ciphertext;
+use crate::crypto::Crypto;
+use crate::dtls::epoch::Epoch;
+
+/// Opens the records of epoch 2.
+///
+/// A server has to read for four minutes whether the client repeats its last flight
+/// ([RFC 9147 §5.8.1](https://www.rfc-editor.org/rfc/rfc9147#section-5.8.1)), which it hardly ever
+/// does: an expanded key is ten times as large as the secret that it comes from, and is made again
+/// for the record that does come.
+pub(crate) enum HandshakeOpener {
+    /// With its keys, which are those of the secret.
+    Awake(Box<(TrafficSecret, Opener)>),
+    /// With what makes them, and goes on with them.
+    Resting(Box<(TrafficSecret, Received)>),
+}
+
+impl HandshakeOpener {
+    /// `opener` has the keys of `secret`.
+    pub(crate) fn new(secret: TrafficSecret, opener: Opener) -> Self {
+        Self::Awake(Box::new((secret, opener)))
+    }
+
+    /// Says that the handshake is over.
+    pub(crate) fn rest(self) -> Self {
+        match self {
+            Self::Awake(awake) => {
+                let (secret, opener) = *awake;
+                Self::Resting(Box::new((secret, opener.stop())))
+            }
+            Self::Resting(_) => self,
+        }
+    }
+
+    /// Decrypts a record in place; `None` if the keys cannot be made.
+    pub(crate) fn open<'d>(
+        &mut self,
+        record: Ciphertext<'d>,
+        crypto: &Crypto,
+    ) -> Option<Result<Opened<'d>, OpenError>> {
+        match self {
+            Self::Awake(awake) => Some(awake.1.open(record)),
+            Self::Resting(resting) => {
+                let (secret, received) = &mut **resting;
+                let opener = secret.opener(crypto, Epoch::HANDSHAKE.0).ok()?;
+                let mut opener = opener.resume(mem::take(received));
+                let opened = opener.open(record);
+                *received = opener.stop();
+                Some(opened)
+            }
+        }
+    }
+}
