@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use sctp::data_channel::{self, Session};
-use sctp::{Association, Config, Outgoing, ReadMode};
+use sctp::{Association, Config, CongestionControl, Outgoing, ReadMode};
 
 use crate::choices::Choices;
 use crate::clock::{Clock, assert_does_not_spin};
@@ -17,13 +17,19 @@ pub fn sctp_handover(bytes: &[u8]) {
     let mut config = Config::default();
     config.interleaving = choices.flag();
     config.read_mode = if choices.flag() { ReadMode::Parts } else { ReadMode::Whole };
+    let byte = choices.byte();
+    config.congestion_control = match byte >> 3 {
+        0..16 => CongestionControl::Bbr,
+        16..24 => CongestionControl::Cubic,
+        _ => CongestionControl::NewReno,
+    };
     let mut a = Association::client(config.clone(), now, [1; 32]);
     let mut z = Association::server(config.clone(), now, [2; 32]);
     for _ in 0..3 {
         carry(&mut a, &mut z, &clock, &mut || false);
         carry(&mut z, &mut a, &clock, &mut || false);
     }
-    for _ in 0..usize::from(choices.byte() & 7) {
+    for _ in 0..usize::from(byte & 7) {
         let (stream, len) = (u16::from(choices.byte() & 3), usize::from(choices.u16()));
         let message = Outgoing::new(stream, 53, Bytes::from(vec![1; len]));
         let _ = if choices.flag() { a.begin(now, message) } else { a.send(now, message) };

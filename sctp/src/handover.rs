@@ -1,4 +1,21 @@
 //! What an association takes with it from one process to another, as bytes.
+//!
+//! Numbers are big-endian; a size or a count is a `u64`, times are nanoseconds as a `u64`, an option
+//! has a byte 0 or 1 in front, a list and a block their number of values or bytes. Times in the
+//! future are written as what is left of them and times in the past as how long they are past, so
+//! that no clock is shared: what passes between the two processes does not count.
+//!
+//! | part | what |
+//! | --- | --- |
+//! | magic, version | `"peerless-sctp"`, a byte; another version is refused |
+//! | association | ports, tags, numbers of streams, whether checksums are left out, whether it was told that it is up, timeouts in a row, counters of packets, its age, the key of its cookies |
+//! | [sender](crate::send) | RFC 3758 agreed upon, the peer's window and how it is probed, counters, [round trips](crate::send::rto), messages that wait, chunks that are outstanding and what was delivered, recovery, the [congestion control](crate::send::congestion) |
+//! | [receiver](crate::recv) | numbers that have arrived, what of messages has, streams, counters, the window |
+//! | [reset](crate::association::reset) | requests open, either way |
+//! | [channels](crate::data_channel) | when it is a session |
+//!
+//! A congestion control is a byte that names the algorithm and a block, which is passed over where
+//! the configuration names another one.
 
 use crate::message::Order;
 use bytes::Bytes;
@@ -80,6 +97,11 @@ impl Writer {
         self.option(left, Self::duration);
     }
 
+    /// A time that has passed, as how long ago it was.
+    pub(crate) fn past(&mut self, at: Instant) {
+        self.duration(self.now.saturating_duration_since(at));
+    }
+
     pub(crate) fn duration(&mut self, duration: Duration) {
         self.u64(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
     }
@@ -87,6 +109,13 @@ impl Writer {
     pub(crate) fn bytes(&mut self, value: &[u8]) {
         self.size(value.len());
         self.bytes.extend_from_slice(value);
+    }
+
+    /// Whatever `write` appends, with its length in front.
+    pub(crate) fn block(&mut self, write: impl FnOnce(&mut Self)) {
+        let mut inner = Self { bytes: Vec::new(), now: self.now };
+        write(&mut inner);
+        self.bytes(&inner.bytes);
     }
 
     /// A list with its length.
@@ -159,6 +188,13 @@ impl<'a> Reader<'a> {
         Ok(u64::from_be_bytes(self.array()?))
     }
 
+    /// What was counted so far, far below what would overflow a sum.
+    pub(crate) fn count(&mut self) -> Result<u64, HandoverError> {
+        let count = self.u64()?;
+        check(count <= u64::MAX >> 8)?;
+        Ok(count)
+    }
+
     /// A number of bytes that are counted, far below what would overflow a sum.
     pub(crate) fn size(&mut self) -> Result<usize, HandoverError> {
         let size = usize::try_from(self.u64()?).map_err(|_| HandoverError::Malformed)?;
@@ -177,6 +213,12 @@ impl<'a> Reader<'a> {
         Ok(left.and_then(|left| self.now.checked_add(left)))
     }
 
+    /// A time that has passed; of one before all clocks, now.
+    pub(crate) fn past(&mut self) -> Result<Instant, HandoverError> {
+        let ago = self.duration()?;
+        Ok(self.now.checked_sub(ago).unwrap_or(self.now))
+    }
+
     pub(crate) fn duration(&mut self) -> Result<Duration, HandoverError> {
         self.u64().map(Duration::from_nanos)
     }
@@ -190,6 +232,11 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn bytes(&mut self) -> Result<Bytes, HandoverError> {
         self.slice().map(Bytes::copy_from_slice)
+    }
+
+    /// What [`Writer::block`] wrote.
+    pub(crate) fn block(&mut self) -> Result<Self, HandoverError> {
+        Ok(Self { rest: self.slice()?, now: self.now })
     }
 
     /// A list; each of its values has a byte at least.
@@ -213,4 +260,4 @@ pub(crate) const fn check(can_be: bool) -> Result<(), HandoverError> {
 }
 
 const MAGIC: &[u8] = b"peerless-sctp";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;

@@ -2,6 +2,7 @@
 
 mod acknowledgement;
 pub(crate) mod congestion;
+mod handover;
 pub(crate) mod outstanding;
 pub(crate) mod pacer;
 pub(crate) mod packets;
@@ -13,7 +14,6 @@ mod transmission;
 
 use crate::chunk::data::Form;
 use crate::config::Config;
-use crate::handover::{HandoverError, Reader, Writer};
 use crate::packet;
 use crate::tsn::Tsn;
 use bytes::Bytes;
@@ -270,28 +270,6 @@ impl Sender {
             self.timers.retransmission = Some(now);
         }
         self.follow_congestion();
-    }
-
-    pub(crate) fn hand_over(&mut self, out: &mut Writer) {
-        out.flag(self.partial_reliability);
-        out.size(self.peer_window);
-        self.queues.hand_over(out);
-        self.outstanding.hand_over(out);
-    }
-
-    /// Takes up what was handed over; `self` is new.
-    pub(crate) fn resume(
-        &mut self,
-        from: &mut Reader<'_>,
-        now: Instant,
-    ) -> Result<(), HandoverError> {
-        self.partial_reliability = from.flag()?;
-        self.peer_window = from.size()?;
-        self.queues.resume(from)?;
-        self.outstanding = Outstanding::resume(from, now, self.form())?;
-        self.forward = self.outstanding.must_forward() && self.partial_reliability;
-        self.update_timer(now, true);
-        Ok(())
     }
 
     /// Stops the timer and forgets all data.

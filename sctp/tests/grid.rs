@@ -11,8 +11,10 @@
 
 #[path = "path/grid.rs"]
 mod cells;
+#[allow(dead_code, reason = "the suite uses all of it")]
 #[path = "path/ours.rs"]
 mod ours;
+#[allow(dead_code, reason = "the suite uses all of it")]
 #[path = "path/mod.rs"]
 mod path;
 

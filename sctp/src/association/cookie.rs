@@ -5,6 +5,7 @@
 
 use crate::chunk::init::{Extensions, Init};
 use crate::chunk::{u16_at, u32_at};
+use crate::handover::{HandoverError, Reader, Writer};
 use crate::tsn::Tsn;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -31,6 +32,18 @@ pub(crate) struct CookieKey(Zeroizing<[u8; 32]>);
 impl CookieKey {
     pub(crate) fn new(key: [u8; 32]) -> Self {
         Self(Zeroizing::new(key))
+    }
+
+    pub(crate) fn hand_over(&self, out: &mut Writer) {
+        self.0.iter().for_each(|byte| out.u8(*byte));
+    }
+
+    pub(crate) fn resume(from: &mut Reader<'_>) -> Result<Self, HandoverError> {
+        let mut key = Zeroizing::new([0; 32]);
+        for byte in key.iter_mut() {
+            *byte = from.u8()?;
+        }
+        Ok(Self(key))
     }
 
     fn mac(&self, bytes: &[u8]) -> Option<Hmac<Sha256>> {

@@ -1,10 +1,14 @@
 //! An association that goes on in another process.
 //!
 //! What is handed over is all that the peer could miss: tags and numbers, what was sent and is not
-//! acknowledged, what waits to be sent, what has arrived and is not read. What was learnt of the
-//! path, the counters and the timers begin anew.
+//! acknowledged, what waits to be sent, what has arrived and is not read; and what makes it go on as
+//! before: what was learnt of the path, the windows, the counters, the key of the cookies. Timers
+//! begin anew, and so does the search for the path's MTU. The format is that of
+//! [`handover`](crate::handover).
 
+use super::cookie::CookieKey;
 use super::state::State;
+use super::stats::Traffic;
 use super::{Association, Event};
 use crate::config::Config;
 use crate::handover::{HandoverError, Reader, Writer, check};
@@ -14,7 +18,8 @@ impl Association {
     /// Returns the whole association as bytes, from which [`Self::resume`] makes it anew. This one
     /// must not be used any more: two that speak for one peer do harm to both.
     ///
-    /// The bytes contain what was sent and received: they are as secret as that is.
+    /// The bytes contain what was sent and received, and the key of the association's cookies: they
+    /// are as secret as that is.
     ///
     /// # Errors
     ///
@@ -59,7 +64,10 @@ impl Association {
         out.u16(self.inbound_streams);
         out.flag(self.omit_checksum);
         out.flag(self.events.contains(&Event::Connected));
-        out.option(self.send.rto.smoothed(), Writer::duration);
+        out.u32(self.errors);
+        self.traffic.hand_over(out);
+        out.past(self.origin);
+        self.handshake.key().hand_over(out);
         self.send.hand_over(out);
         self.recv.hand_over(out);
         self.reset.hand_over(out);
@@ -80,9 +88,10 @@ impl Association {
         if from.flag()? {
             self.events.push_back(Event::Connected);
         }
-        if let Some(rtt) = from.option(Reader::duration)? {
-            self.send.rto.set_hint(rtt);
-        }
+        self.errors = from.u32()?.min(self.config.max_retransmits);
+        *self.traffic = Traffic::resume(from)?;
+        self.origin = from.past()?;
+        *self.handshake.key() = CookieKey::resume(from)?;
         self.send.resume(from, now)?;
         self.recv.resume(from)?;
         self.reset = super::reset::Reset::resume(from)?;

@@ -72,6 +72,11 @@ impl Handshake {
         self.key.seal(cookie)
     }
 
+    /// The key that cookies are made with.
+    pub(crate) const fn key(&mut self) -> &mut CookieKey {
+        &mut self.key
+    }
+
     pub(crate) fn stop(&mut self) {
         self.timer = None;
         self.init_due = false;

@@ -2,6 +2,7 @@
 
 use super::Association;
 use super::state::State;
+use crate::handover::{HandoverError, Reader, Writer};
 use std::time::Duration;
 
 /// Figures about an association, since it was made.
@@ -147,4 +148,24 @@ pub(crate) struct Traffic {
     pub(crate) packets_received: u64,
     pub(crate) bytes_received: u64,
     pub(crate) packets_dropped: u64,
+}
+
+impl Traffic {
+    pub(super) fn hand_over(&self, out: &mut Writer) {
+        let Self { packets_sent, bytes_sent, packets_received, bytes_received, packets_dropped } =
+            *self;
+        for count in [packets_sent, bytes_sent, packets_received, bytes_received, packets_dropped] {
+            out.u64(count);
+        }
+    }
+
+    pub(super) fn resume(from: &mut Reader<'_>) -> Result<Self, HandoverError> {
+        Ok(Self {
+            packets_sent: from.count()?,
+            bytes_sent: from.count()?,
+            packets_received: from.count()?,
+            bytes_received: from.count()?,
+            packets_dropped: from.count()?,
+        })
+    }
 }

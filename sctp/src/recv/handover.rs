@@ -2,7 +2,7 @@
 
 use super::interleaved::Held;
 use super::stream::{Reading, Stream};
-use super::{OVERHEAD, Receiver};
+use super::{Counters, OVERHEAD, Receiver};
 use crate::handover::{HandoverError, Reader, Writer, check};
 use crate::message::{Message, ReadMode};
 use crate::tsn::number_is_after;
@@ -82,6 +82,11 @@ impl Receiver {
             out.u16(*number);
             write_message(out, message);
         });
+        let Counters { messages, bytes, chunks, refused } = self.counters;
+        for count in [messages, bytes, chunks, refused, self.map.duplicate_count()] {
+            out.u64(count);
+        }
+        self.window.hand_over(out);
     }
 
     /// So many bytes are held for the application elsewhere, until [`Self::release`].
@@ -118,6 +123,14 @@ impl Receiver {
         let control = from.list(|from| Ok((from.u16()?, read_message(from)?)))?;
         self.ready += control.iter().map(|(_, message)| counted(message)).sum::<usize>();
         self.control = VecDeque::from(control);
+        self.counters = Counters {
+            messages: from.count()?,
+            bytes: from.count()?,
+            chunks: from.count()?,
+            refused: from.count()?,
+        };
+        self.map.set_duplicate_count(from.count()?);
+        self.window.resume(from)?;
         self.sack_now();
         Ok(())
     }

@@ -54,6 +54,10 @@ impl TsnMap {
         self.duplicate_count
     }
 
+    pub(crate) const fn set_duplicate_count(&mut self, count: u64) {
+        self.duplicate_count = count;
+    }
+
     /// The first `count` duplicates were reported; a SACK reports the rest of them never.
     pub(crate) fn clear_duplicates(&mut self) {
         self.duplicates.clear();

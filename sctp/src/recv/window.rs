@@ -9,6 +9,7 @@
 
 use super::budget::ReceiveBudget;
 use crate::config::Config;
+use crate::handover::{HandoverError, Reader, Writer};
 use std::time::{Duration, Instant};
 
 /// The window and what it is measured by.
@@ -197,6 +198,20 @@ impl Window {
             // Nobody reads: no more than what is there already.
             self.size = self.size.min(held).max(self.initial);
         }
+    }
+
+    pub(crate) fn hand_over(&self, out: &mut Writer) {
+        out.size(self.size);
+        out.size(self.told);
+        out.size(self.reach);
+    }
+
+    /// Takes up what was handed over; `self` is new.
+    pub(crate) fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), HandoverError> {
+        self.size = from.size()?.clamp(self.initial, self.most);
+        self.told = from.size()?.min(self.most);
+        self.reach = from.size()?.max(self.reach).min(self.most.saturating_mul(4));
+        Ok(())
     }
 
     /// A quiet time: the window starts anew.

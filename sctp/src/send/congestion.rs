@@ -19,11 +19,13 @@
 
 pub(crate) mod bbr;
 pub(crate) mod cubic;
+pub(crate) mod handover;
 pub(crate) mod new_reno;
 mod slow_start;
 
 use super::packets::RateSample;
 use crate::config::{Config, CongestionControl};
+use handover::HandOver;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -51,7 +53,7 @@ pub(crate) struct Sample {
 }
 
 /// A congestion control algorithm.
-pub(crate) trait Controller: fmt::Debug + Send + Sync {
+pub(crate) trait Controller: HandOver + fmt::Debug + Send + Sync {
     /// How many bytes of DATA chunks may be in flight.
     fn window(&self) -> usize;
 

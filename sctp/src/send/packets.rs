@@ -151,6 +151,13 @@ impl Packets {
         Some(RateSample { rate, delivered_before: delivered, limited })
     }
 
+    /// So much had been delivered in another process; what leaves now says nothing of the path,
+    /// before more is.
+    pub(crate) const fn resume(&mut self, delivered: u64) {
+        self.delivered = delivered;
+        self.limited_until = delivered + 1;
+    }
+
     /// There is room on the path and nothing to send.
     #[inline]
     pub(crate) fn limited(&mut self, in_flight: usize) {

@@ -2,6 +2,7 @@
 //! ([RFC 9260 §6.3.1](https://www.rfc-editor.org/rfc/rfc9260#section-6.3.1)).
 
 use crate::config::Config;
+use crate::handover::{HandoverError, Reader, Writer};
 use crate::send::packets::nanos;
 use std::time::Duration;
 
@@ -151,6 +152,25 @@ impl Rto {
         let known = self.known().unwrap_or_else(|| Duration::from_nanos(self.initial));
         let latest = self.latest.unwrap_or(known);
         (latest.max(self.smoothed.unwrap_or(latest)), self.min_seen.unwrap_or(known))
+    }
+
+    pub(crate) fn hand_over(&self, out: &mut Writer) {
+        for time in [self.smoothed, self.hint, self.latest, self.min_seen] {
+            out.option(time, Writer::duration);
+        }
+        out.u64(self.variation);
+        out.u64(self.current);
+    }
+
+    /// Takes up what was handed over; `self` is new.
+    pub(crate) fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), HandoverError> {
+        let times = [&mut self.smoothed, &mut self.hint, &mut self.latest, &mut self.min_seen];
+        for time in times {
+            *time = from.option(Reader::duration)?.map(|time| time.min(MAX_HINT));
+        }
+        self.variation = from.u64()?.min(nanos(MAX_HINT));
+        self.current = from.u64()?.clamp(self.min, self.max);
+        Ok(())
     }
 
     /// The last measurement.

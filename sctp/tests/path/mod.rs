@@ -183,6 +183,13 @@ impl<N: Node> Network<N> {
         &self.nodes[2 * flow + 1]
     }
 
+    /// Both ends of a flow, and the time.
+    pub(crate) fn flow_mut(&mut self, flow: usize) -> (Instant, [&mut N; 2]) {
+        let now = self.instant();
+        let [sender, receiver] = self.nodes.get_disjoint_mut([2 * flow, 2 * flow + 1]).unwrap();
+        (now, [sender, receiver])
+    }
+
     fn schedule(&mut self, at: u64, event: Event) {
         let slot = match self.free.pop() {
             Some(slot) => {

@@ -27,6 +27,7 @@
 //!   Cruising at the rate of the path lets the queue run empty, so that a sender alone need not
 //!   leave the path unused to see it.
 
+mod handover;
 mod recent;
 
 use super::{Controller, Sample};

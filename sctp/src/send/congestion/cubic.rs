@@ -3,6 +3,8 @@
 //! After a loss the window returns along a cubic curve to where the loss was, rests there, and goes
 //! on: by time and not by round trips, so that long paths are filled too.
 
+mod handover;
+
 use super::slow_start::SlowStart;
 use super::{Controller, Sample, window_pace};
 use std::time::{Duration, Instant};

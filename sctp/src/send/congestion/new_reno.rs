@@ -4,6 +4,8 @@
 //! because the [pacer](crate::send::pacer) spreads what that releases (RFC 9002 and RFC 9406 do the
 //! same); and slow start ends as RFC 9406 says.
 
+mod handover;
+
 use super::slow_start::SlowStart;
 use super::{Controller, Sample, window_pace};
 use std::time::Duration;

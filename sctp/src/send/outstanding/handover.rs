@@ -10,6 +10,8 @@ use std::time::Instant;
 impl Outstanding {
     pub(crate) fn hand_over(&self, out: &mut Writer) {
         out.u32(self.cumulative.0);
+        out.u64(self.packets.delivered());
+        self.detection.hand_over(out);
         out.list(self.chunks.iter(), |out, chunk| {
             out.u8(match chunk.state {
                 State::InFlight => 0,
@@ -38,7 +40,8 @@ impl Outstanding {
         let cumulative = Tsn(from.u32()?);
         let mut outstanding = Self::new(cumulative.next());
         // One packet stands for all that had carried what is on its way; of the path it says nothing.
-        outstanding.packets.limited(0);
+        outstanding.packets.resume(from.count()?);
+        outstanding.detection.resume(from)?;
         let packet = outstanding.packets.current(now, 0);
         outstanding.packets.close();
         let chunks = from.list(|from| {

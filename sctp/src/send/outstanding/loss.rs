@@ -11,6 +11,7 @@
 //! flight is at the head of one of the two, and nothing behind a head that is not lost is looked at.
 
 use super::{Outstanding, State, Tally};
+use crate::handover::{HandoverError, Reader, Writer};
 use crate::tsn::Tsn;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -69,6 +70,19 @@ impl Detection {
         }
         self.reordered |= tally.spurious > 0;
         self.newest = self.newest.max(tally.newest);
+    }
+
+    /// What is known of the path; the packets are others.
+    pub(super) fn hand_over(&self, out: &mut Writer) {
+        out.flag(self.reordered);
+        out.u32(self.quarters);
+    }
+
+    /// Takes up what was handed over; `self` is new.
+    pub(super) fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), HandoverError> {
+        self.reordered = from.flag()?;
+        self.quarters = from.u32()?.min(MAX_QUARTERS);
+        Ok(())
     }
 
     pub(super) fn shrink(&mut self) {

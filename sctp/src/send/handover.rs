@@ -1,0 +1,90 @@
+//! The sender, going on in another process.
+
+use super::outstanding::Outstanding;
+use super::{Counters, Sender, congestion};
+use crate::handover::{HandoverError, Reader, Writer};
+use crate::tsn::Tsn;
+use std::time::Instant;
+
+impl Sender {
+    pub(crate) fn hand_over(&mut self, out: &mut Writer) {
+        out.flag(self.partial_reliability);
+        out.size(self.peer_window);
+        out.u32(self.window_probe.greatest);
+        out.time(self.window_probe.at);
+        out.u32(self.window_probe.count);
+        self.counters.hand_over(out);
+        self.rto.hand_over(out);
+        self.queues.hand_over(out);
+        self.outstanding.hand_over(out);
+        out.option(self.recovering_until, |out, until| out.u32(until.0));
+        out.flag(self.cautious);
+        out.option(self.last_sent, Writer::past);
+        congestion::handover::hand_over(self.congestion.as_ref(), out);
+    }
+
+    /// Takes up what was handed over; `self` is new.
+    pub(crate) fn resume(
+        &mut self,
+        from: &mut Reader<'_>,
+        now: Instant,
+    ) -> Result<(), HandoverError> {
+        self.partial_reliability = from.flag()?;
+        self.peer_window = from.size()?;
+        self.window_probe.greatest = from.u32()?;
+        self.window_probe.at = from.time()?;
+        self.window_probe.count = from.u32()?.min(MAX_PROBES);
+        self.counters = Counters::resume(from)?;
+        self.rto.resume(from)?;
+        self.queues.resume(from)?;
+        self.outstanding = Outstanding::resume(from, now, self.form())?;
+        let until = from.option(Reader::u32)?.map(Tsn);
+        self.recovering_until = until.filter(|until| self.next_tsn().is_after(*until));
+        self.cautious = from.flag()?;
+        self.last_sent = from.option(Reader::past)?;
+        congestion::handover::resume(self.congestion.as_mut(), from)?;
+        self.forward = self.outstanding.must_forward() && self.partial_reliability;
+        self.follow_congestion();
+        self.update_timer(now, true);
+        Ok(())
+    }
+}
+
+impl Counters {
+    fn hand_over(&self, out: &mut Writer) {
+        let Self {
+            messages,
+            bytes,
+            chunks,
+            retransmitted,
+            timeouts,
+            probes,
+            fast_recoveries,
+            expired,
+            lost,
+        } = *self;
+        for count in [messages, bytes, chunks, retransmitted, timeouts, probes] {
+            out.u64(count);
+        }
+        for count in [fast_recoveries, expired, lost] {
+            out.u64(count);
+        }
+    }
+
+    fn resume(from: &mut Reader<'_>) -> Result<Self, HandoverError> {
+        Ok(Self {
+            messages: from.count()?,
+            bytes: from.count()?,
+            chunks: from.count()?,
+            retransmitted: from.count()?,
+            timeouts: from.count()?,
+            probes: from.count()?,
+            fast_recoveries: from.count()?,
+            expired: from.count()?,
+            lost: from.count()?,
+        })
+    }
+}
+
+/// More than so many do not lengthen the time between two probes of a closed window.
+const MAX_PROBES: u32 = 1000;
