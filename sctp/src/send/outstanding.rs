@@ -224,6 +224,11 @@ impl Outstanding {
         None
     }
 
+    /// Whether the chunk at `index` is the first that is not given up.
+    pub(crate) fn is_earliest(&self, index: usize) -> bool {
+        self.chunks.iter().take(index).all(|chunk| chunk.state == State::Abandoned)
+    }
+
     /// Appends the marked chunk at `index` to `buf`, again.
     pub(crate) fn send_again(&mut self, now: Instant, index: usize, buf: &mut Vec<u8>) {
         let tsn = self.tsn_at(index);

@@ -179,6 +179,11 @@ impl Sender {
             if !allowed || !fits {
                 break;
             }
+            if buf.len() == start && self.outstanding.is_earliest(index) {
+                // §6.1: "MUST restart the timer if the earliest (i.e., lowest TSN) outstanding DATA
+                // chunk … is being retransmitted".
+                self.timers.retransmission = Some(now + self.rto.current());
+            }
             self.outstanding.send_again(now, index, buf);
             self.counters.retransmitted += 1;
         }

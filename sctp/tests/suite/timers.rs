@@ -147,14 +147,45 @@ fn the_timer_starts_anew_when_anything_is_acknowledged() {
         lone.send(1_000);
     }
     lone.round();
+    lone.wait(ms(190));
+    // Just before it would run out, 220 ms after 0 was sent.
+    lone.take_sack(-1, 100_000, &[(2, 3)]);
+    assert_eq!(lone.wait(ms(30)).len(), 0);
+    assert_eq!(lone.z.stats().timeouts, 0);
+}
+
+#[test]
+fn the_timer_starts_anew_when_the_earliest_chunk_is_sent_again() {
+    // §6.1. A → DATA 0 ✗, 1, 2 → Z; Z → SACK [1, 2]; A → DATA 0 ✗ when it is a quarter of a round
+    // trip late; the timer runs out a timeout after that.
+    let mut lone = Lone::new(&config());
+    for _ in 0..3 {
+        lone.send(1_000);
+    }
+    lone.round();
     lone.round();
     lone.take_sack(-1, 100_000, &[(2, 3)]);
-    // 0 counts as lost when it is a quarter of a round trip later than 1 and 2; its retransmission is
-    // lost, too.
     let made = lone.wait(ms(2000));
     assert_eq!(lone.numbers(&made[0].bytes), [0]);
-    // 240 ms after the SACK, which came after 40: the retransmission itself does not move the timer.
-    assert_eq!(made[1].at, ms(280));
+    assert!(made[0].at > ms(40), "{made:?}");
+    assert_eq!(lone.numbers(&made[1].bytes), [0]);
+    assert_eq!(made[1].at, made[0].at + ms(240));
+}
+
+#[test]
+fn the_timer_does_not_start_anew_when_a_later_chunk_is_sent_again() {
+    // §6.1: "Otherwise, the data sender MUST NOT restart the timer". A → DATA 1 ✗, 2 ✗; the probe of
+    // the tail: DATA 2 ✗; the timer runs out a timeout after DATA 1.
+    let mut lone = Lone::new(&config());
+    exchange(&mut lone, 0, 40);
+    lone.send(1_000);
+    lone.send(1_000);
+    let sent = lone.round();
+    assert_eq!(lone.numbers(&sent[0].bytes), [1]);
+    let made = lone.wait(ms(400));
+    assert_eq!(lone.numbers(&made[0].bytes), [2]);
+    assert_eq!(lone.numbers(&made[1].bytes), [1]);
+    assert_eq!(made[1].at, sent[0].at + ms(240));
 }
 
 #[test]
