@@ -164,7 +164,7 @@ fn a_cookie_from_before_the_move_counts() {
 fn what_was_changed_on_the_way_is_refused_or_lived_with() {
     let mut rng = ChaCha20Rng::seed_from_u64(77);
     let mut accepted = 0;
-    for round in 0..100 * seeds() {
+    for round in 0..20 * seeds() {
         let mut config = Config::default();
         config.congestion_control = match round % 3 {
             0 => CongestionControl::Bbr,
@@ -195,7 +195,7 @@ fn what_was_changed_on_the_way_is_refused_or_lived_with() {
             assert!(steps < 10_000, "round {round} spins");
         }
     }
-    assert!(accepted > 10 * seeds());
+    assert!(accepted > 2 * seeds());
 }
 
 #[test]
