@@ -5,7 +5,7 @@
 //! that a handshake would tell when the layer below is up. What the cookie protects from, floods
 //! and forged addresses, the DTLS below keeps out.
 
-use super::handshake::refusal;
+use super::handshake::init::refusal;
 use super::{Association, State};
 use crate::chunk::init::Init;
 use crate::chunk::{ChunkType, Chunks, padded};
