@@ -9,10 +9,10 @@
 //! GHASH tables, HMAC midstates) is computed once, boxed once, and kept as long as the key. A
 //! packet then costs one dynamic call and no allocation.
 //!
-//! The default is *ring*'s: its assembly for key exchange, signatures, hashes and AEADs; RustCrypto
-//! for what *ring* does not have (AES in counter mode) or has slower (HMAC-SHA1, which *ring* does in
-//! portable code and RustCrypto with the processor's SHA instructions, 3.5 times faster on a packet,
-//! and the HMACs that a handshake's secrets are derived with).
+//! The default is *ring*'s: its assembly for key exchange, signatures and AEADs; RustCrypto for what
+//! *ring* does not have (AES in counter mode) or has slower (HMAC-SHA1, which *ring* does in portable
+//! code and RustCrypto with the processor's SHA instructions, 3.5 times faster on a packet, and the
+//! hashes of a few bytes that a handshake is full of).
 //!
 //! ```
 //! use peerless_dtls_srtp::crypto::{AeadAlgorithm, Crypto};
@@ -29,10 +29,10 @@
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc_rs_packets;
 mod counter_mode;
-mod derivation;
 #[cfg(feature = "deterministic")]
 mod deterministic;
 mod group;
+mod hashing;
 mod ring_packets;
 mod x25519_mlkem768;
 
@@ -52,8 +52,8 @@ pub use self::x25519_mlkem768::X25519MlKem768;
 
 /// The providers of all cryptography: one for handshakes, one for packets.
 ///
-/// A clone is two pointers. [`Default`] is *ring* (with RustCrypto for SRTP's AES-CM and for the
-/// derivation of secrets), built once per process.
+/// A clone is two pointers. [`Default`] is *ring* (with RustCrypto for SRTP's AES-CM and for
+/// hashes), built once per process.
 #[derive(Clone)]
 pub struct Crypto {
     /// Key exchange groups, signatures and their verification, hashes, HKDF, PRF and randomness.
@@ -74,9 +74,8 @@ impl Default for Crypto {
 
 impl Crypto {
     fn ring() -> Self {
-        static HANDSHAKE: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
-            Arc::new(derivation::replace(rustls::crypto::ring::default_provider()))
-        });
+        static HANDSHAKE: LazyLock<Arc<CryptoProvider>> =
+            LazyLock::new(|| Arc::new(hashing::replace(rustls::crypto::ring::default_provider())));
         Self { handshake: Arc::clone(&HANDSHAKE), packets: &Ring }
     }
 }

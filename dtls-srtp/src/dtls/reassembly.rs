@@ -259,11 +259,11 @@ impl Incoming {
     const WORD: usize = u64::BITS as usize;
 
     fn new(header: FragmentHeader, epoch: Epoch) -> Self {
-        let mut bytes = vec![0; FragmentHeader::LEN + header.length as usize];
         let whole = FragmentHeader::whole(header.kind, header.message_seq, header.length);
-        for (to, from) in bytes.iter_mut().zip(whole.bytes()) {
-            *to = from;
-        }
+        let len = FragmentHeader::LEN + header.length as usize;
+        let mut bytes = Vec::with_capacity(len);
+        bytes.extend_from_slice(&whole.bytes());
+        bytes.resize(len, 0);
         Self {
             seq: header.message_seq,
             kind: header.kind,

@@ -92,21 +92,18 @@ impl Schedule {
         context: &[u8],
         out: &mut [u8],
     ) -> Option<()> {
-        let len = u16::try_from(out.len()).ok()?.to_be_bytes();
+        let [l0, l1] = u16::try_from(out.len()).ok()?.to_be_bytes();
         let prefix = self.labels.prefix();
-        let label_len = [u8::try_from(prefix.len() + label.len()).ok()?];
+        let lens = [l0, l1, u8::try_from(prefix.len() + label.len()).ok()?];
         let context_len = [u8::try_from(context.len()).ok()?];
-        let info = [&len[..], &label_len, prefix, label, &context_len, context];
-        secret.expand_slice(&info, out).ok()
+        secret.expand_slice(&[&lens, prefix, label, &context_len, context], out).ok()
     }
 
     /// `Derive-Secret`, of messages that are already hashed.
     fn derive(self, secret: &dyn HkdfExpander, label: &[u8], hash: &[u8]) -> OkmBlock {
-        let len = [0, secret.hash_len() as u8];
         let prefix = self.labels.prefix();
-        let label_len = [(prefix.len() + label.len()) as u8];
-        let hash_len = [hash.len() as u8];
-        secret.expand_block(&[&len, &label_len, prefix, label, &hash_len, hash])
+        let lens = [0, secret.hash_len() as u8, (prefix.len() + label.len()) as u8];
+        secret.expand_block(&[&lens, prefix, label, &[hash.len() as u8], hash])
     }
 
     fn traffic_secret(self, secret: &dyn HkdfExpander, label: &[u8], hash: &[u8]) -> TrafficSecret {
