@@ -19,9 +19,10 @@ use super::outgoing::Outgoing;
 use super::peer::Peer;
 use super::reassembly::Inbox;
 use super::session::Session;
+use super::signature::verify;
 use super::signing::Signing;
 use super::transcript::Transcript;
-use super::{HandshakeError, key_log, negotiation, v12, v13};
+use super::{HandshakeError, Version, key_log, negotiation, v12, v13};
 use crate::certificate::Certificate;
 use crate::srtp::Profile;
 
@@ -154,6 +155,24 @@ impl Step<'_> {
     pub(crate) fn signed<'a>(&self, signature: &'a [u8]) -> Result<Signed<'a>, HandshakeError> {
         let scheme = self.facts.local_scheme.ok_or(HandshakeError::Internal)?;
         Ok(Signed { scheme: scheme.into(), signature })
+    }
+
+    /// Checks that the peer has signed `message` with the key of its certificate.
+    pub(crate) fn verify(
+        &mut self,
+        version: Version,
+        signed: &Signed<'_>,
+        message: &[u8],
+    ) -> Result<(), HandshakeError> {
+        let scheme = SignatureScheme::from(signed.scheme);
+        if !self.settings.schemes.contains(&scheme) {
+            return Err(HandshakeError::IllegalParameter);
+        }
+        let certificate = self.peer.certificate().ok_or(HandshakeError::Internal)?;
+        let provider = &self.settings.crypto.handshake;
+        verify(version, provider, scheme, certificate, message, signed.signature)?;
+        self.facts.remote_scheme = Some(scheme);
+        Ok(())
     }
 
     /// Takes the SRTP profile that a server has answered with, if any: it has to be one that we

@@ -2,8 +2,9 @@
 
 use rustls::SignatureScheme;
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::SignatureVerificationAlgorithm;
 
-use super::HandshakeError;
+use super::{HandshakeError, Version};
 use crate::certificate::der::subject_public_key_info;
 
 /// The default of [`Config::with_signature_schemes`](super::Config::with_signature_schemes), most
@@ -43,36 +44,14 @@ pub(crate) fn is_of_1_3(scheme: SignatureScheme) -> bool {
         )
 }
 
-/// Checks `signature` over `message` (not hashed) with the key of `certificate`, as DTLS 1.3
-/// wants it: with ECDSA, the scheme says the curve too.
-pub(crate) fn verify_1_3(
-    provider: &CryptoProvider,
-    scheme: SignatureScheme,
-    certificate: &[u8],
-    message: &[u8],
-    signature: &[u8],
-) -> Result<(), HandshakeError> {
-    let key =
-        subject_public_key_info(certificate).map_err(|_| HandshakeError::MalformedCertificate)?;
-    let mapping = provider.signature_verification_algorithms.mapping;
-    // The first algorithm of a scheme is the one of TLS 1.3.
-    let algorithm = mapping
-        .iter()
-        .find(|(s, _)| *s == scheme && is_of_1_3(scheme))
-        .and_then(|(_, algorithms)| algorithms.first())
-        .filter(|algorithm| algorithm.public_key_alg_id().as_ref() == key.algorithm)
-        .ok_or(HandshakeError::IllegalParameter)?;
-    algorithm
-        .verify_signature(key.key, message, signature)
-        .map_err(|_| HandshakeError::BadSignature)
-}
-
 /// Checks `signature` over `message` (not hashed) with the key of `certificate`.
 ///
-/// In DTLS 1.2 an ECDSA scheme says the hash only, "ecdsa + sha384" may come from a P-256 key
-/// ([RFC 8446 §4.2.3](https://www.rfc-editor.org/rfc/rfc8446#section-4.2.3) is stricter), so every
-/// algorithm of the scheme is asked whether the key is one of its own.
+/// In DTLS 1.3 an ECDSA scheme says the curve. In DTLS 1.2 it says the hash only, "ecdsa + sha384"
+/// may come from a P-256 key, so every algorithm of the scheme is asked whether the key is one of
+/// its own; the first is the one of TLS 1.3
+/// ([RFC 8446 §4.2.3](https://www.rfc-editor.org/rfc/rfc8446#section-4.2.3)).
 pub(crate) fn verify(
+    version: Version,
     provider: &CryptoProvider,
     scheme: SignatureScheme,
     certificate: &[u8],
@@ -84,10 +63,19 @@ pub(crate) fn verify(
     let mapping = provider.signature_verification_algorithms.mapping;
     let (_, algorithms) =
         mapping.iter().find(|(s, _)| *s == scheme).ok_or(HandshakeError::IllegalParameter)?;
-    let algorithm = algorithms
-        .iter()
-        .find(|algorithm| algorithm.public_key_alg_id().as_ref() == key.algorithm)
-        .ok_or(HandshakeError::UnsupportedCertificate)?;
+    let fits = |algorithm: &&&dyn SignatureVerificationAlgorithm| {
+        algorithm.public_key_alg_id().as_ref() == key.algorithm
+    };
+    let algorithm = match version {
+        Version::Dtls12 => {
+            algorithms.iter().find(fits).ok_or(HandshakeError::UnsupportedCertificate)?
+        }
+        Version::Dtls13 => algorithms
+            .first()
+            .filter(fits)
+            .filter(|_| is_of_1_3(scheme))
+            .ok_or(HandshakeError::IllegalParameter)?,
+    };
     algorithm
         .verify_signature(key.key, message, signature)
         .map_err(|_| HandshakeError::BadSignature)
@@ -132,16 +120,17 @@ mod tests {
             for signer in schemes.iter().filter_map(|scheme| key.choose_scheme(&[*scheme])) {
                 let signature = signer.sign(b"message").unwrap();
                 for &scheme in &schemes {
-                    let verify_with = |verify: Verify, message: &[u8]| {
-                        verify(&provider, scheme, certificate.der(), message, &signature)
-                    };
-                    let right = scheme == signer.scheme();
-                    let place = format!("{scheme:?} for {:?}", signer.scheme());
-                    assert_eq!(verify_with(verify, b"message").is_ok(), right, "{place}");
-                    let right = right && is_of_1_3(scheme);
-                    assert_eq!(verify_with(verify_1_3, b"message").is_ok(), right, "{place}");
-                    assert!(verify_with(verify, b"other").is_err(), "{place}");
-                    assert!(verify_with(verify_1_3, b"other").is_err(), "{place}");
+                    let der = certificate.der();
+                    for version in VERSIONS {
+                        let verifies = |message: &[u8]| {
+                            verify(version, &provider, scheme, der, message, &signature).is_ok()
+                        };
+                        let right = scheme == signer.scheme()
+                            && (version == Version::Dtls12 || is_of_1_3(scheme));
+                        let place = format!("{version}, {scheme:?} for {:?}", signer.scheme());
+                        assert_eq!(verifies(b"message"), right, "{place}");
+                        assert!(!verifies(b"other"), "{place}");
+                    }
                 }
                 signed += 1;
             }
@@ -149,8 +138,7 @@ mod tests {
         assert_eq!(signed, SIGNATURE_SCHEMES.len(), "each scheme by one kind of key");
     }
 
-    type Verify =
-        fn(&CryptoProvider, SignatureScheme, &[u8], &[u8], &[u8]) -> Result<(), HandshakeError>;
+    const VERSIONS: [Version; 2] = [Version::Dtls12, Version::Dtls13];
 
     #[test]
     fn in_1_2_a_scheme_of_ecdsa_says_the_hash_only() {
@@ -158,10 +146,9 @@ mod tests {
         let certificate = include_bytes!("../../tests/certificates/p256-v1.der");
         let signature = include_bytes!("../../tests/certificates/p256-sha384.sig");
         let scheme = SignatureScheme::ECDSA_NISTP384_SHA384;
-        let verified = verify(&provider, scheme, certificate, b"message", signature);
-        assert_eq!(verified, Ok(()));
-        let verified = verify_1_3(&provider, scheme, certificate, b"message", signature);
-        assert_eq!(verified, Err(HandshakeError::IllegalParameter));
+        let verified = VERSIONS
+            .map(|version| verify(version, &provider, scheme, certificate, b"message", signature));
+        assert_eq!(verified, [Ok(()), Err(HandshakeError::IllegalParameter)]);
     }
 
     #[test]
@@ -170,8 +157,8 @@ mod tests {
         let certificate = include_bytes!("../../tests/certificates/rsa-1024.der");
         let signature = include_bytes!("../../tests/certificates/rsa-1024.sig");
         let scheme = SignatureScheme::RSA_PSS_SHA256;
-        for verify in [verify as Verify, verify_1_3] {
-            let verified = verify(&provider, scheme, certificate, b"message", signature);
+        for version in VERSIONS {
+            let verified = verify(version, &provider, scheme, certificate, b"message", signature);
             assert_eq!(verified, Err(HandshakeError::BadSignature));
         }
         let key = include_bytes!("../../tests/certificates/rsa-1024.pk8");
@@ -190,9 +177,11 @@ mod tests {
         let signature = signer.sign(b"message").unwrap();
         let (scheme, der) = (SignatureScheme::ECDSA_NISTP384_SHA384, key.der());
         // DTLS 1.2 goes as far as the signature; 1.3 does not.
-        let verified = verify(&provider, scheme, der, b"message", &signature);
-        assert_eq!(verified, Err(HandshakeError::BadSignature));
-        let verified = verify_1_3(&provider, scheme, der, b"message", &signature);
-        assert_eq!(verified, Err(HandshakeError::IllegalParameter));
+        let verified =
+            VERSIONS.map(|version| verify(version, &provider, scheme, der, b"message", &signature));
+        assert_eq!(
+            verified,
+            [Err(HandshakeError::BadSignature), Err(HandshakeError::IllegalParameter)]
+        );
     }
 }

@@ -29,16 +29,13 @@ pub(crate) mod protection;
 pub(crate) mod server;
 pub(crate) mod session;
 
-use rustls::SignatureScheme;
 use subtle::ConstantTimeEq;
 
 use self::session::Session;
 use super::epoch::Epoch;
 use super::handshake::Step;
-use super::message::authentication::Signed;
 use super::message::{HandshakeType, Message};
 use super::session::Session as AnySession;
-use super::signature::verify;
 use super::{HandshakeError, Role};
 
 /// Takes the agreed keys into use.
@@ -48,23 +45,6 @@ fn install(session: Box<Session>, role: Role, step: &mut Step<'_>) -> Result<(),
     step.outgoing.set_keys_1_2(sealer);
     step.incoming.set_keys_1_2(opener);
     *step.session = Some(AnySession::Dtls12(session));
-    Ok(())
-}
-
-/// Checks that the peer has signed `message` with the key of its certificate.
-fn check_signature(
-    signed: &Signed<'_>,
-    message: &[u8],
-    step: &mut Step<'_>,
-) -> Result<(), HandshakeError> {
-    let scheme = SignatureScheme::from(signed.scheme);
-    if !step.settings.schemes.contains(&scheme) {
-        return Err(HandshakeError::IllegalParameter);
-    }
-    let certificate = step.peer.certificate().ok_or(HandshakeError::Internal)?;
-    let provider = &step.settings.crypto.handshake;
-    verify(provider, scheme, certificate, message, signed.signature)?;
-    step.facts.remote_scheme = Some(scheme);
     Ok(())
 }
 

@@ -34,8 +34,6 @@ pub(crate) mod record;
 pub(crate) mod server;
 pub(crate) mod session;
 
-use rustls::SignatureScheme;
-
 use self::key_schedule::{ApplicationSecrets, Expander, HandshakeExpanders, HandshakeSecrets};
 use super::config::Credential;
 use super::epoch::Epoch;
@@ -43,9 +41,8 @@ use super::handshake::Step;
 use super::message::authentication::Signed;
 use super::message::certificate::signed_content;
 use super::message::{HandshakeType, Message};
-use super::signature::verify_1_3;
 use super::suite::Suite13;
-use super::{HandshakeError, Role};
+use super::{HandshakeError, Role, Version};
 
 /// Which record: of which keys, and which of theirs
 /// ([RFC 9147 §4](https://www.rfc-editor.org/rfc/rfc9147#section-4)).
@@ -111,16 +108,8 @@ fn check_certificate_verify(
     message: Message<'_>,
     step: &mut Step<'_>,
 ) -> Result<(), HandshakeError> {
-    let signed = Signed::parse(message.body)?;
-    let scheme = SignatureScheme::from(signed.scheme);
-    if !step.settings.schemes_1_3().any(|offered| offered == scheme) {
-        return Err(HandshakeError::IllegalParameter);
-    }
-    let certificate = step.peer.certificate().ok_or(HandshakeError::Internal)?;
     let content = signed_content(sender, step.hash()?.as_ref());
-    let provider = &step.settings.crypto.handshake;
-    verify_1_3(provider, scheme, certificate, &content, signed.signature)?;
-    step.facts.remote_scheme = Some(scheme);
+    step.verify(Version::Dtls13, &Signed::parse(message.body)?, &content)?;
     step.transcript.add(message.bytes);
     Ok(())
 }

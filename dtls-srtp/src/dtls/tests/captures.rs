@@ -11,7 +11,7 @@ use super::super::message::encrypted_extensions::EncryptedExtensions;
 use super::super::message::hello::{ClientHello, ServerHello};
 use super::super::message::server_hello::Answer13;
 use super::super::message::{Fragment, FragmentHeader, HandshakeType};
-use super::super::signature::{verify, verify_1_3};
+use super::super::signature::verify;
 use super::super::suite::{Suite, Suite13};
 use super::super::v12::session::{Negotiated, Session};
 use super::super::v13::key_schedule::{Exporter, TrafficSecret};
@@ -288,7 +288,8 @@ impl Call13 {
                 let content = signed_content(sender, hash);
                 let scheme = SignatureScheme::from(scheme);
                 let provider = Crypto::default().handshake;
-                verify_1_3(&provider, scheme, &self.certificates[side], &content, signature)
+                let certificate = &self.certificates[side];
+                verify(Version::Dtls13, &provider, scheme, certificate, &content, signature)
                     .unwrap();
             }
             HandshakeType::Finished => {
@@ -385,7 +386,9 @@ impl Call12 {
                 let scheme = SignatureScheme::from(scheme);
                 let provider = Crypto::default().handshake;
                 let messages = self.transcript.take_messages();
-                verify(&provider, scheme, &self.certificates[side], &messages, signature).unwrap();
+                let certificate = &self.certificates[side];
+                verify(Version::Dtls12, &provider, scheme, certificate, &messages, signature)
+                    .unwrap();
             }
             HandshakeType::Finished => {
                 let hash = self.transcript.hash().unwrap();

@@ -4,7 +4,7 @@ use rustls::crypto::ActiveKeyExchange;
 use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
 
 use super::session::{Negotiated, Session};
-use super::{check_finished, check_signature, install, send_finished};
+use super::{check_finished, install, send_finished};
 use crate::certificate::{Certificate, PublicKey};
 use crate::crypto::Group;
 use crate::dtls::config::Credential;
@@ -17,7 +17,7 @@ use crate::dtls::message::authentication::{
 use crate::dtls::message::hello::ServerHello;
 use crate::dtls::message::{HandshakeType, Message};
 use crate::dtls::suite::Authentication;
-use crate::dtls::{HandshakeError, Role};
+use crate::dtls::{HandshakeError, Role, Version};
 
 /// What the client waits for.
 pub(crate) enum State {
@@ -167,7 +167,7 @@ impl WaitServerKeyExchange {
             return Err(HandshakeError::IllegalParameter);
         }
         let message_signed = [&client_random[..], server_random, exchange.parameters].concat();
-        check_signature(&exchange.signed, &message_signed, step)?;
+        step.verify(Version::Dtls12, &exchange.signed, &message_signed)?;
         step.transcript.add(message.bytes);
         let public_key = exchange.public_key.to_vec();
         Ok(WaitServerHelloDone { negotiated: self.negotiated, group, public_key, request: None })

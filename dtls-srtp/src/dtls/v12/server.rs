@@ -4,7 +4,7 @@ use rustls::crypto::ActiveKeyExchange;
 use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
 
 use super::session::{Negotiated, Session};
-use super::{check_finished, check_signature, install, send_finished};
+use super::{check_finished, install, send_finished};
 use crate::certificate::{Certificate, PublicKey};
 use crate::crypto::Group;
 use crate::dtls::config::{ClientAuthentication, Credential, Settings};
@@ -18,7 +18,7 @@ use crate::dtls::message::hello::{ClientHello, ServerAnswer};
 use crate::dtls::message::{HandshakeType, Message};
 use crate::dtls::session::Session as AnySession;
 use crate::dtls::suite::Suite;
-use crate::dtls::{HandshakeError, Role};
+use crate::dtls::{HandshakeError, Role, Version};
 
 /// What the server waits for.
 pub(crate) enum State {
@@ -284,7 +284,7 @@ impl WaitCertificateVerify {
     ) -> Result<WaitFinished, HandshakeError> {
         let signed = Signed::parse(message.body)?;
         let messages = step.transcript.take_messages();
-        check_signature(&signed, &messages, step)?;
+        step.verify(Version::Dtls12, &signed, &messages)?;
         step.transcript.add(message.bytes);
         WaitFinished::new(self.session, step)
     }
