@@ -64,7 +64,7 @@
 //!
 //! | layer | file |
 //! | --- | --- |
-//! | settings; what can go wrong | `config`, `error`, `alert` |
+//! | settings; what can go wrong; what is told | `config`, `version`, `error`, `alert`, `event` |
 //! | records: in a datagram, ours, the peer's, protected | `record`, `epoch`, `v13/record`, `outgoing`, `incoming`, `v12/protection`, `v13/protection`, `v13/handshake_opener`, `replay` |
 //! | handshake messages: fragments, their reassembly, wire formats | `message`, `reassembly`, `message/…`, `transcript` |
 //! | flights, their timers and acknowledgements | `flight`, `flight/contents`, `acks`, `v13/ack` |
@@ -75,7 +75,7 @@
 //! | who the peer is | `peer`, `signature` |
 //! | signatures that the application gives | `signing` |
 //! | what goes on after a handshake: new keys | `v13/post_handshake` |
-//! | application data both ways | `send`, `receive`, `early` |
+//! | what comes and what becomes of it; application data both ways | `receive`, `receive/…`, `send`, `early` |
 //! | what was negotiated, and keys for others | `session`, `inspect` |
 //! | clients at an open port, peers that move | `acceptor`, `connection_id` |
 //!
@@ -92,6 +92,7 @@ mod connection_id;
 mod early;
 mod epoch;
 mod error;
+mod event;
 mod flight;
 mod handshake;
 mod incoming;
@@ -114,6 +115,7 @@ mod suite;
 mod transcript;
 mod v12;
 mod v13;
+mod version;
 
 use std::fmt;
 use std::mem;
@@ -129,12 +131,14 @@ pub use self::alert::AlertDescription;
 pub use self::config::{ClientAuthentication, Config, DEFAULT_MTU, LossReaction};
 pub use self::connection_id::connection_id;
 pub use self::error::{CloseReason, ConfigError, ExportError, HandshakeError, SealError};
+pub use self::event::{Event, Stats};
 pub use self::key_log::KeyLog;
 pub use self::message::post_handshake::KeyUpdate;
 pub use self::receive::Records;
 pub use self::send::{MAX_PLAINTEXT_LEN, RecordStart};
 pub use self::signature::SIGNATURE_SCHEMES;
 pub use self::signing::SignatureRequest;
+pub use self::version::Version;
 
 use self::acks::Acks;
 use self::alert::Alert;
@@ -171,65 +175,6 @@ pub enum Role {
     Client,
     /// The side that waits (`a=setup:passive`).
     Server,
-}
-
-/// A version of the protocol.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-#[non_exhaustive]
-pub enum Version {
-    /// DTLS 1.2 ([RFC 6347](https://www.rfc-editor.org/rfc/rfc6347)).
-    Dtls12,
-    /// DTLS 1.3 ([RFC 9147](https://www.rfc-editor.org/rfc/rfc9147)).
-    Dtls13,
-}
-
-impl Version {
-    /// The number on the wire, in `supported_versions`.
-    pub(crate) const fn code(self) -> u16 {
-        match self {
-            Self::Dtls12 => record::DTLS_1_2,
-            Self::Dtls13 => record::DTLS_1_3,
-        }
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Dtls12 => f.write_str("DTLS 1.2"),
-            Self::Dtls13 => f.write_str("DTLS 1.3"),
-        }
-    }
-}
-
-/// What happened. Each comes at most once, but [`Event::ConnectionIdsChanged`].
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Event {
-    /// The handshake is finished and the peer is who it has to be: data goes both ways.
-    Connected,
-    /// The handshake needs a signature of the key that is not here
-    /// ([`Certificate::with_external_key`](crate::Certificate::with_external_key)): see
-    /// [`Connection::signature_request`].
-    SignatureNeeded,
-    /// The peer has asked for more connection ids and is about to be told: whoever finds
-    /// connections by their ids has to look at [`Connection::connection_ids`] again.
-    ConnectionIdsChanged,
-    /// The connection has ended, or never came to be.
-    Closed(CloseReason),
-}
-
-/// What was counted.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Records, or rests of datagrams, that were dropped: malformed, forged, out of place, or
-    /// beyond a bound.
-    pub records_dropped: u64,
-    /// Records that had come before.
-    pub records_replayed: u64,
-    /// Flights that were sent again, because no answer came or the peer repeated its own.
-    pub flights_retransmitted: u64,
 }
 
 /// One side of a DTLS association.
