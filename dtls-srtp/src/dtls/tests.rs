@@ -7,6 +7,7 @@ mod captures;
 mod connection_ids;
 mod contract;
 mod credentials;
+mod either;
 mod faults;
 mod grid;
 mod handshake;

@@ -3,7 +3,6 @@ use rustls::{CipherSuite, NamedGroup};
 use super::super::*;
 use super::pair::*;
 use crate::crypto::Crypto;
-use crate::srtp::Profile;
 
 const HELLO: &str = "client: ClientHello";
 const FLIGHT_2: &str = "server: ServerHello [2]";
@@ -228,38 +227,6 @@ fn a_wrong_cookie_ends_the_handshake() {
 }
 
 #[test]
-fn both_sides_get_the_same_srtp_keys_and_the_servers_order_decides() {
-    use Profile::{AeadAes128Gcm, AeadAes256Gcm, Aes128CmHmacSha1_80};
-    let (client, server) = configs_1_3();
-    let mut pair = Pair::new((
-        client.with_srtp_profiles(&[Aes128CmHmacSha1_80, AeadAes128Gcm]),
-        server.with_srtp_profiles(&[AeadAes256Gcm, AeadAes128Gcm, Aes128CmHmacSha1_80]),
-    ));
-    pair.run(perfect);
-    let (client, server) = (pair.client.srtp_keys().unwrap(), pair.server.srtp_keys().unwrap());
-    assert_eq!((client.profile, server.profile), (AeadAes128Gcm, AeadAes128Gcm));
-    let mut packet = vec![0x80, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, b'h', b'i'];
-    let plain = packet.clone();
-    let context = |key| crate::srtp::Context::new(AeadAes128Gcm, key, &Crypto::default()).unwrap();
-    context(&client.local).protect_rtp(&mut packet, 0).unwrap();
-    assert_eq!(context(&server.remote).unprotect_rtp(&mut packet).unwrap(), plain);
-
-    let (client, server) = configs_1_3();
-    let mut pair = Pair::new((client.with_srtp_profiles(&[]), server));
-    pair.run(perfect);
-    assert!(pair.is_connected() && pair.server.srtp_keys().is_none());
-}
-
-#[test]
-fn exported_keying_material_is_the_same_on_both_sides() {
-    let mut pair = x25519();
-    let export = |side: &Connection| side.export_keying_material("label", Some(b"context"), 50);
-    assert_eq!(export(&pair.client), Err(ExportError::NotConnected));
-    pair.run(perfect);
-    assert_eq!(export(&pair.client).unwrap(), export(&pair.server).unwrap());
-}
-
-#[test]
 fn a_client_that_is_not_asked_stays_anonymous_and_hears_the_server_at_once() {
     let (client, server) = configs_1_3();
     let client = client.with_groups(&[NamedGroup::X25519]).unwrap();
@@ -308,49 +275,6 @@ fn a_client_may_keep_its_certificate_where_it_is_only_requested() {
 }
 
 #[test]
-fn a_peer_with_another_certificate_is_refused_by_either_side() {
-    let wrong = fingerprint(&certificate());
-    let mismatch = CloseReason::Handshake(HandshakeError::FingerprintMismatch);
-    let alert = CloseReason::Alert(AlertDescription::BadCertificate);
-
-    let (client, server) = configs_1_3();
-    let mut pair = Pair::new((client.with_remote_fingerprints(wrong.clone()), server));
-    pair.run(perfect);
-    assert_eq!(pair.client.close_reason(), Some(mismatch));
-    assert_eq!(pair.server.close_reason(), Some(alert));
-    assert_eq!(pair.server_connected, None);
-
-    let (client, server) = configs_1_3();
-    let mut pair = Pair::new((client, server.with_remote_fingerprints(wrong)));
-    pair.run(perfect);
-    assert_eq!(pair.server.close_reason(), Some(mismatch));
-    assert_eq!(pair.client.close_reason(), Some(alert));
-    assert_eq!(pair.server_connected, None);
-}
-
-#[test]
-fn fingerprints_may_come_late_and_nothing_is_delivered_before() {
-    let (client, server) = unacquainted_1_3();
-    let for_client = fingerprint(server.certificate());
-    let for_server = fingerprint(client.certificate());
-    let mut pair = Pair::new((client, server));
-    pair.run(perfect);
-    assert_eq!(pair.chart.last().unwrap(), ACK, "the handshake ran on");
-    assert!(!pair.client.is_connected() && !pair.server.is_connected());
-    assert!(!pair.client.may_send() && pair.client.srtp_keys().is_none());
-
-    pair.client.set_remote_fingerprints(pair.now, for_client);
-    let datagram = sealed(&mut pair.client, b"early");
-    pair.send(Role::Client, &datagram, &mut perfect);
-    pair.run(perfect);
-    assert!(pair.server_read.is_empty());
-    pair.server.set_remote_fingerprints(pair.now, for_server);
-    assert_eq!(pair.server.poll_event(), Some(Event::Connected));
-    assert_eq!(pair.server.take_early(), Some(b"early".to_vec()));
-    pair.assert_data_flows();
-}
-
-#[test]
 fn data_that_overtakes_the_handshake_is_kept() {
     // client → application data → server, and flight 3 a millisecond later.
     let mut pair = x25519();
@@ -377,38 +301,6 @@ fn a_flight_in_the_opposite_order_costs_no_time() {
     });
     assert!(pair.is_connected());
     assert!(pair.server_connected.unwrap() < 3 * DELAY, "{:#?}", pair.chart);
-}
-
-#[test]
-fn datagrams_are_no_larger_than_the_mtu() {
-    for mtu in [1, 128, 200, 576, 1200, 9000] {
-        let (client, server) = configs_1_3();
-        let mut pair = Pair::new((client.with_mtu(mtu), server.with_mtu(mtu)));
-        pair.run(perfect);
-        assert!(pair.is_connected());
-        assert!(pair.largest_datagram <= mtu.max(128), "{}", pair.largest_datagram);
-        pair.assert_data_flows();
-    }
-}
-
-#[test]
-fn close_notify_closes_both_sides_and_is_said_again_to_a_peer_that_goes_on() {
-    let mut pair = Pair::connected_1_3();
-    pair.client.close(pair.now);
-    pair.run(perfect);
-    assert_eq!(pair.chart, ["client: [3]", "server: [3]"]);
-    assert_eq!(pair.client.poll_event(), Some(Event::Closed(CloseReason::Local)));
-    assert_eq!(pair.server.poll_event(), Some(Event::Closed(CloseReason::Remote)));
-    assert!(pair.server.begin(&mut Vec::new()).is_none());
-
-    let mut pair = Pair::connected_1_3();
-    pair.client.close(pair.now);
-    pair.run(|from, _: &[u8]| if from == Role::Client { vec![] } else { vec![DELAY] });
-    let datagram = sealed(&mut pair.server, b"are you there?");
-    pair.send(Role::Server, &datagram, &mut perfect);
-    pair.run(perfect);
-    assert_eq!(pair.server.close_reason(), Some(CloseReason::Remote));
-    assert!(pair.client_read.is_empty(), "nothing is delivered after the close");
 }
 
 /// Runs a handshake between both versions in which `change` may change datagrams.
