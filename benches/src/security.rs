@@ -5,7 +5,8 @@
 //! ```
 //!
 //! With the feature `security-peers` alone it is compiled sooner, and without dimpl, which brings a
-//! C library.
+//! C library. With `openssl-peer` the system's OpenSSL takes part, which has to be installed with its
+//! headers.
 //!
 //! An argument runs only the rows whose name contains it. All contestants of a row, the bare
 //! primitives too, take turns in the same repetitions, and each figure is the median of its own.

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "peers")]
 mod dimpl;
+#[cfg(feature = "openssl-peer")]
+mod openssl;
 #[cfg(feature = "security-peers")]
 mod rtc;
 
@@ -15,6 +17,8 @@ use dtls_srtp::{Certificate, CertificateParameters, Crypto};
 
 #[cfg(feature = "peers")]
 pub use self::dimpl::{Dimpl, DimplSide};
+#[cfg(feature = "openssl-peer")]
+pub use self::openssl::{OpenSsl, OpenSslSide};
 #[cfg(feature = "security-peers")]
 pub use self::rtc::{RtcDtls, RtcDtlsSide};
 

@@ -15,6 +15,8 @@ use super::{Goal, Row, Show, each};
 use crate::bare;
 #[cfg(feature = "peers")]
 use crate::layers::dtls::Dimpl;
+#[cfg(feature = "openssl-peer")]
+use crate::layers::dtls::OpenSsl;
 #[cfg(feature = "security-peers")]
 use crate::layers::dtls::RtcDtls;
 use crate::layers::dtls::{Peerless, Stack};
@@ -33,6 +35,8 @@ pub(super) fn rows() -> Vec<Row<'static>> {
                 ("dimpl 0.9", handshake(Dimpl::v12_p256())),
                 #[cfg(feature = "security-peers")]
                 ("rtc-dtls 0.21", handshake(RtcDtls::default())),
+                #[cfg(feature = "openssl-peer")]
+                (openssl::version::version(), handshake(OpenSsl::default())),
             ],
         },
         Row {
