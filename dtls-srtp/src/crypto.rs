@@ -11,8 +11,8 @@
 //!
 //! The default is *ring*'s: its assembly for key exchange, signatures and AEADs; RustCrypto for what
 //! *ring* does not have (AES in counter mode) or has slower (HMAC-SHA1, which *ring* does in portable
-//! code and RustCrypto with the processor's SHA instructions, 3.5 times faster on a packet, and the
-//! hashes of a few bytes that a handshake is full of).
+//! code and RustCrypto with the processor's SHA instructions, 3.5 times faster on a packet, and, where
+//! there are such instructions, the hashes of a few bytes that a handshake is full of).
 //!
 //! ```
 //! use peerless_dtls_srtp::crypto::{AeadAlgorithm, Crypto};
@@ -52,8 +52,8 @@ pub use self::x25519_mlkem768::X25519MlKem768;
 
 /// The providers of all cryptography: one for handshakes, one for packets.
 ///
-/// A clone is two pointers. [`Default`] is *ring* (with RustCrypto for SRTP's AES-CM and for
-/// hashes), built once per process.
+/// A clone is two pointers. [`Default`] is *ring* (with RustCrypto for SRTP's AES-CM and,
+/// where that is faster, for hashes), built once per process.
 #[derive(Clone)]
 pub struct Crypto {
     /// Key exchange groups, signatures and their verification, hashes, HKDF, PRF and randomness.
@@ -74,8 +74,10 @@ impl Default for Crypto {
 
 impl Crypto {
     fn ring() -> Self {
-        static HANDSHAKE: LazyLock<Arc<CryptoProvider>> =
-            LazyLock::new(|| Arc::new(hashing::replace(rustls::crypto::ring::default_provider())));
+        static HANDSHAKE: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
+            let ring = rustls::crypto::ring::default_provider();
+            Arc::new(if hashing::is_fast() { hashing::replace(ring) } else { ring })
+        });
         Self { handshake: Arc::clone(&HANDSHAKE), packets: &Ring }
     }
 }

@@ -20,6 +20,16 @@ use sha2::{Sha256, Sha384};
 static SHA256: Hashing<Sha256, Hmac<Sha256>> = Hashing(HashAlgorithm::SHA256, PhantomData);
 static SHA384: Hashing<Sha384, Hmac<Sha384>> = Hashing(HashAlgorithm::SHA384, PhantomData);
 
+/// Whether the processor hashes by instructions of its own, as most do. Where it does not, *ring*'s
+/// assembly is faster than RustCrypto's portable code, and this crate's `sha2` knows those of x86
+/// only.
+pub(super) fn is_fast() -> bool {
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    return std::is_x86_feature_detected!("sha");
+    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+    false
+}
+
 /// Puts this in the place of the provider's own hashes. Its suites are kept for ever, as rustls
 /// wants it.
 pub(super) fn replace(provider: CryptoProvider) -> CryptoProvider {

@@ -41,6 +41,9 @@ enum Kept {
 }
 
 impl Transcript {
+    /// What the messages of a handshake with two small certificates take.
+    const ROOM: usize = 1792;
+
     /// Adds a message with its header.
     pub(crate) fn add(&mut self, message: &[u8]) {
         if let Some(hash) = &mut self.hash {
@@ -50,6 +53,9 @@ impl Transcript {
             }
         }
         if self.kept == Kept::Messages {
+            if self.messages.capacity() == 0 {
+                self.messages.reserve(Self::ROOM);
+            }
             self.messages.extend_from_slice(message);
         }
     }
@@ -64,8 +70,6 @@ impl Transcript {
         let mut context = hash.start();
         context.update(&self.messages);
         self.hash = Some(context);
-        // The rest of a handshake with two small certificates.
-        self.messages.reserve(1536);
     }
 
     /// Hashes as DTLS 1.3 does with `hash` from here on, what came before included, and forgets
