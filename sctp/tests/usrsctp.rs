@@ -195,7 +195,7 @@ fn a_bulk_transfer_comes_back_through_loss() {
             back += usize::from(live.session.read(id).is_some());
             back == count
         });
-        let [there, back] = [there.unwrap_or(start.elapsed()), start.elapsed()]
+        let [there, back] = [there.unwrap_or_else(|| start.elapsed()), start.elapsed()]
             .map(|time| count as f64 * 0.1 / time.as_secs_f64());
         println!("loss 1 in {loss:?}: {there:.1} MB/s there, {back:.1} MB/s back");
     }
