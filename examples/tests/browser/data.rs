@@ -29,7 +29,10 @@ use crate::{
 fn chromium_has_every_kind_of_channel() {
     let _alone = alone();
     let Some(browser) = Browser::start(Devices::None) else { return };
-    every_kind(&mut connect([127, 0, 0, 1].into(), Scripted::new(browser.tab())));
+    let mut pair = connect([127, 0, 0, 1].into(), Scripted::new(browser.tab()));
+    every_kind(&mut pair);
+    // What it says of another Chromium that closes, too.
+    hang_up(&mut pair, Some("sctp-failure: User-Initiated Abort, reason=closed"));
 }
 
 #[test]
@@ -57,6 +60,7 @@ fn firefox_has_every_kind_of_channel_many_of_them_and_much_data() {
     every_kind(&mut pair);
     many(&mut pair, 400);
     bulk(&mut pair);
+    hang_up(&mut pair, None);
 }
 
 #[test]
@@ -201,6 +205,22 @@ fn bulk(pair: &mut Pair<impl Remote>) {
     let channel = local.open(&format!("source {len}"), DataChannelInit::default());
     let seconds = local.receive_much(channel, len);
     println!("{len} bytes received in {seconds:.2} s: {:.1} MB/s", len as f64 / 1e6 / seconds);
+}
+
+/// When we close the connection, all channels there close at once, not when consent runs out. What
+/// `error` event they have of it differs: <https://github.com/w3c/webrtc-pc/issues/2984>.
+fn hang_up(pair: &mut Pair<impl Remote>, error: Option<&str>) {
+    let Pair { local, remote } = pair;
+    local.hang_up();
+    let mut errors = Value::Null;
+    local.wait("all channels are closed", || {
+        let mut states = remote.command("states", &Value::Null);
+        errors = states["errors"].take();
+        states["open"].is_null() && states["closing"].is_null()
+    });
+    let errors = errors.as_array().expect("a list");
+    assert_eq!(errors.is_empty(), error.is_none(), "{errors:?}");
+    assert!(errors.iter().all(|said| said.as_str() == error), "{errors:?}");
 }
 
 fn megabytes() -> usize {

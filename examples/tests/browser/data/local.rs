@@ -168,6 +168,12 @@ impl Local {
         }
     }
 
+    /// Ends the connection, last words included.
+    pub(crate) fn hang_up(&mut self) {
+        self.pc().close(now());
+        self.turn();
+    }
+
     pub(crate) fn until_closed(&mut self, id: DataChannelId) {
         self.until("the channel closes", |local| local.closed.contains(&id));
     }

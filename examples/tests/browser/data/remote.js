@@ -38,11 +38,14 @@ remote.states = () => {
     states[channel.readyState] = (states[channel.readyState] ?? 0) + 1;
     states.echoed += channel.echoed === true;
   }
+  states.errors = remote.channels.flatMap(channel => channel.errors ?? []);
   return states;
 };
 
 function serve(channel) {
   remote.channels.push(channel);
+  channel.errors = [];
+  channel.onerror = ({ error }) => channel.errors.push(`${error.errorDetail}: ${error.message}`);
   channel.binaryType = 'arraybuffer';
   const [kind, ...words] = channel.label.split(' ');
   const actions = { echo, sink, source, describe, closer };
