@@ -97,6 +97,7 @@
 //! | `configuration.rtpHeaderEncryptionPolicy` | [`Configuration::rtp_header_encryption_policy`] |
 //! | `transceiver.rtpHeaderEncryptionNegotiated` | [`TransportStats::cryptex`](stats::TransportStats::cryptex) |
 //! | `getStats()` | [`stats`](PeerConnection::stats) |
+//! | `RTCSctpTransport` | [`SctpTransportStats`](stats::SctpTransportStats) |
 //! | `RTCDtlsTransport`, and what its statistics say of security | [`security_report`](PeerConnection::security_report) |
 //! | `close()` | [`close`](PeerConnection::close) |
 //! | `onicecandidate`, `ontrack`, … | [`Event`] |

@@ -29,6 +29,8 @@ pub struct StatsReport {
     pub inbound_rtp: Vec<InboundRtpStats>,
     /// `outbound-rtp`: what is sent, by source.
     pub outbound_rtp: Vec<OutboundRtpStats>,
+    /// The association under the data channels, once there are some.
+    pub sctp_transport: Option<SctpTransportStats>,
     /// `data-channel`.
     pub data_channels: Vec<DataChannelStats>,
 }
@@ -144,6 +146,16 @@ pub struct OutboundRtpStats {
     pub local: OutboundStats,
     /// `remote-inbound-rtp`: what the receiver counted.
     pub remote: Option<RemoteInboundStats>,
+}
+
+/// `RTCSctpTransport`, and what its association has counted.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SctpTransportStats {
+    /// `maxMessageSize`: the largest message that a channel sends, in bytes.
+    pub max_message_size: usize,
+    /// Its state, round-trip times, windows, and counters of packets, chunks and messages.
+    pub association: sctp::Stats,
 }
 
 /// `RTCDataChannelStats`.

@@ -6,8 +6,8 @@ use super::PeerConnection;
 use crate::data_channel::DataChannelId;
 use crate::security::{CertificateStats, SecurityReport, cipher_suite_name, is_post_quantum};
 use crate::stats::{
-    CandidatePairStats, DataChannelStats, InboundRtpStats, OutboundRtpStats, StatsReport,
-    TransportStats,
+    CandidatePairStats, DataChannelStats, InboundRtpStats, OutboundRtpStats, SctpTransportStats,
+    StatsReport, TransportStats,
 };
 
 impl PeerConnection {
@@ -20,6 +20,10 @@ impl PeerConnection {
             candidate_pairs: self.candidate_pair_stats(),
             inbound_rtp: Vec::new(),
             outbound_rtp: Vec::new(),
+            sctp_transport: self.data.as_ref().map(|data| SctpTransportStats {
+                max_message_size: data.channels.max_message_size(),
+                association: data.channels.stats(),
+            }),
             data_channels: self.data_channel_stats(),
         };
         self.add_rtp_stats(&mut report);

@@ -85,7 +85,7 @@ impl Local {
             assert!(
                 last_news.elapsed() < Duration::from_secs(30),
                 "{what}? {:#?}",
-                self.pc().stats(now()).data_channels
+                self.pc().stats(now())
             );
         }
     }
