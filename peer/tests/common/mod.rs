@@ -284,3 +284,32 @@ impl Pair {
         self.events[peer].contains(event)
     }
 }
+
+/// Asserts that a call with nothing to do brings no news and moves no deadline.
+#[track_caller]
+pub fn told_everything(
+    pair: &mut Pair,
+    peer: usize,
+    by_datagram: bool,
+    mut tell: impl FnMut(Event),
+) {
+    // An old time, which is read as the newest.
+    let long_ago = pair.start;
+    let nowhere = address(77);
+    // What is due is due, since whenever.
+    let now = pair.now;
+    let peer = &mut pair.peers[peer];
+    while let Some(event) = peer.poll_event() {
+        tell(event);
+    }
+    let deadline = peer.poll_timeout().map(|at| at.max(now));
+    if by_datagram {
+        let path = FiveTuple::udp(nowhere, nowhere);
+        peer.handle_datagram(long_ago, Datagram::new(path, &mut [255; 3]));
+    } else {
+        peer.remove_local_address(long_ago, nowhere);
+    }
+    assert_eq!(peer.poll_event(), None, "news that the call before did not tell");
+    let later = peer.poll_timeout().map(|at| at.max(now));
+    assert_eq!(later, deadline, "a deadline that the call before did not set");
+}
