@@ -44,8 +44,8 @@ pub(crate) struct Sender {
     timers: Timers,
     /// A packet of new data may be sent whatever the window says: a probe.
     probing: bool,
-    /// The probe was sent and nothing acknowledged since.
-    probed: bool,
+    /// How many probes were sent since something was acknowledged.
+    probes: u8,
     /// Fast recovery (§7.2.4) lasts until this is acknowledged.
     recovering_until: Option<Tsn>,
     /// Bytes found lost and bytes that were so needlessly since recovery began.
@@ -104,7 +104,7 @@ impl Sender {
             window_probe: WindowProbe::default(),
             timers: Timers::default(),
             probing: false,
-            probed: false,
+            probes: 0,
             recovering_until: None,
             lost: 0,
             needless: 0,

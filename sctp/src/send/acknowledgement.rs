@@ -40,7 +40,7 @@ impl Sender {
             self.note_needless(progress.spurious, sack.duplicate_count());
         }
         if progress.bytes > 0 {
-            self.probed = false;
+            self.probes = 0;
             self.cautious = false;
         }
         self.take_progress(now, progress, in_flight_before);

@@ -36,11 +36,14 @@ impl Sender {
     }
 
     /// Something was sent or acknowledged: the probe is so much later. RFC 8985 §7.2.
+    ///
+    /// Where that has one, and none while losses are repaired, there are several, each
+    /// twice as late as the one before (RFC 9002 §6.2): on short paths a burst takes what is sent
+    /// again along, and T3-rtx is a hundred round trips away.
     #[inline]
     pub(super) fn arm_probe(&mut self, now: Instant) {
         self.timers.probe = None;
-        let repairs = self.recovering_until.is_some() || self.cautious;
-        if self.probed || repairs || self.outstanding.in_flight() == 0 {
+        if self.probes >= MAX_PROBES || self.cautious || self.outstanding.in_flight() == 0 {
             return;
         }
         if self.window_probe.count > 0 && self.outstanding.len() == 1 {
@@ -48,9 +51,11 @@ impl Sender {
             return;
         }
         let Some(rtt) = self.rto.smoothed() else { return };
-        let mut wait = (rtt * 2).max(MIN_PROBE);
-        // A single packet may wait for the receiver's timer.
-        if self.outstanding.in_flight() <= segment(self.mtu) {
+        let mut wait = (rtt * 2).max(MIN_PROBE) * (1 << self.probes);
+        // A single packet may wait for the receiver's timer, unless it is one that asks for a SACK:
+        // what is sent again.
+        let single = self.outstanding.in_flight() <= segment(self.mtu);
+        if single && self.recovering_until.is_none() {
             wait += self.rto.allowance();
         }
         let at = now + wait;
@@ -81,14 +86,13 @@ impl Sender {
         true
     }
 
-    /// The last SACK is long ago: what was sent last may be lost, and nothing behind it tells so. New
-    /// data, or the last chunk again, makes the receiver answer (RFC 8985 §7.3).
+    /// The last SACK is long ago: what was sent last may be lost, and nothing behind it tells so. What
+    /// is lost already, new data, or the last chunk again makes the receiver answer (RFC 8985 §7.3).
     fn send_probe(&mut self, now: Instant) {
+        self.probes += 1;
         if self.outstanding.has_marked() {
-            return;
-        }
-        self.probed = true;
-        if !self.queues.is_empty() && self.peer_has_room() {
+            self.fast_retransmit = true;
+        } else if !self.queues.is_empty() && self.peer_has_room() {
             self.probing = true;
         } else if self.outstanding.mark_last(now) {
             self.fast_retransmit = true;
@@ -106,7 +110,7 @@ impl Sender {
         }
         self.rto.back_off();
         self.recovering_until = None;
-        self.probed = false;
+        self.probes = 0;
         self.outstanding.mark_all();
         self.follow_congestion();
         self.cautious = self.window <= segment(self.mtu);
@@ -128,3 +132,5 @@ impl Sender {
 
 /// RFC 8985 §7.2 has two round trips; on the shortest paths the machine's own pace is longer.
 const MIN_PROBE: Duration = Duration::from_millis(10);
+/// So many probes without an answer are enough: the next is T3-rtx's.
+const MAX_PROBES: u8 = 4;

@@ -241,9 +241,10 @@ fn a_message_given_up_is_skipped() {
 
 #[test]
 fn what_is_given_up_is_told_before_what_is_sent_again() {
-    // A → DATA (no retransmissions) ✗, DATA ✗, DATA ✗ (a probe); T3-rtx; A → FORWARD TSN, DATA → Z
+    // A → DATA (no retransmissions) ✗, DATA ✗, DATA ✗, DATA ✗ (probes); T3-rtx; A → FORWARD TSN,
+    // DATA → Z
     let mut pair = connected(&plain());
-    pair.filter = lose(&[0, 1, 2]);
+    pair.filter = lose(&[0, 1, 2, 3]);
     for (number, reliability) in [(0, Reliability::MaxRetransmits(0)), (1, Reliability::Reliable)] {
         let mut message = message(0, 1_000, number);
         message.reliability = reliability;

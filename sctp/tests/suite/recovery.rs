@@ -107,7 +107,7 @@ fn the_tail_is_probed_after_two_round_trips() {
     assert!((118..=125).contains(&sent[0].0), "{sent:?}");
     let stats = lone.z.stats();
     assert_eq!((stats.probes, stats.timeouts, stats.chunks_retransmitted), (1, 0, 1));
-    // There is one at a time, and none while losses are repaired: T3-rtx is next.
+    // The next one would be later than T3-rtx is.
     lone.wait(ms(500));
     assert!(lone.z.stats().timeouts > 0);
     assert_eq!(lone.z.stats().probes, 1);
@@ -157,13 +157,37 @@ fn a_single_packet_may_wait_for_the_receivers_timer() {
 }
 
 #[test]
-fn nothing_is_probed_while_losses_are_repaired() {
-    // §7.2: not "in loss recovery".
-    let mut lone = flight(8);
+fn each_probe_waits_twice_as_long() {
+    // RFC 9002 §6.2.1. A round trip of 20 ms: the probes are 40, 80 and 160 ms apart, and T3-rtx, 220
+    // ms after the first packet, comes before the third.
+    let mut lone = Lone::new(&config());
+    for number in 0..20 {
+        lone.send(10);
+        lone.now();
+        lone.wait(ms(20));
+        lone.take_sack(number, 1_000_000, &[]);
+    }
+    lone.send(900);
+    lone.send(900);
+    let first = lone.round()[0].at;
+    let made = lone.wait(ms(260));
+    let after: Vec<_> = made.iter().map(|made| (made.at - first).as_millis()).collect();
+    println!("{}", timed(&made).join(" "));
+    assert!(matches!(after[..], [40..=50, 120..=130, 220]), "{after:?}");
+    let stats = lone.z.stats();
+    assert_eq!((stats.probes, stats.timeouts), (2, 1));
+}
+
+#[test]
+fn what_is_sent_again_and_lost_is_probed() {
+    // A → DATA 1 ✗, 2 … 6 → Z; Z → SACK [2–6]; A → DATA 1 ✗; two round trips later: DATA 1
+    let mut lone = flight(6);
     lone.round();
     lone.take_sack(0, 1_000_000, &[(2, 6)]);
     assert_eq!(lone.numbers_now(), [[1]]);
-    let made = lone.wait(ms(150));
-    assert!(made.is_empty(), "{:?}", timed(&made));
-    assert_eq!(lone.z.stats().probes, 0);
+    let sent = numbers(&mut lone, ms(200));
+    println!("{sent:?}");
+    assert_eq!(sent.iter().map(|(_, number)| *number).collect::<Vec<_>>(), [1]);
+    // It is the earliest, and T3-rtx a timeout later.
+    assert_eq!(lone.z.stats().timeouts, 0);
 }
