@@ -19,7 +19,7 @@ use crate::message::{Message, ReadMode};
 use crate::stream_table::StreamTable;
 use crate::tsn::Tsn;
 use block::Block;
-use interleaved::Held;
+use interleaved::{Held, Memory};
 use reassembly::{Misfit, Reassembly, Whole};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -34,8 +34,8 @@ pub(crate) struct Receiver {
     reassembly: Reassembly,
     /// What the streams' incomplete messages hold, where messages are interleaved.
     partial: Held,
-    /// The length of the last interleaved message that was whole: the next one is likely alike.
-    usual_len: usize,
+    /// What the last interleaved message that was whole has left, once there was one.
+    memory: Option<Box<Memory>>,
     read_mode: ReadMode,
     streams: StreamTable<Stream>,
     block: Block,
@@ -94,7 +94,7 @@ impl Receiver {
             map: TsnMap::new(initial_tsn),
             reassembly: Reassembly::default(),
             partial: Held::default(),
-            usual_len: 0,
+            memory: None,
             read_mode: config.read_mode,
             streams: StreamTable::new(),
             block: Block::default(),
@@ -221,13 +221,14 @@ impl Receiver {
         Ok(Taken::Yes)
     }
 
-    /// What the peer makes us remember beside what it sends: streams, channels, and memory made for
-    /// messages that have only begun.
+    /// What the peer makes us remember beside what it sends: streams, channels, memory made for
+    /// messages that have only begun, and memory kept of one that was read.
     fn state(&self) -> usize {
         self.streams.memory().saturating_sub(FREE_STATE)
             + self.window.channels()
             + self.partial.reserved
             + self.reassembly.reserved()
+            + self.memory.as_ref().map_or(0, |memory| memory.size().saturating_sub(self.ready))
     }
 
     /// Whether there is room for so much more of it.
@@ -265,41 +266,45 @@ impl Receiver {
     /// in parts.
     fn take_interleaved(&mut self, data: &Data<'_>) -> Result<Option<Whole>, Misfit> {
         let (number, order, message) = (data.stream, data.order(), data.message);
-        let mode = self.read_mode;
+        let reserve = if data.is_begin() { self.reserve() } else { 0 };
         let stream = self.streams.entry(number);
         if stream.is_gone(order, message) {
             return Ok(None);
         }
-        let max_len = match stream.read_mode.unwrap_or(mode) {
+        let max_len = match stream.read_mode.unwrap_or(self.read_mode) {
             ReadMode::Whole => self.max_message,
             ReadMode::Parts => usize::MAX,
         };
-        // Many messages may be begun at a time: what is reserved for all of them is bounded.
-        let spare = self.window.size().saturating_sub(self.partial.reserved);
-        let reserve = if data.is_begin() { self.usual_len.min(spare) } else { 0 };
-        let reserve = if self.admits_state(reserve) { reserve } else { 0 };
-        let stream = self.streams.entry(number);
-        let partial = stream.partials.entry(data);
+        let memory = self.memory.get_or_insert_default();
+        let partial = stream.partials.entry(data, memory);
         if !partial.is_new() {
             self.partial.remove(partial.held());
         }
         if data.ppid().is_some() && data.ppid() == self.control_ppid {
             partial.keep_whole();
         }
-        let inserted = partial.insert(data, max_len, reserve);
+        let inserted = partial.insert(data, max_len, reserve, memory);
         self.partial.add(partial.held());
         inserted?;
         if !partial.is_whole() || stream.is_reading(order, message) {
             self.tell_if_readable(number);
             return Ok(None);
         }
-        let Some(mut partial) = stream.partials.remove(order, message) else { return Ok(None) };
+        let Some(partial) = stream.partials.remove(order, message) else { return Ok(None) };
         self.partial.remove(partial.held());
-        let (Some(ppid), Some((payload, _))) = (partial.ppid, partial.take()) else {
+        let (Some(ppid), Some(payload)) = (partial.ppid, partial.into_payload(memory)) else {
             return Ok(None);
         };
-        self.usual_len = payload.len().min(self.max_message);
         Ok(Some(Whole { stream: number, message, ppid, order, payload }))
+    }
+
+    /// For how many bytes memory is made when an interleaved message begins. Many may be begun at a
+    /// time: what is reserved for all of them is bounded.
+    fn reserve(&mut self) -> usize {
+        let spare = self.window.size().saturating_sub(self.partial.reserved);
+        let usual_len = self.memory.as_ref().map_or(0, |memory| memory.usual_len());
+        let reserve = usual_len.min(spare);
+        if self.admits_state(reserve) { reserve } else { 0 }
     }
 
     /// A packet with DATA chunks was taken: decides about the SACK. RFC 9260 §6.2.
@@ -441,7 +446,8 @@ impl Receiver {
     /// for it.
     pub(crate) fn window_opened(&mut self, bytes: usize) {
         let held = self.held();
-        if self.window.is_shared() {
+        if self.window.is_shared() && !self.window.hold_state(self.state(), held) {
+            self.memory = None;
             self.window.hold_state(self.state(), held);
         }
         self.window.taken(bytes, held);
@@ -455,6 +461,7 @@ impl Receiver {
         let held = self.held();
         self.window.shrink(held);
         self.block.shrink();
+        self.memory = None;
         self.reassembly.shrink();
         self.control.shrink_to(0);
         self.readable.shrink_to(0);

@@ -1,4 +1,4 @@
-//! Memory for small messages.
+//! Memory for messages.
 
 use bytes::{Bytes, BytesMut};
 
@@ -42,6 +42,56 @@ impl Block {
     }
 }
 
+/// The memory of the last messages that came in fragments: taken again for the next ones, if the
+/// application has let go of the messages by then.
+///
+/// There are two, since a packet may end one message and begin the next before anyone reads. Fresh
+/// memory of such sizes comes from the system page by page, which takes longer than filling it.
+#[derive(Debug, Default)]
+pub(crate) struct Spare([Kept; 2]);
+
+/// The memory of a message that was given out.
+#[derive(Debug, Default)]
+struct Kept {
+    /// What is left behind the message, which keeps hold of all of it.
+    rest: BytesMut,
+    size: usize,
+}
+
+impl Spare {
+    /// How many bytes are kept.
+    pub(crate) fn size(&self) -> usize {
+        self.0.iter().map(|kept| kept.size).sum()
+    }
+
+    /// Empty memory for `len` bytes.
+    pub(crate) fn take(&mut self, len: usize) -> BytesMut {
+        for kept in &mut self.0 {
+            if kept.size >= len && kept.rest.try_reclaim(len) {
+                return std::mem::take(kept).rest;
+            }
+        }
+        BytesMut::with_capacity(len)
+    }
+
+    /// Gives the message in `bytes` out, and keeps hold of its memory unless it is much.
+    pub(crate) fn give_out(&mut self, mut bytes: BytesMut) -> Bytes {
+        let size = bytes.capacity();
+        if size > MAX_SPARE {
+            return bytes.freeze();
+        }
+        let message = bytes.split().freeze();
+        let [newest, oldest] = &mut self.0;
+        if newest.size > 0 {
+            std::mem::swap(newest, oldest);
+        }
+        *newest = Kept { rest: bytes, size };
+        message
+    }
+}
+
+/// 256 KiB: what peers take at most, unless they say otherwise.
+const MAX_SPARE: usize = 256 << 10;
 const MIN_BLOCK: usize = 512;
 const MAX_BLOCK: usize = 16 << 10;
 
@@ -68,6 +118,36 @@ mod tests {
             block.keep(&[7; 100]);
         }
         assert_eq!(block.size, MIN_BLOCK, "one block served them all");
+    }
+
+    #[test]
+    fn memory_is_taken_again_when_its_message_is_gone() {
+        let mut spare = Spare::default();
+        let mut first = spare.take(5000);
+        first.extend_from_slice(&[1; 5000]);
+        let at = first.as_ptr();
+        let message = spare.give_out(first);
+        assert_eq!((&message[..], spare.size()), (&[1; 5000][..], 5000));
+        drop(message);
+        let mut second = spare.take(4000);
+        assert_eq!((second.as_ptr(), second.len(), spare.size()), (at, 0, 0));
+        second.extend_from_slice(&[2; 4000]);
+        let held = spare.give_out(second);
+        let mut third = spare.take(4000);
+        assert_ne!(third.as_ptr(), at, "somebody holds the message");
+        third.extend_from_slice(&[3; 4000]);
+        drop(spare.give_out(third));
+        assert_eq!(spare.size(), 9000);
+        assert_eq!(&held[..], [2; 4000]);
+    }
+
+    #[test]
+    fn much_memory_is_not_kept() {
+        let mut spare = Spare::default();
+        let mut bytes = spare.take(MAX_SPARE + 1);
+        bytes.extend_from_slice(b"large");
+        assert_eq!(&spare.give_out(bytes)[..], b"large");
+        assert_eq!(spare.size(), 0);
     }
 
     #[test]

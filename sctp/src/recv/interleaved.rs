@@ -2,6 +2,7 @@
 //! ([RFC 8260 §2.2.3](https://www.rfc-editor.org/rfc/rfc8260#section-2.2.3)).
 
 use super::OVERHEAD;
+use super::block::Spare;
 use super::reassembly::Misfit;
 use crate::chunk::data::Data;
 use crate::handover::{HandoverError, Reader, Writer, check};
@@ -42,10 +43,43 @@ struct Run {
     bytes: BytesMut,
 }
 
+impl Run {
+    /// Appends the fragment that follows.
+    fn append(&mut self, data: &Data<'_>) {
+        self.bytes.extend_from_slice(data.payload);
+        self.next = self.next.wrapping_add(1);
+        self.end = data.is_end();
+    }
+}
+
+/// What is left of the last message that was whole, for the next one, which is likely alike.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    spare: Spare,
+    /// Empty.
+    runs: VecDeque<Run>,
+    usual_len: usize,
+}
+
+impl Memory {
+    /// How many bytes are kept.
+    pub(crate) fn size(&self) -> usize {
+        self.spare.size()
+    }
+
+    /// The length of the last message.
+    pub(crate) const fn usual_len(&self) -> usize {
+        self.usual_len
+    }
+}
+
 impl Partials {
     /// The message of a fragment, made when there is none.
-    pub(crate) fn entry(&mut self, data: &Data<'_>) -> &mut Partial {
-        self.0.entry((data.order(), data.message)).or_default()
+    pub(crate) fn entry(&mut self, data: &Data<'_>, memory: &mut Memory) -> &mut Partial {
+        self.0.entry((data.order(), data.message)).or_insert_with(|| Partial {
+            runs: std::mem::take(&mut memory.runs),
+            ..Partial::default()
+        })
     }
 
     pub(crate) fn get_mut(&mut self, order: Order, message: u32) -> Option<&mut Partial> {
@@ -199,8 +233,20 @@ impl Partial {
         data: &Data<'_>,
         max_len: usize,
         reserve: usize,
+        memory: &mut Memory,
     ) -> Result<(), Misfit> {
         let fsn = data.fsn().unwrap_or_default();
+        // In order, it is the one after the last.
+        if let Some(last) = self.runs.back_mut()
+            && last.next == fsn
+            && !last.end
+            && !data.is_begin()
+            && self.bytes + data.payload.len() <= max_len
+        {
+            self.bytes += data.payload.len();
+            last.append(data);
+            return Ok(());
+        }
         let distance = fsn.wrapping_sub(self.base);
         let index = self.runs.partition_point(|run| run.first.wrapping_sub(self.base) <= distance);
         let before = index.checked_sub(1);
@@ -226,9 +272,7 @@ impl Partial {
         let index = match follows {
             Some(before) => {
                 if let Some(run) = self.runs.get_mut(before) {
-                    run.bytes.extend_from_slice(data.payload);
-                    run.next = fsn.wrapping_add(1);
-                    run.end = data.is_end();
+                    run.append(data);
                 }
                 before
             }
@@ -236,11 +280,12 @@ impl Partial {
                 if self.runs.len() >= MAX_RUNS {
                     return Err(Misfit::Inconsistent);
                 }
-                if data.is_begin() {
+                let mut bytes = if data.is_begin() {
                     self.reserved = reserve;
-                }
-                let reserve = if data.is_begin() { reserve } else { 0 };
-                let mut bytes = BytesMut::with_capacity(reserve.max(data.payload.len()));
+                    memory.spare.take(reserve.max(data.payload.len()))
+                } else {
+                    BytesMut::with_capacity(data.payload.len())
+                };
                 bytes.extend_from_slice(data.payload);
                 let next = fsn.wrapping_add(1);
                 self.runs.insert(index, Run { first: fsn, next, end: data.is_end(), bytes });
@@ -281,6 +326,19 @@ impl Partial {
 
     /// Takes the next bytes of the message out, and whether they are the last ones.
     pub(crate) fn take(&mut self) -> Option<(Bytes, bool)> {
+        let run = self.take_run()?;
+        Some((run.bytes.freeze(), run.end))
+    }
+
+    /// Takes the message out, which is whole; leaves what is used again in `memory`.
+    pub(crate) fn into_payload(mut self, memory: &mut Memory) -> Option<Bytes> {
+        let run = self.take_run()?;
+        memory.runs = self.runs;
+        memory.usual_len = run.bytes.len();
+        Some(memory.spare.give_out(run.bytes))
+    }
+
+    fn take_run(&mut self) -> Option<Run> {
         if !self.has_next() {
             return None;
         }
@@ -288,7 +346,7 @@ impl Partial {
         self.base = run.next;
         self.bytes -= run.bytes.len();
         self.reserved = 0;
-        Some((run.bytes.freeze(), run.end))
+        Some(run)
     }
 }
 
@@ -318,7 +376,7 @@ mod tests {
         for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1], [3, 0, 2, 1]] {
             let mut partial = Partial::default();
             for (count, index) in order.into_iter().enumerate() {
-                partial.insert(&fragments[index], 100, 50).unwrap();
+                partial.insert(&fragments[index], 100, 50, &mut Memory::default()).unwrap();
                 assert_eq!(partial.is_whole(), count == 3, "{order:?}");
             }
             assert_eq!(partial.held(), Held { bytes: 18 + 2 * OVERHEAD, reserved: 50 });
@@ -330,12 +388,12 @@ mod tests {
     #[test]
     fn a_message_can_be_taken_in_parts() {
         let mut partial = Partial::default();
-        partial.insert(&fragment(2, END, b"three"), 100, 0).unwrap();
+        partial.insert(&fragment(2, END, b"three"), 100, 0, &mut Memory::default()).unwrap();
         assert_eq!(partial.take(), None);
-        partial.insert(&fragment(0, BEGIN, b"one"), 100, 0).unwrap();
+        partial.insert(&fragment(0, BEGIN, b"one"), 100, 0, &mut Memory::default()).unwrap();
         assert_eq!(partial.take(), Some((Bytes::from_static(b"one"), false)));
         assert_eq!(partial.take(), None);
-        partial.insert(&fragment(1, 0, b"two"), 100, 0).unwrap();
+        partial.insert(&fragment(1, 0, b"two"), 100, 0, &mut Memory::default()).unwrap();
         assert_eq!(partial.take(), Some((Bytes::from_static(b"twothree"), true)));
         assert_eq!(partial.held().bytes, OVERHEAD);
     }
@@ -346,9 +404,13 @@ mod tests {
             let mut partial = Partial::default();
             let (last, before) = fragments.split_last().unwrap();
             for fragment in before {
-                partial.insert(fragment, 10, 0).unwrap();
+                partial.insert(fragment, 10, 0, &mut Memory::default()).unwrap();
             }
-            assert_eq!(partial.insert(last, 10, 0), Err(Misfit::Inconsistent), "{fragments:?}");
+            assert_eq!(
+                partial.insert(last, 10, 0, &mut Memory::default()),
+                Err(Misfit::Inconsistent),
+                "{fragments:?}"
+            );
         };
         let begin = fragment(0, BEGIN, b"a");
         inconsistent(&[begin, begin]);
@@ -357,17 +419,25 @@ mod tests {
         inconsistent(&[begin, fragment(3, 0, b"b"), fragment(2, END, b"b")]);
         inconsistent(&[begin, fragment(u32::MAX, 0, b"b")]);
         let mut partial = Partial::default();
-        partial.insert(&begin, 4, 0).unwrap();
-        assert_eq!(partial.insert(&fragment(5, 0, b"many"), 4, 0), Err(Misfit::TooLarge));
+        partial.insert(&begin, 4, 0, &mut Memory::default()).unwrap();
+        assert_eq!(
+            partial.insert(&fragment(5, 0, b"many"), 4, 0, &mut Memory::default()),
+            Err(Misfit::TooLarge)
+        );
     }
 
     #[test]
     fn runs_are_bounded() {
         let mut partial = Partial::default();
         for index in 0..2048 {
-            partial.insert(&fragment(2 * index + 2, 0, b"x"), 10_000, 0).unwrap();
+            partial
+                .insert(&fragment(2 * index + 2, 0, b"x"), 10_000, 0, &mut Memory::default())
+                .unwrap();
         }
-        assert_eq!(partial.insert(&fragment(5000, 0, b"x"), 10_000, 0), Err(Misfit::Inconsistent));
+        assert_eq!(
+            partial.insert(&fragment(5000, 0, b"x"), 10_000, 0, &mut Memory::default()),
+            Err(Misfit::Inconsistent)
+        );
     }
 
     #[test]
@@ -375,7 +445,10 @@ mod tests {
         let mut partials = Partials::default();
         for (message, flags) in [(1, 0), (2, 0), (3, 0), (1, 4), (2, 4)] {
             let data = Data { message, ..fragment(0, BEGIN | flags, b"xyz") };
-            partials.entry(&data).insert(&data, 100, 0).unwrap();
+            partials
+                .entry(&data, &mut Memory::default())
+                .insert(&data, 100, 0, &mut Memory::default())
+                .unwrap();
         }
         let dropped = partials.forward_to(Order::Ordered, 2);
         assert_eq!(dropped, Held { bytes: 2 * (3 + 2 * OVERHEAD), reserved: 0 });

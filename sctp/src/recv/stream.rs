@@ -60,6 +60,12 @@ impl Stream {
         self.reading.is_some_and(|reading| reading.order == order && reading.message == message)
     }
 
+    /// Whether messages of it are read in parts, or one is.
+    #[inline]
+    pub(super) fn reads_parts(&self, mode: ReadMode) -> bool {
+        self.read_mode.unwrap_or(mode) == ReadMode::Parts || self.reading.is_some()
+    }
+
     /// The message of which a part can be read next.
     pub(super) fn readable_part(&self, mode: ReadMode) -> Option<(Order, u32)> {
         match self.reading {
