@@ -9,6 +9,7 @@ pub(crate) mod entropy;
 pub(crate) mod handover;
 pub(crate) mod handshake;
 pub(crate) mod heartbeat;
+pub(crate) mod outgoing;
 pub(crate) mod path_mtu;
 pub(crate) mod receive;
 pub(crate) mod reset;
@@ -21,15 +22,15 @@ pub(crate) mod transmit;
 
 use crate::config::{Config, clamp_mtu};
 use crate::event::{CloseReason, Event};
-use crate::message::{Message, Outgoing, Reliability};
+use crate::message::Message;
 use crate::packet::HeaderSum;
 use crate::recv::Receiver;
 use crate::send::Sender;
-use crate::send::queue::{Parts, Queued};
 use crate::tsn::Tsn;
 use entropy::Entropy;
 use handshake::Handshake;
 use heartbeat::Heartbeat;
+pub use outgoing::SendError;
 use path_mtu::PathMtu;
 use rand::Rng;
 use rand::rngs::ChaCha20Rng;
@@ -40,7 +41,6 @@ use stats::Traffic;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant};
-use thiserror::Error;
 use transmit::{Pending, Reply};
 
 /// An SCTP association over any datagrams: DTLS (RFC 8261), UDP, or a test's memory.
@@ -81,77 +81,6 @@ pub struct Association {
     replies: VecDeque<Reply>,
     events: VecDeque<Event>,
     traffic: Box<Traffic>,
-}
-
-/// Why [`Association::send`] has not taken a message; the message comes back.
-#[derive(Clone, Debug, Eq, Error, PartialEq)]
-#[non_exhaustive]
-pub enum SendError {
-    /// So much waits already that the message has no room: send it again when less does.
-    #[error("the send buffer is full: {buffered} bytes wait already")]
-    BufferFull {
-        /// The message.
-        message: Outgoing,
-        /// The bytes that wait.
-        buffered: usize,
-    },
-    /// The association is shutting down, or over.
-    #[error("the association is closing or closed")]
-    Closed {
-        /// The message.
-        message: Outgoing,
-    },
-    /// SCTP cannot carry a message without a byte (RFC 8831 §6.6 tells how channels do).
-    #[error("an SCTP message cannot be empty")]
-    Empty {
-        /// The message.
-        message: Outgoing,
-    },
-    /// A message is being written in parts on the stream: it must be ended first.
-    #[error("a message is being written on stream {}", message.stream)]
-    MessageOpen {
-        /// The message.
-        message: Outgoing,
-    },
-    /// The message does not fit into the send buffer, or is not known to its end: it would hold up
-    /// all other streams, since the peer has not agreed to interleave messages (RFC 8260), or not
-    /// yet.
-    #[error("the peer does not interleave messages: one must fit into the send buffer")]
-    NeedsInterleaving {
-        /// The message.
-        message: Outgoing,
-    },
-    /// The peer does not have this stream.
-    #[error("stream {} does not exist: there are {streams}", message.stream)]
-    NoSuchStream {
-        /// The message.
-        message: Outgoing,
-        /// The number of streams that there are.
-        streams: u16,
-    },
-    /// The message is larger than [`Config::max_send_message_size`].
-    #[error("the message has {} bytes, the limit is {limit}", message.payload.len())]
-    TooLarge {
-        /// The message.
-        message: Outgoing,
-        /// The largest size.
-        limit: usize,
-    },
-}
-
-impl SendError {
-    /// The message that was not sent.
-    pub fn into_message(self) -> Outgoing {
-        match self {
-            Self::BufferFull { message, .. }
-            | Self::Closed { message }
-            | Self::Empty { message }
-            | Self::MessageOpen { message }
-            | Self::NeedsInterleaving { message }
-            | Self::NoSuchStream { message, .. }
-            | Self::TooLarge { message, .. } => message,
-        }
-    }
 }
 
 impl Association {
@@ -241,8 +170,12 @@ impl Association {
     /// send now.
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Range<usize>> {
         let now = self.advance(now);
+        let due = self.due(now);
+        if !due.any() {
+            return None;
+        }
         let start = buf.len();
-        if !self.transmit(now, buf) {
+        if !self.transmit(now, due, buf) {
             buf.truncate(start);
             return None;
         }
@@ -252,15 +185,25 @@ impl Association {
     }
 
     /// Returns what has changed.
+    #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
+        // Asked after each packet, mostly for nothing.
+        if self.events.is_empty()
+            && self.recv.is_quiet()
+            && self.send.queues.is_quiet()
+            && self.reset.is_quiet()
+        {
+            return None;
+        }
+        self.next_event()
+    }
+
+    fn next_event(&mut self) -> Option<Event> {
         if let Some(event) = self.events.pop_front() {
             return Some(event);
         }
         if self.send.queues.has_refused() {
             self.tell_room();
-        }
-        if self.recv.is_quiet() && self.send.queues.is_quiet() && self.reset.is_quiet() {
-            return None;
         }
         if let Some(stream) = self.recv.poll_readable() {
             return Some(Event::Readable(stream));
@@ -299,110 +242,6 @@ impl Association {
             self.state = State::CookieWait;
             self.start_handshake(now, hold);
         }
-    }
-
-    /// Queues a message.
-    ///
-    /// It may be queued before the association is established; the first ones then go out with
-    /// the COOKIE ECHO.
-    ///
-    /// # Errors
-    ///
-    /// The message comes back when it cannot be sent ([`SendError`]).
-    pub fn send(&mut self, now: Instant, message: Outgoing) -> Result<(), SendError> {
-        let now = self.advance(now);
-        let message = self.check_message(message)?;
-        if message.payload.is_empty() {
-            return Err(SendError::Empty { message });
-        }
-        if message.payload.len() > self.config.send_buffer && !self.interleaves() {
-            return Err(SendError::NeedsInterleaving { message });
-        }
-        self.queue(now, message, Parts::Whole, true);
-        Ok(())
-    }
-
-    /// Gives the message back when it may not be queued.
-    fn check_message(&mut self, message: Outgoing) -> Result<Outgoing, SendError> {
-        if self.closed.is_some() || !self.state.takes_messages() {
-            return Err(SendError::Closed { message });
-        }
-        if message.stream >= self.outbound_streams {
-            return Err(SendError::NoSuchStream { message, streams: self.outbound_streams });
-        }
-        if self.send.queues.open_len(message.stream).is_some() {
-            return Err(SendError::MessageOpen { message });
-        }
-        let len = message.payload.len();
-        if len > self.config.max_send_message_size {
-            let limit = self.config.max_send_message_size;
-            return Err(SendError::TooLarge { message, limit });
-        }
-        if !self.has_room(len) && !self.make_room(len, message.reliability) {
-            self.send.queues.note_refused(message.stream, len);
-            return Err(SendError::BufferFull { message, buffered: self.send.buffered() });
-        }
-        Ok(message)
-    }
-
-    /// Whether the send buffer takes so many bytes more: anything, when it is empty.
-    fn has_room(&self, len: usize) -> bool {
-        let buffered = self.send.buffered();
-        buffered == 0 || buffered.saturating_add(len) <= self.send_limit()
-    }
-
-    /// Gives up messages that matter less than one of `len` bytes; gives whether it has room then.
-    fn make_room(&mut self, len: usize, reliability: Reliability) -> bool {
-        let priority = match reliability {
-            Reliability::Reliable => None,
-            Reliability::Priority(priority) => Some(priority),
-            // Of how these compare the standard says nothing.
-            Reliability::MaxRetransmits(_) | Reliability::MaxPacketLifeTime(_) => return false,
-        };
-        let excess = self.send.buffered().saturating_add(len).saturating_sub(self.send_limit());
-        let given_up = self.send.queues.make_room(excess, priority);
-        self.send.counters.expired += given_up;
-        given_up > 0
-    }
-
-    /// Tells those who were refused that there is room now.
-    fn tell_room(&mut self) {
-        let (buffered, limit) = (self.send.buffered(), self.send_limit());
-        let fits = |len| buffered == 0 || buffered.saturating_add(len) <= limit;
-        self.send.queues.tell_room(fits);
-    }
-
-    /// Queues a message whatever the buffer holds: for those of data channels themselves, which
-    /// are small and of which each channel has one.
-    pub(crate) fn send_control(&mut self, now: Instant, message: Outgoing) {
-        let now = self.advance(now);
-        if self.closed.is_none() && self.state.takes_messages() {
-            self.queue(now, message, Parts::Whole, false);
-        }
-    }
-
-    fn queue(&mut self, now: Instant, message: Outgoing, parts: Parts, counts: bool) {
-        let mut queued = Queued::new(message.payload, message.ppid, message.order);
-        match message.reliability {
-            Reliability::Reliable => {}
-            Reliability::MaxRetransmits(count) => queued.max_retransmits = Some(count),
-            Reliability::MaxPacketLifeTime(time) => queued.expires = now.checked_add(time),
-            // One that is written in parts is begun.
-            Reliability::Priority(priority) => {
-                if matches!(parts, Parts::Whole) {
-                    queued.yield_to(priority);
-                }
-            }
-        }
-        queued.parts = parts;
-        queued.counts = counts;
-        self.send.push(message.stream, queued);
-    }
-
-    /// How many bytes may wait to be sent or acknowledged: more on a path that holds more.
-    fn send_limit(&self) -> usize {
-        let path = self.send.window().saturating_mul(3).min(self.config.max_send_buffer);
-        self.config.send_buffer.max(path)
     }
 
     /// Returns the next message of `stream`.

@@ -57,6 +57,8 @@ pub(crate) struct Sender {
     cautious: bool,
     /// A FORWARD TSN is to be sent.
     forward: bool,
+    /// The least window of the peer that is worth a chunk.
+    worthwhile: u16,
     /// When data was last sent, for the decay of an idle window.
     last_sent: Option<Instant>,
     /// Set when the peer has RFC 3758.
@@ -92,7 +94,7 @@ impl Sender {
     pub(crate) fn new(config: &Config, initial_tsn: Tsn) -> Self {
         let mtu = config.effective_mtu();
         let congestion = controller(config, segment(mtu), initial_tsn.0);
-        Self {
+        let mut sender = Self {
             queues: Queues::new(config.scheduler),
             outstanding: Outstanding::new(initial_tsn),
             window: congestion.window(),
@@ -111,10 +113,13 @@ impl Sender {
             fast_retransmit: false,
             cautious: false,
             forward: false,
+            worthwhile: 0,
             last_sent: None,
             partial_reliability: false,
             counters: Counters::default(),
-        }
+        };
+        sender.update_worthwhile();
+        sender
     }
 
     /// Begins again for a new association with the peer, keeping what the application has queued
@@ -139,12 +144,14 @@ impl Sender {
         self.mtu = mtu;
         self.congestion.set_segment(segment(mtu));
         self.follow_congestion();
+        self.update_worthwhile();
     }
 
     /// The peer's window as its INIT or INIT ACK tells it.
     pub(crate) fn set_peer_window(&mut self, a_rwnd: u32) {
         self.peer_window = usize::try_from(a_rwnd).unwrap_or(usize::MAX);
         self.window_probe.greatest = a_rwnd;
+        self.update_worthwhile();
         self.queues.set_begun_limit(self.peer_window);
     }
 
@@ -152,6 +159,7 @@ impl Sender {
     pub(crate) fn set_form(&mut self, form: Form) {
         if self.outstanding.is_empty() {
             self.queues.set_form(form);
+            self.update_worthwhile();
         }
     }
 

@@ -17,6 +17,12 @@ pub(crate) struct StreamTable<T> {
 #[derive(Debug)]
 struct Page<T>([Option<Box<T>>; PAGE]);
 
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self([const { None }; PAGE])
+    }
+}
+
 impl<T> StreamTable<T> {
     /// A table without streams; takes no memory.
     pub(crate) const fn new() -> Self {
@@ -80,17 +86,24 @@ impl<T: Default> StreamTable<T> {
     /// The state of `stream`, made when there is none.
     #[inline]
     pub(crate) fn entry(&mut self, stream: u16) -> &mut T {
+        if self.get(stream).is_none() {
+            self.make(stream);
+        }
+        self.get_mut(stream).expect("it was made when there was none")
+    }
+
+    #[cold]
+    fn make(&mut self, stream: u16) {
         let (high, low) = (usize::from(stream) / PAGE, usize::from(stream) % PAGE);
         if self.pages.len() <= high {
             self.pages.resize_with(high + 1, || None);
         }
-        #[expect(clippy::indexing_slicing, reason = "the page was made in the lines above")]
-        let page = &mut self.pages[high];
-        let page = page.get_or_insert_with(|| Box::new(Page([const { None }; PAGE])));
-        #[expect(clippy::indexing_slicing, reason = "a remainder of PAGE is below PAGE")]
-        let slot = &mut page.0[low];
-        self.len += usize::from(slot.is_none());
-        slot.get_or_insert_default()
+        if let Some(page) = self.pages.get_mut(high)
+            && let Some(slot) = page.get_or_insert_default().0.get_mut(low)
+        {
+            *slot = Some(Box::default());
+            self.len += 1;
+        }
     }
 }
 

@@ -34,7 +34,8 @@ impl Association {
         {
             return self.count_drop();
         }
-        let Some(first) = packet.chunks().next() else { return self.count_drop() };
+        let mut chunks = packet.chunks();
+        let Some(first) = chunks.next() else { return self.count_drop() };
         if !self.check_first(now, &packet, &first) {
             return;
         }
@@ -43,20 +44,19 @@ impl Association {
         self.heartbeat.heard(now);
         self.heard_while_shutting_down(now);
 
-        let mut data = false;
-        for chunk in packet.chunks() {
+        let (mut data, mut next) = (false, Some(first));
+        while let Some(chunk) = next {
             data |= match chunk.kind {
                 ChunkType::Data | ChunkType::IData => true,
                 // RFC 3758 §3.6: for the SACK it counts as DATA.
                 ChunkType::ForwardTsn | ChunkType::IForwardTsn => self.config.partial_reliability,
                 _ => false,
             };
-            if self.take_chunk(now, &chunk) == Next::Stop || self.state == State::Closed {
-                break;
+            let then = self.take_chunk(now, &chunk);
+            if self.state == State::Closed {
+                return;
             }
-        }
-        if self.state == State::Closed {
-            return;
+            next = if then == Next::Go { chunks.next() } else { None };
         }
         if data && self.state.may_receive() {
             self.recv.packet_done(now, self.send.rto.known());

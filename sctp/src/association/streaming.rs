@@ -69,7 +69,9 @@ impl Association {
     /// give them up.
     pub fn begin(&mut self, now: Instant, message: Outgoing) -> Result<(), SendError> {
         let now = self.advance(now);
-        let message = self.check_message(message)?;
+        if let Err(refusal) = self.check(&message) {
+            return Err(refusal.with(message));
+        }
         if !self.can_stream() {
             return Err(SendError::NeedsInterleaving { message });
         }

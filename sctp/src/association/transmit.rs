@@ -35,9 +35,19 @@ pub(crate) enum Reply {
 
 /// What a packet is made for.
 #[derive(Clone, Copy, Debug)]
-struct Due {
+pub(crate) struct Due {
+    reply: bool,
     control: bool,
+    sack: bool,
     data: bool,
+}
+
+impl Due {
+    /// Whether there is a packet to make.
+    #[inline]
+    pub(crate) const fn any(self) -> bool {
+        self.reply | self.control | self.sack | self.data
+    }
 }
 
 /// Control chunks that are to go with the next packet.
@@ -69,14 +79,16 @@ impl Owed {
 }
 
 impl Pending {
+    /// Whether there is anything; asked before each packet.
+    #[inline]
     fn any(&self) -> bool {
-        self.cookie_echo
-            || self.cookie_ack
-            || self.heartbeat
-            || self.shutdown
-            || self.shutdown_ack
-            || self.reset_request
-            || self.owed.as_ref().is_some_and(|owed| !owed.is_empty())
+        let chunk = self.cookie_echo
+            | self.cookie_ack
+            | self.heartbeat
+            | self.shutdown
+            | self.shutdown_ack
+            | self.reset_request;
+        chunk || self.owed.as_ref().is_some_and(|owed| !owed.is_empty())
     }
 
     /// Owes the peer an ERROR; a peer that makes many is not told all.
@@ -149,21 +161,29 @@ impl Association {
         if self.state.may_send() { self.send.ready(now) } else { None }
     }
 
-    /// Appends a packet to `buf`; gives whether it did. What was appended otherwise is void.
-    pub(crate) fn transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> bool {
-        if let Some(reply) = self.replies.pop_front() {
+    /// What there is to send now.
+    #[inline(always)]
+    pub(crate) fn due(&self, now: Instant) -> Due {
+        Due {
+            reply: !self.replies.is_empty(),
+            control: self.control_is_due(),
+            sack: self.recv_is_due(),
+            data: self.state.may_send() && self.send.is_ready(now),
+        }
+    }
+
+    /// Appends a packet with what is due to `buf`; gives whether it did. What was appended otherwise
+    /// is void.
+    #[inline(never)]
+    pub(crate) fn transmit(&mut self, now: Instant, due: Due, buf: &mut Vec<u8>) -> bool {
+        if due.reply
+            && let Some(reply) = self.replies.pop_front()
+        {
             self.write_reply(reply, buf);
             return true;
         }
-        let due = Due {
-            control: self.control_is_due(),
-            data: self.data_ready(now).is_some_and(|at| at <= now),
-        };
-        if !due.control && !due.data && !self.recv_is_due() {
-            return false;
-        }
         let start = buf.len();
-        let reset_was_due = self.reset_is_due();
+        let reset_was_due = due.control && self.reset_is_due();
         // RFC 9653 §5.2: not where INIT or COOKIE ECHO is in the packet.
         let omit_checksum =
             self.omit_checksum && self.state != State::CookieWait && !self.pending.cookie_echo;
@@ -182,7 +202,7 @@ impl Association {
             // The last messages of a stream to be reset had expired and were not sent: its turn is
             // now, or the deadline would be one that has passed.
             buf.truncate(start);
-            return self.transmit(now, buf);
+            return self.transmit(now, Due { control: true, ..due }, buf);
         }
         written
     }
@@ -251,7 +271,7 @@ impl Association {
         }
 
         let along = self.recv.sack_is_wanted() && (due.data || buf.len() > head);
-        if self.state.is_up() && (self.recv.sack_is_due() || along) {
+        if due.sack || (along && self.state.is_up()) {
             // Alone when it has much to tell.
             if buf.len() + self.recv.sack_len() > end && buf.len() > head {
                 return true;

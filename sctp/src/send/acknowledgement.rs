@@ -27,8 +27,11 @@ impl Sender {
         let a_rwnd = usize::try_from(sack.a_rwnd).unwrap_or(usize::MAX);
         self.queues.set_begun_limit(a_rwnd);
         self.peer_window = a_rwnd.saturating_sub(self.outstanding.payload());
-        self.window_probe.greatest = self.window_probe.greatest.max(sack.a_rwnd);
-        if self.peer_window >= self.worthwhile() {
+        if sack.a_rwnd > self.window_probe.greatest {
+            self.window_probe.greatest = sack.a_rwnd;
+            self.update_worthwhile();
+        }
+        if self.is_worthwhile(self.peer_window) {
             self.window_probe.at = None;
             self.window_probe.count = 0;
         } else if self.window_probe.at.is_none() {

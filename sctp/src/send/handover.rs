@@ -37,6 +37,7 @@ impl Sender {
         self.counters = Counters::resume(from)?;
         self.rto.resume(from)?;
         self.queues.resume(from)?;
+        self.update_worthwhile();
         self.outstanding = Outstanding::resume(from, now, self.form())?;
         let until = from.option(Reader::u32)?.map(Tsn);
         self.recovering_until = until.filter(|until| self.next_tsn().is_after(*until));

@@ -164,12 +164,9 @@ impl Outstanding {
     /// Appends the DATA chunk of a new fragment to `buf` and remembers it.
     #[inline]
     pub(crate) fn send(&mut self, now: Instant, fragment: Fragment, extra: u8, buf: &mut Vec<u8>) {
-        let mut flags = if fragment.begin { data::BEGIN } else { 0 };
-        flags |= if fragment.end { data::END } else { 0 };
-        flags |= if fragment.order == Order::Unordered { data::UNORDERED } else { 0 };
         let chunk = Data {
             form: fragment.form,
-            flags: flags | extra,
+            flags: fragment.flags | extra,
             tsn: self.next_tsn(),
             stream: fragment.stream,
             message: fragment.message,
@@ -188,14 +185,14 @@ impl Outstanding {
             stream: fragment.stream,
             transmissions: 1,
             form: fragment.form,
-            flags,
+            flags: fragment.flags,
             state: State::InFlight,
         };
         let len = sent.wire_len();
-        self.packets.grow(len);
         self.in_flight += len;
         self.payload += sent.payload.len();
         self.chunks.push_back(sent);
+        self.packets.grow(len);
     }
 
     /// The length on the wire of the first chunk that is to be sent again, after giving up those
@@ -532,11 +529,13 @@ impl Tally {
         if chunk.state == State::Marked {
             self.spurious += len;
         }
-        self.newest = self.newest.max(Some(chunk.packet));
+        let packet = chunk.packet;
+        let newer = |newest: Option<u64>| Some(newest.map_or(packet, |newest| newest.max(packet)));
+        self.newest = newer(self.newest);
         if chunk.transmissions == 1 {
-            self.newest_single = self.newest_single.max(Some(chunk.packet));
+            self.newest_single = newer(self.newest_single);
             self.oldest_single =
-                Some(self.oldest_single.map_or(chunk.packet, |oldest| oldest.min(chunk.packet)));
+                Some(self.oldest_single.map_or(packet, |oldest| oldest.min(packet)));
         }
     }
 }

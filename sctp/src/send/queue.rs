@@ -5,7 +5,7 @@ mod handover;
 mod message;
 
 use super::scheduler::{NORMAL_PRIORITY, Schedule, Scheduler, Share};
-use crate::chunk::data::Form;
+use crate::chunk::data::{self, Form};
 use crate::message::Order;
 use crate::stream_table::StreamTable;
 use bytes::Bytes;
@@ -36,9 +36,16 @@ struct Stream {
 }
 
 impl Stream {
-    /// How many bytes of the first message can be sent now.
-    fn available(&self) -> usize {
-        self.queue.front().map_or(0, Queued::available)
+    /// It gets a turn if it has something to send and none yet.
+    #[inline]
+    fn enter(&mut self, number: u16, schedule: &mut Schedule) {
+        if !self.scheduled
+            && let Some(front) = self.queue.front()
+            && front.available() > 0
+        {
+            self.scheduled = true;
+            schedule.enter(number, &self.share, front.arrived);
+        }
     }
 
     /// Its turn ends.
@@ -172,10 +179,10 @@ impl Queues {
         self.streams.get(number).map_or(NORMAL_PRIORITY, |stream| stream.share.priority)
     }
 
-    /// Whether no amount has fallen.
+    /// Whether no amount has fallen, and nobody waits for room.
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
-        self.low.is_empty()
+        self.low.is_empty() && !self.has_refused()
     }
 
     /// A stream whose amount has fallen to its threshold since it was last told.
@@ -224,16 +231,13 @@ impl Queues {
         self.bytes += message.len;
         self.expendable += u32::from(message.is_expendable());
         stream.queue.push_back(message);
-        self.enter(number);
+        stream.enter(number, &mut self.schedule);
     }
 
     /// Gives a stream a turn if it has something to send and none yet.
     fn enter(&mut self, number: u16) {
-        let Some(stream) = self.streams.get_mut(number) else { return };
-        if !stream.scheduled && stream.available() > 0 {
-            stream.scheduled = true;
-            let arrived = stream.queue.front().map_or(0, |front| front.arrived);
-            self.schedule.enter(number, &stream.share, arrived);
+        if let Some(stream) = self.streams.get_mut(number) {
+            stream.enter(number, &mut self.schedule);
         }
     }
 
@@ -363,37 +367,36 @@ impl Queues {
             self.begun += front.weight();
         }
         let available = front.available();
-        let payload = front.take(len.min(available));
-        front.sent += payload.len();
-        let end = front.sent == front.len && !front.is_open();
-        let counted = front.counted(payload.len());
+        let len = len.min(available);
+        let end = len == available && !front.is_open();
+        let mut flags = if begin { data::BEGIN } else { 0 };
+        flags |= if end { data::END } else { 0 };
+        flags |= if front.order == Order::Unordered { data::UNORDERED } else { 0 };
         let fragment = Fragment {
-            form: self.form,
-            stream: number,
-            message: front.message,
-            ppid_or_fsn: if self.form == Form::Data || begin { front.ppid } else { front.fsn },
-            order: front.order,
-            max_retransmits: front.max_retransmits,
+            payload: front.take(len),
             expires: front.expires,
-            begin,
-            end,
-            payload,
+            ppid_or_fsn: if self.form == Form::Data || begin { front.ppid } else { front.fsn },
+            max_retransmits: front.max_retransmits,
+            message: front.message,
+            stream: number,
+            form: self.form,
+            flags,
         };
+        front.sent += len;
         front.fsn = front.fsn.wrapping_add(1);
-        self.bytes -= fragment.payload.len();
-        stream.buffered -= counted;
+        self.bytes -= len;
+        stream.buffered -= front.counted(len);
         let mut weight = 0;
         if end {
             weight = front.weight();
-            let sent = front.sent;
+            let cost = if self.form == Form::Data { front.sent } else { len };
             stream.queue.pop_front();
-            let cost = if self.form == Form::Data { sent } else { fragment.payload.len() };
             self.schedule.charge(&mut stream.share, cost);
             stream.end_turn(number, &mut self.schedule, &mut self.drained);
         } else if self.form == Form::Data {
             self.schedule.hold();
         } else {
-            self.schedule.charge(&mut stream.share, fragment.payload.len());
+            self.schedule.charge(&mut stream.share, len);
             stream.end_turn(number, &mut self.schedule, &mut self.drained);
         }
         stream.check_low(number, &mut self.low);
@@ -556,17 +559,16 @@ const fn next(number: &mut u32) -> u32 {
 /// A piece of a message, ready to become a chunk.
 #[derive(Debug)]
 pub(crate) struct Fragment {
-    pub(crate) form: Form,
-    pub(crate) stream: u16,
+    pub(crate) payload: Bytes,
+    pub(crate) expires: Option<Instant>,
+    pub(crate) ppid_or_fsn: u32,
+    pub(crate) max_retransmits: Option<u16>,
     /// The stream sequence number, or the message identifier.
     pub(crate) message: u32,
-    pub(crate) ppid_or_fsn: u32,
-    pub(crate) order: Order,
-    pub(crate) max_retransmits: Option<u16>,
-    pub(crate) expires: Option<Instant>,
-    pub(crate) begin: bool,
-    pub(crate) end: bool,
-    pub(crate) payload: Bytes,
+    pub(crate) stream: u16,
+    pub(crate) form: Form,
+    /// [`data::BEGIN`], [`data::END`] and [`data::UNORDERED`].
+    pub(crate) flags: u8,
 }
 
 #[cfg(test)]

@@ -32,8 +32,11 @@ impl Sender {
         if self.forward {
             return Some(now);
         }
-        let mut at = now;
         let again = self.outstanding.has_marked();
+        if !again && self.queues.is_empty() {
+            return None;
+        }
+        let mut at = now;
         let wanted = if again {
             self.fast_retransmit || self.window_is_open()
         } else {
@@ -41,9 +44,7 @@ impl Sender {
             if !room {
                 at = self.window_probe.at.map_or(now, |probe| probe.max(now));
             }
-            !self.queues.is_empty()
-                && (self.probing || self.window_is_open())
-                && (room || self.outstanding.in_flight() == 0)
+            (self.probing || self.window_is_open()) && (room || self.outstanding.in_flight() == 0)
         };
         if !wanted {
             return None;
@@ -55,6 +56,12 @@ impl Sender {
             return Some(at);
         }
         Some(self.pacer.release().map_or(at, |release| release.max(at)))
+    }
+
+    /// Whether data may leave now.
+    #[inline]
+    pub(crate) fn is_ready(&self, now: Instant) -> bool {
+        self.ready(now).is_some_and(|at| at <= now)
     }
 
     /// Whether the window lets another chunk out: in slow start and beyond (§6.1 B), a chunk may
@@ -69,17 +76,29 @@ impl Sender {
         segment(self.mtu) - self.form().header_len()
     }
 
-    /// The least window that is worth a chunk: a full one, or half of the greatest window that there
-    /// was (RFC 1122 §4.2.3.4).
-    pub(super) fn worthwhile(&self) -> usize {
+    /// The packets, the chunks, or the greatest window have changed: so has the least one that is
+    /// worth a chunk, which is a full one, or half of the greatest (RFC 1122 §4.2.3.4).
+    pub(super) fn update_worthwhile(&mut self) {
         let half = usize::try_from(self.window_probe.greatest / 2).unwrap_or(usize::MAX);
-        self.segment_payload().min(half)
+        self.worthwhile = u16::try_from(self.segment_payload().min(half)).unwrap_or(u16::MAX);
+    }
+
+    /// Whether a window is worth a chunk, were there no end of data.
+    #[inline]
+    pub(super) fn is_worthwhile(&self, window: usize) -> bool {
+        window >= usize::from(self.worthwhile)
+    }
+
+    /// Whether a window of the peer has room for a new chunk.
+    #[inline]
+    fn has_room(&self, window: usize) -> bool {
+        self.is_worthwhile(window) || window >= self.queues.bytes()
     }
 
     /// Whether the peer has room for a new chunk (§6.1 A) and a SACK could tell of it.
+    #[inline]
     pub(super) fn peer_has_room(&self) -> bool {
-        self.peer_window >= self.worthwhile().min(self.queues.bytes())
-            && self.outstanding.len() < MAX_OUTSTANDING
+        self.has_room(self.peer_window) && self.outstanding.len() < MAX_OUTSTANDING
     }
 
     /// Whether a chunk is sent though the peer has no room, when nothing is in flight and the time has
@@ -209,14 +228,18 @@ impl Sender {
     }
 
     fn write_new(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize, mode: Mode) {
-        while (self.probing || self.window_is_open())
-            && (self.peer_has_room() || self.probes_window(now))
-        {
-            let probes = !self.peer_has_room();
-            let Some(left) = self.queues.front_len(now, &mut self.counters.expired) else { break };
-            let Some(room) = end.checked_sub(buf.len() + self.form().header_len()) else { break };
+        let header_len = self.form().header_len();
+        while self.probing || self.window_is_open() {
             // Padding must fit too.
-            let mut room = room & !3;
+            let mut room = end.saturating_sub(buf.len() + header_len) & !3;
+            if room == 0 {
+                break;
+            }
+            let probes = !self.peer_has_room();
+            if probes && !self.probes_window(now) {
+                break;
+            }
+            let Some(left) = self.queues.front_len(now, &mut self.counters.expired) else { break };
             let mut most = self.segment_payload();
             if !probes && self.peer_window < most {
                 room = room.min(self.peer_window);
@@ -229,12 +252,11 @@ impl Sender {
             let Some(fragment) = self.queues.take(room) else { break };
             let len = fragment.payload.len();
             // RFC 7053 §5.1: a sender that must wait for the SACK wants it at once.
-            let least = self.worthwhile().min(self.queues.bytes());
+            self.peer_window = self.peer_window.saturating_sub(len);
             let stops = self.outstanding.in_flight() + self.form().wire_len(len) >= self.window
-                || self.peer_window.saturating_sub(len) < least;
+                || !self.has_room(self.peer_window);
             let extra = if stops || mode == Mode::Immediate { data::IMMEDIATE } else { 0 };
             self.outstanding.send(now, fragment, extra, buf);
-            self.peer_window = self.peer_window.saturating_sub(len);
             self.counters.chunks += 1;
             self.probing = false;
             if probes {

@@ -11,16 +11,14 @@ const fn ms(ms: u64) -> Duration {
 
 fn fragment(len: usize) -> Fragment {
     Fragment {
-        form: Form::Data,
-        stream: 1,
-        message: 0,
-        ppid_or_fsn: 53,
-        order: Order::Ordered,
-        max_retransmits: None,
-        expires: None,
-        begin: true,
-        end: true,
         payload: Bytes::from(vec![0; len]),
+        expires: None,
+        ppid_or_fsn: 53,
+        max_retransmits: None,
+        message: 0,
+        stream: 1,
+        form: Form::Data,
+        flags: data::BEGIN | data::END,
     }
 }
 
@@ -197,8 +195,8 @@ fn a_message_is_given_up_with_all_its_fragments() {
     let now = Instant::now();
     let mut outstanding = Outstanding::new(Tsn(1));
     for index in 0..3 {
-        let piece =
-            Fragment { begin: index == 0, end: false, max_retransmits: Some(0), ..fragment(100) };
+        let flags = if index == 0 { data::BEGIN } else { 0 };
+        let piece = Fragment { flags, max_retransmits: Some(0), ..fragment(100) };
         outstanding.send(now, piece, 0, &mut Vec::new());
     }
     outstanding.mark_all();
@@ -227,8 +225,7 @@ fn an_interleaved_message_is_given_up_and_those_between_stay() {
         let piece = Fragment {
             form: Form::IData,
             stream,
-            begin: index < 2,
-            end: index >= 4,
+            flags: [data::BEGIN, 0, data::END][usize::from(index / 2)],
             max_retransmits: (stream == 1).then_some(0),
             ..fragment(100)
         };

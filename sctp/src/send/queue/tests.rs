@@ -20,7 +20,8 @@ fn all(queues: &mut Queues) -> Vec<(u16, u32, bool, bool)> {
     let mut order = Vec::new();
     while queues.front_len(Instant::now(), &mut 0).is_some() {
         let fragment = queues.take(10).unwrap();
-        order.push((fragment.stream, fragment.message, fragment.begin, fragment.end));
+        let (begin, end) = (fragment.flags & data::BEGIN != 0, fragment.flags & data::END != 0);
+        order.push((fragment.stream, fragment.message, begin, end));
     }
     assert!(queues.is_empty());
     assert_eq!((queues.bytes(), queues.begun), (0, 0));
@@ -79,15 +80,9 @@ fn interleaved_fragments_are_numbered_and_both_orders_counted_apart() {
     queues.push(1, Queued { order: Order::Unordered, ..message(5) });
     queues.push(1, message(5));
     let fields: Vec<_> = std::iter::from_fn(|| queues.take(10))
-        .map(|fragment| (fragment.order, fragment.message, fragment.ppid_or_fsn))
+        .map(|fragment| (fragment.flags & data::UNORDERED, fragment.message, fragment.ppid_or_fsn))
         .collect();
-    let expected = [
-        (Order::Ordered, 0, 53),
-        (Order::Ordered, 0, 1),
-        (Order::Ordered, 0, 2),
-        (Order::Unordered, 0, 53),
-        (Order::Ordered, 1, 53),
-    ];
+    let expected = [(0, 0, 53), (0, 0, 1), (0, 0, 2), (data::UNORDERED, 0, 53), (0, 1, 53)];
     assert_eq!(fields, expected);
 }
 
@@ -102,7 +97,7 @@ fn no_more_large_messages_are_begun_than_the_receiver_has_room_for() {
     let mut most = 0;
     while queues.front_len(Instant::now(), &mut 0).is_some() {
         let fragment = queues.take(1000).unwrap();
-        if fragment.begin {
+        if fragment.flags & data::BEGIN != 0 {
             begun.push(fragment.stream);
         }
         most = most.max(queues.begun);
@@ -122,14 +117,14 @@ fn a_message_may_be_written_in_parts() {
     assert!(queues.append(1, Bytes::from_static(b"one ")));
     assert_eq!(queues.front_len(Instant::now(), &mut 0), Some(3), "the last byte is held back");
     let first = queues.take(10).unwrap();
-    assert_eq!((&first.payload[..], first.begin, first.end), (&b"one"[..], true, false));
+    assert_eq!((&first.payload[..], first.flags), (&b"one"[..], data::BEGIN));
     assert!(queues.is_empty());
     assert!(queues.append(1, Bytes::from_static(b"two")));
     assert!(queues.append(1, Bytes::from_static(b" three")));
     assert_eq!(&queues.take(6).unwrap().payload[..], b" two t");
     assert!(queues.finish(1));
     let last = queues.take(100).unwrap();
-    assert_eq!((&last.payload[..], last.end), (&b"hree"[..], true));
+    assert_eq!((&last.payload[..], last.flags), (&b"hree"[..], data::END));
     assert!(queues.is_empty());
     assert!(!queues.append(1, Bytes::from_static(b"late")));
     assert_eq!((queues.bytes(), queues.buffered(1)), (0, 0));

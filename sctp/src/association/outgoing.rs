@@ -1,0 +1,218 @@
+//! Messages that the application hands over.
+
+use super::Association;
+use crate::message::{Outgoing, Reliability};
+use crate::send::queue::{Parts, Queued};
+use std::time::Instant;
+use thiserror::Error;
+
+/// Why [`Association::send`] has not taken a message; the message comes back.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// So much waits already that the message has no room: send it again when less does.
+    #[error("the send buffer is full: {buffered} bytes wait already")]
+    BufferFull {
+        /// The message.
+        message: Outgoing,
+        /// The bytes that wait.
+        buffered: usize,
+    },
+    /// The association is shutting down, or over.
+    #[error("the association is closing or closed")]
+    Closed {
+        /// The message.
+        message: Outgoing,
+    },
+    /// SCTP cannot carry a message without a byte (RFC 8831 §6.6 tells how channels do).
+    #[error("an SCTP message cannot be empty")]
+    Empty {
+        /// The message.
+        message: Outgoing,
+    },
+    /// A message is being written in parts on the stream: it must be ended first.
+    #[error("a message is being written on stream {}", message.stream)]
+    MessageOpen {
+        /// The message.
+        message: Outgoing,
+    },
+    /// The message does not fit into the send buffer, or is not known to its end: it would hold up
+    /// all other streams, since the peer has not agreed to interleave messages (RFC 8260), or not
+    /// yet.
+    #[error("the peer does not interleave messages: one must fit into the send buffer")]
+    NeedsInterleaving {
+        /// The message.
+        message: Outgoing,
+    },
+    /// The peer does not have this stream.
+    #[error("stream {} does not exist: there are {streams}", message.stream)]
+    NoSuchStream {
+        /// The message.
+        message: Outgoing,
+        /// The number of streams that there are.
+        streams: u16,
+    },
+    /// The message is larger than [`Config::max_send_message_size`].
+    #[error("the message has {} bytes, the limit is {limit}", message.payload.len())]
+    TooLarge {
+        /// The message.
+        message: Outgoing,
+        /// The largest size.
+        limit: usize,
+    },
+}
+
+impl SendError {
+    /// The message that was not sent.
+    pub fn into_message(self) -> Outgoing {
+        match self {
+            Self::BufferFull { message, .. }
+            | Self::Closed { message }
+            | Self::Empty { message }
+            | Self::MessageOpen { message }
+            | Self::NeedsInterleaving { message }
+            | Self::NoSuchStream { message, .. }
+            | Self::TooLarge { message, .. } => message,
+        }
+    }
+}
+
+/// Why a message is not taken, beside the message itself, which stays where it is while it is looked
+/// at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Refusal {
+    BufferFull { buffered: usize },
+    Closed,
+    Empty,
+    MessageOpen,
+    NeedsInterleaving,
+    NoSuchStream { streams: u16 },
+    TooLarge { limit: usize },
+}
+
+impl Refusal {
+    /// Gives the message back.
+    pub(crate) const fn with(self, message: Outgoing) -> SendError {
+        match self {
+            Self::BufferFull { buffered } => SendError::BufferFull { message, buffered },
+            Self::Closed => SendError::Closed { message },
+            Self::Empty => SendError::Empty { message },
+            Self::MessageOpen => SendError::MessageOpen { message },
+            Self::NeedsInterleaving => SendError::NeedsInterleaving { message },
+            Self::NoSuchStream { streams } => SendError::NoSuchStream { message, streams },
+            Self::TooLarge { limit } => SendError::TooLarge { message, limit },
+        }
+    }
+}
+
+impl Association {
+    /// Queues a message.
+    ///
+    /// It may be queued before the association is established; the first ones then go out with
+    /// the COOKIE ECHO.
+    ///
+    /// # Errors
+    ///
+    /// The message comes back when it cannot be sent ([`SendError`]).
+    pub fn send(&mut self, now: Instant, message: Outgoing) -> Result<(), SendError> {
+        let now = self.advance(now);
+        if let Err(refusal) = self.check(&message).and_then(|()| self.check_whole(&message)) {
+            return Err(refusal.with(message));
+        }
+        self.queue(now, message, Parts::Whole, true);
+        Ok(())
+    }
+
+    /// Whether a message may be queued.
+    pub(crate) fn check(&mut self, message: &Outgoing) -> Result<(), Refusal> {
+        if self.closed.is_some() || !self.state.takes_messages() {
+            return Err(Refusal::Closed);
+        }
+        if message.stream >= self.outbound_streams {
+            return Err(Refusal::NoSuchStream { streams: self.outbound_streams });
+        }
+        if self.send.queues.open_len(message.stream).is_some() {
+            return Err(Refusal::MessageOpen);
+        }
+        let len = message.payload.len();
+        if len > self.config.max_send_message_size {
+            return Err(Refusal::TooLarge { limit: self.config.max_send_message_size });
+        }
+        if !self.has_room(len) && !self.make_room(len, message.reliability) {
+            self.send.queues.note_refused(message.stream, len);
+            return Err(Refusal::BufferFull { buffered: self.send.buffered() });
+        }
+        Ok(())
+    }
+
+    /// Whether a message may be queued as a whole.
+    fn check_whole(&self, message: &Outgoing) -> Result<(), Refusal> {
+        if message.payload.is_empty() {
+            return Err(Refusal::Empty);
+        }
+        if message.payload.len() > self.config.send_buffer && !self.interleaves() {
+            return Err(Refusal::NeedsInterleaving);
+        }
+        Ok(())
+    }
+
+    /// Whether the send buffer takes so many bytes more: anything, when it is empty.
+    pub(super) fn has_room(&self, len: usize) -> bool {
+        let buffered = self.send.buffered();
+        buffered == 0 || buffered.saturating_add(len) <= self.send_limit()
+    }
+
+    /// Gives up messages that matter less than one of `len` bytes; gives whether it has room then.
+    fn make_room(&mut self, len: usize, reliability: Reliability) -> bool {
+        let priority = match reliability {
+            Reliability::Reliable => None,
+            Reliability::Priority(priority) => Some(priority),
+            // Of how these compare the standard says nothing.
+            Reliability::MaxRetransmits(_) | Reliability::MaxPacketLifeTime(_) => return false,
+        };
+        let excess = self.send.buffered().saturating_add(len).saturating_sub(self.send_limit());
+        let given_up = self.send.queues.make_room(excess, priority);
+        self.send.counters.expired += given_up;
+        given_up > 0
+    }
+
+    /// Tells those who were refused that there is room now.
+    pub(super) fn tell_room(&mut self) {
+        let (buffered, limit) = (self.send.buffered(), self.send_limit());
+        let fits = |len| buffered == 0 || buffered.saturating_add(len) <= limit;
+        self.send.queues.tell_room(fits);
+    }
+
+    /// Queues a message whatever the buffer holds: for those of data channels themselves, which
+    /// are small and of which each channel has one.
+    pub(crate) fn send_control(&mut self, now: Instant, message: Outgoing) {
+        let now = self.advance(now);
+        if self.closed.is_none() && self.state.takes_messages() {
+            self.queue(now, message, Parts::Whole, false);
+        }
+    }
+
+    pub(super) fn queue(&mut self, now: Instant, message: Outgoing, parts: Parts, counts: bool) {
+        let mut queued = Queued::new(message.payload, message.ppid, message.order);
+        match message.reliability {
+            Reliability::Reliable => {}
+            Reliability::MaxRetransmits(count) => queued.max_retransmits = Some(count),
+            Reliability::MaxPacketLifeTime(time) => queued.expires = now.checked_add(time),
+            // One that is written in parts is begun.
+            Reliability::Priority(priority) => {
+                if matches!(parts, Parts::Whole) {
+                    queued.yield_to(priority);
+                }
+            }
+        }
+        queued.parts = parts;
+        queued.counts = counts;
+        self.send.push(message.stream, queued);
+    }
+
+    /// How many bytes may wait to be sent or acknowledged: more on a path that holds more.
+    pub(super) fn send_limit(&self) -> usize {
+        let path = self.send.window().saturating_mul(3).min(self.config.max_send_buffer);
+        self.config.send_buffer.max(path)
+    }
+}
