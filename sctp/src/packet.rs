@@ -1,7 +1,7 @@
 //! The SCTP packet: a common header, then chunks
 //! ([RFC 9260 §3](https://www.rfc-editor.org/rfc/rfc9260#section-3)).
 
-use crate::chunk::{self, Chunks};
+use crate::chunk::Chunks;
 use thiserror::Error;
 
 /// The length of the common header in bytes.
@@ -153,15 +153,15 @@ pub(crate) fn finish(buf: &mut [u8], start: usize, sum: &mut HeaderSum) {
 /// eight bytes costs less.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeaderSum {
-    /// The common header with a checksum of zero, and the header of a chunk.
-    known: [u8; HEADER_LEN + chunk::HEADER_LEN],
+    /// The ports and the tag, and the header of a chunk.
+    known: [u8; 12],
+    /// Of these, with a checksum of zero between them.
     sum: u32,
 }
 
 impl Default for HeaderSum {
     fn default() -> Self {
-        let known = [0; HEADER_LEN + chunk::HEADER_LEN];
-        Self { known, sum: crc32c::crc32c(&known) }
+        Self { known: [0; 12], sum: crc32c::crc32c(&[0; 16]) }
     }
 }
 
@@ -174,10 +174,10 @@ impl HeaderSum {
             let fields = [a, b, c, d, e, f, g, h, 0, 0, 0, 0];
             return crc32c::crc32c_append(crc32c::crc32c(&fields), chunks);
         };
-        let beginning = [a, b, c, d, e, f, g, h, 0, 0, 0, 0, kind, flags, high, low];
-        if self.known != beginning {
-            self.known = beginning;
-            self.sum = crc32c::crc32c(&beginning);
+        let known = [a, b, c, d, e, f, g, h, kind, flags, high, low];
+        if self.known != known {
+            let beginning = [a, b, c, d, e, f, g, h, 0, 0, 0, 0, kind, flags, high, low];
+            *self = Self { known, sum: crc32c::crc32c(&beginning) };
         }
         crc32c::crc32c_append(self.sum, rest)
     }

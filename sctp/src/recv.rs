@@ -45,7 +45,6 @@ pub(crate) struct Receiver {
     waiting: usize,
     window: Window,
     max_message: usize,
-    sack_delay: Duration,
     sack: SackDue,
     /// Packets with DATA since the last SACK.
     packets: u32,
@@ -102,7 +101,6 @@ impl Receiver {
             waiting: 0,
             window: Window::new(config),
             max_message: config.max_receive_message_size,
-            sack_delay: config.sack_delay,
             sack: SackDue::No,
             packets: 0,
             acknowledged: false,
@@ -307,9 +305,10 @@ impl Receiver {
         if self.admits_state(reserve) { reserve } else { 0 }
     }
 
-    /// A packet with DATA chunks was taken: decides about the SACK. RFC 9260 §6.2.
+    /// A packet with DATA chunks was taken: decides about the SACK, which may be held back for
+    /// `delay`. RFC 9260 §6.2.
     #[inline]
-    pub(crate) fn packet_done(&mut self, now: Instant, rtt: Option<Duration>) {
+    pub(crate) fn packet_done(&mut self, now: Instant, rtt: Option<Duration>, delay: Duration) {
         self.packets += 1;
         let held = self.held();
         self.window.packet(now, rtt.unwrap_or(USUAL_RTT), self.ready, held);
@@ -318,7 +317,7 @@ impl Receiver {
             // Every second packet, and the first one of all: §5.1, "the endpoint MUST immediately
             // respond with a SACK chunk to acknowledge the DATA chunk".
             _ if self.packets >= 2 || !self.acknowledged => self.sack = SackDue::Now,
-            SackDue::No => self.sack = SackDue::At(now + self.sack_delay),
+            SackDue::No => self.sack = SackDue::At(now + delay),
             SackDue::At(_) => {}
         }
     }

@@ -59,7 +59,7 @@ impl Association {
             next = if then == Next::Go { chunks.next() } else { None };
         }
         if data && self.state.may_receive() {
-            self.recv.packet_done(now, self.send.rto.known());
+            self.recv.packet_done(now, self.send.rto.known(), self.config.sack_delay);
             self.repeat_shutdown();
         }
         if self.has_deferred_reset() {

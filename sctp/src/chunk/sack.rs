@@ -1,6 +1,6 @@
 //! SACK ([RFC 9260 §3.3.4](https://www.rfc-editor.org/rfc/rfc9260#section-3.3.4)).
 
-use crate::chunk::{Chunk, ChunkType, begin, end};
+use crate::chunk::{Chunk, ChunkType};
 use crate::tsn::Tsn;
 
 /// The length of a SACK chunk without gap blocks and duplicates.
@@ -91,11 +91,13 @@ pub(crate) fn write(
     let entries = room.checked_sub(MIN_LEN)? / 4;
     let gap_count = gaps.len().min(entries);
     let duplicate_count = duplicates.len().min(entries - gap_count);
-    let start = begin(buf, ChunkType::Sack, 0);
-    buf.extend_from_slice(&cumulative.0.to_be_bytes());
-    buf.extend_from_slice(&a_rwnd.to_be_bytes());
-    buf.extend_from_slice(&u16::try_from(gap_count).unwrap_or(u16::MAX).to_be_bytes());
-    buf.extend_from_slice(&u16::try_from(duplicate_count).unwrap_or(u16::MAX).to_be_bytes());
+    let len = MIN_LEN + 4 * (gap_count + duplicate_count);
+    let count = |count| u16::try_from(count).unwrap_or(u16::MAX).to_be_bytes();
+    let ([l0, l1], [n0, n1], [m0, m1]) = (count(len), count(gap_count), count(duplicate_count));
+    let [c0, c1, c2, c3] = cumulative.0.to_be_bytes();
+    let [w0, w1, w2, w3] = a_rwnd.to_be_bytes();
+    let kind = ChunkType::Sack.to_wire();
+    buf.extend_from_slice(&[kind, 0, l0, l1, c0, c1, c2, c3, w0, w1, w2, w3, n0, n1, m0, m1]);
     for (first, last) in gaps.iter().take(gap_count) {
         // The receiver keeps nothing that is further ahead than 65 535.
         let offset = |tsn: &Tsn| u16::try_from(tsn.distance_from(cumulative)).unwrap_or(u16::MAX);
@@ -105,7 +107,6 @@ pub(crate) fn write(
     for tsn in duplicates.iter().take(duplicate_count) {
         buf.extend_from_slice(&tsn.0.to_be_bytes());
     }
-    end(buf, start);
     Some(duplicate_count)
 }
 

@@ -17,7 +17,7 @@ impl Block {
     #[inline]
     pub(crate) fn keep(&mut self, payload: &[u8]) -> Bytes {
         // A large piece would leave much of a block unused.
-        if payload.len() > MAX_BLOCK / 4 {
+        if payload.len() > MAX_BLOCK / PIECES {
             return Bytes::copy_from_slice(payload);
         }
         if self.bytes.capacity() - self.bytes.len() < payload.len() {
@@ -28,11 +28,11 @@ impl Block {
     }
 
     fn renew(&mut self, len: usize) {
-        // Takes the old block again when all its pieces are gone.
-        if self.size >= len && self.bytes.try_reclaim(self.size) {
+        // Takes the old block again when all its pieces are gone, unless it holds only a few.
+        if self.size >= PIECES * len && self.bytes.try_reclaim(self.size) {
             return;
         }
-        self.size = (self.size * 2).clamp(MIN_BLOCK.max(len), MAX_BLOCK);
+        self.size = (self.size * 2).max(PIECES * len).clamp(MIN_BLOCK, MAX_BLOCK);
         self.bytes = BytesMut::with_capacity(self.size);
     }
 
@@ -94,6 +94,8 @@ impl Spare {
 const MAX_SPARE: usize = 256 << 10;
 const MIN_BLOCK: usize = 512;
 const MAX_BLOCK: usize = 16 << 10;
+/// How many pieces of a size a block holds at least.
+const PIECES: usize = 4;
 
 #[cfg(test)]
 mod tests {

@@ -84,7 +84,7 @@ fn ten_thousand_hostile_senders_stay_inside_the_budget() {
     for round in 1..40 {
         for receiver in &mut receivers {
             hostile(receiver, 1 + 2 * round);
-            receiver.packet_done(now, Some(RTT));
+            receiver.packet_done(now, Some(RTT), Duration::ZERO);
             buf.clear();
             receiver.write_sack(&mut buf, 1160);
         }
