@@ -33,8 +33,8 @@ impl Association {
 
     /// Makes an association of what [`Self::hand_over`] gave, perhaps in another process.
     ///
-    /// `config` should be what the other one was made with, and `seed` is 32 bytes of fresh
-    /// entropy, a secret.
+    /// It goes on at the rate that the other one had. `config` should be what that was made with: a
+    /// congestion control of another name begins anew. `seed` is 32 bytes of fresh entropy, a secret.
     ///
     /// # Errors
     ///
