@@ -52,7 +52,8 @@ pub enum SendError {
         /// The number of streams that there are.
         streams: u16,
     },
-    /// The message is larger than [`Config::max_send_message_size`].
+    /// The message is larger than
+    /// [`Config::max_send_message_size`](crate::Config::max_send_message_size).
     #[error("the message has {} bytes, the limit is {limit}", message.payload.len())]
     TooLarge {
         /// The message.
