@@ -155,6 +155,26 @@ fn the_handshake_keys_are_forgotten_after_four_minutes() {
 }
 
 #[test]
+fn records_of_the_handshake_are_told_apart_after_its_end_too() {
+    let mut pair = pair_of(NamedGroup::X25519, 1200);
+    let mut flight_3 = Vec::new();
+    pair.run(|from, datagram| {
+        if from == Role::Client && describe(datagram) == "[2]" {
+            flight_3 = datagram.to_vec();
+        }
+        vec![DELAY]
+    });
+    for times in 1..3 {
+        pair.server.handle_datagram(pair.now, &mut flight_3.clone());
+        assert_eq!(pair.server.stats(), Stats { records_replayed: times, ..Stats::default() });
+    }
+    *flight_3.last_mut().unwrap() ^= 1;
+    pair.server.handle_datagram(pair.now, &mut flight_3);
+    assert_eq!(pair.server.stats().records_dropped, 1);
+    pair.assert_data_flows();
+}
+
+#[test]
 fn a_flight_that_is_not_answered_is_cut_smaller() {
     let mut pair = pair_of(NamedGroup::X25519MLKEM768, 1500);
     pair.run(|_, datagram| if datagram.len() > 600 { vec![] } else { vec![DELAY] });

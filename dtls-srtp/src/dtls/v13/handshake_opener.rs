@@ -3,10 +3,11 @@
 use std::mem;
 
 use super::key_schedule::TrafficSecret;
-use super::protection::{OpenError, Opened, Opener, Received};
+use super::protection::{OpenError, Opened, Opener};
 use super::record::Ciphertext;
 use crate::crypto::Crypto;
 use crate::dtls::epoch::Epoch;
+use crate::dtls::replay::ReplayWindow;
 
 /// Opens the records of epoch 2.
 ///
@@ -17,8 +18,9 @@ use crate::dtls::epoch::Epoch;
 pub(crate) enum HandshakeOpener {
     /// With its keys, which are those of the secret.
     Awake(Box<(TrafficSecret, Opener)>),
-    /// With what makes them, and goes on with them.
-    Resting(Box<(TrafficSecret, Received)>),
+    /// With what makes them, and which records came. How many were forged does not count here: these
+    /// keys are given up before they can wear out.
+    Resting(Box<(TrafficSecret, ReplayWindow)>),
 }
 
 impl HandshakeOpener {
@@ -47,11 +49,11 @@ impl HandshakeOpener {
         match self {
             Self::Awake(awake) => Some(awake.1.open(record)),
             Self::Resting(resting) => {
-                let (secret, received) = &mut **resting;
+                let (secret, window) = &mut **resting;
                 let opener = secret.opener(crypto, Epoch::HANDSHAKE.0).ok()?;
-                let mut opener = opener.resume(mem::take(received));
+                let mut opener = opener.resume(mem::take(window));
                 let opened = opener.open(record);
-                *received = opener.stop();
+                *window = opener.stop();
                 Some(opened)
             }
         }

@@ -187,12 +187,6 @@ fn apply(mask: [u8; 2], sequence_number: &mut [u8]) {
 pub(crate) struct Opener {
     keyed: Keyed,
     epoch: u64,
-    received: Received,
-}
-
-/// What is known of the records that came under a key.
-#[derive(Default)]
-pub(crate) struct Received {
     window: ReplayWindow,
     forged: u64,
 }
@@ -221,17 +215,17 @@ pub(crate) enum OpenError {
 
 impl Opener {
     pub(crate) fn new(keyed: Keyed, epoch: u64) -> Self {
-        Self { keyed, epoch, received: Received::default() }
+        Self { keyed, epoch, window: ReplayWindow::default(), forged: 0 }
     }
 
     /// Goes on where an opener with the same keys has stopped.
-    pub(crate) fn resume(self, received: Received) -> Self {
-        Self { received, ..self }
+    pub(crate) fn resume(self, window: ReplayWindow) -> Self {
+        Self { window, ..self }
     }
 
-    /// Gives up the keys, and keeps what [`Opener::resume`] needs.
-    pub(crate) fn stop(self) -> Received {
-        self.received
+    /// Gives up the keys, and keeps which records came.
+    pub(crate) fn stop(self) -> ReplayWindow {
+        self.window
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -241,26 +235,26 @@ impl Opener {
     /// Whether half of the forgeries came that may come under one key: time for a KeyUpdate of
     /// the peer's.
     pub(crate) fn needs_update(&self) -> bool {
-        self.received.forged >= MAX_FORGED / 2
+        self.forged >= MAX_FORGED / 2
     }
 
     /// Whether so many forgeries came that the key has to be given up: "an implementation SHOULD
     /// immediately close the connection".
     pub(crate) fn is_worn_out(&self) -> bool {
-        self.received.forged >= MAX_FORGED
+        self.forged >= MAX_FORGED
     }
 
     /// Lets so many forgeries have come.
     #[cfg(test)]
     pub(crate) fn wear_out(&mut self, forged: u64) {
-        self.received.forged = forged;
+        self.forged = forged;
     }
 
     /// Decrypts a record in place.
     pub(crate) fn open<'d>(&mut self, record: Ciphertext<'d>) -> Result<Opened<'d>, OpenError> {
         let opened = self.try_open(record);
         if matches!(opened, Err(OpenError::Forged)) {
-            self.received.forged = self.received.forged.saturating_add(1);
+            self.forged = self.forged.saturating_add(1);
         }
         opened
     }
@@ -282,7 +276,7 @@ impl Opener {
         apply(self.keyed.mask.mask(sample), field);
         let low = field.iter().fold(0, |low, byte| low << 8 | u64::from(*byte));
         let bits = 8 * sequence_number_len as u32;
-        let sequence_number = reconstruct(self.received.window.end(), low, bits);
+        let sequence_number = reconstruct(self.window.end(), low, bits);
 
         let (contents, tag) =
             ciphertext.split_last_chunk_mut::<TAG_LEN>().ok_or(OpenError::Forged)?;
@@ -292,10 +286,10 @@ impl Opener {
             .map_err(|CryptoError| OpenError::Forged)?;
         // "This check SHOULD happen after deprotecting the record; otherwise, the record discard
         // might itself serve as a timing channel for the record number" (§4.5.1).
-        if !self.received.window.is_new(sequence_number) {
+        if !self.window.is_new(sequence_number) {
             return Err(OpenError::Replayed);
         }
-        self.received.window.mark(sequence_number);
+        self.window.mark(sequence_number);
 
         // The content type stands before the padding, which is zeros.
         let end = contents.iter().rposition(|byte| *byte != 0).ok_or(OpenError::Invalid)?;

@@ -93,7 +93,7 @@ fn every_changed_bit_is_noticed_and_counted() {
         changed[bit / 8] ^= 1 << (bit % 8);
         assert_eq!(opened(&mut opener, &changed), Err(OpenError::Forged), "{bit}");
         forged += 1;
-        assert_eq!(opener.received.forged, forged);
+        assert_eq!(opener.forged, forged);
     }
     assert_eq!(opened(&mut opener, &record), Ok((0, b"plaintext".to_vec())));
 }
@@ -152,7 +152,7 @@ fn what_the_peer_must_not_seal_is_told_apart_from_forgeries() {
         let record = sealed_as(&sealer, &header(number, inner), number.into(), inner);
         assert_eq!(opened(&mut opener, &record), Err(error), "{number}");
     }
-    assert_eq!(opener.received.forged, 0);
+    assert_eq!(opener.forged, 0);
     let padded = [&[7; 100][..], &[23], &[0; 500]].concat();
     let record = sealed_as(&sealer, &header(9, &padded), 9, &padded);
     assert_eq!(opened(&mut opener, &record), Ok((9, vec![7; 100])));
@@ -182,9 +182,9 @@ fn a_key_seals_and_is_attacked_only_so_often() {
     assert!(buf.is_empty());
 
     assert!(!opener.needs_update() && !opener.is_worn_out());
-    opener.received.forged = MAX_FORGED / 2;
+    opener.forged = MAX_FORGED / 2;
     assert!(opener.needs_update() && !opener.is_worn_out());
-    opener.received.forged = MAX_FORGED - 1;
+    opener.forged = MAX_FORGED - 1;
     let forged = [&b"\x2f\0\0\0\x20"[..], &[0; 32]].concat();
     assert_eq!(opened(&mut opener, &forged), Err(OpenError::Forged));
     assert!(opener.is_worn_out());
