@@ -86,25 +86,28 @@ impl<T: Default> StreamTable<T> {
     /// The state of `stream`, made when there is none.
     #[inline]
     pub(crate) fn entry(&mut self, stream: u16) -> &mut T {
-        if self.get(stream).is_none() {
-            self.make(stream);
+        let (high, low) = (usize::from(stream) / PAGE, usize::from(stream) % PAGE);
+        if self.pages.len() <= high {
+            self.make_room(high);
         }
-        self.get_mut(stream).expect("it was made when there was none")
+        #[expect(clippy::indexing_slicing, reason = "the page was made in the lines above")]
+        let page = self.pages[high].get_or_insert_with(fresh);
+        #[expect(clippy::indexing_slicing, reason = "a remainder of PAGE is below PAGE")]
+        let slot = &mut page.0[low];
+        self.len += usize::from(slot.is_none());
+        slot.get_or_insert_with(fresh)
     }
 
     #[cold]
-    fn make(&mut self, stream: u16) {
-        let (high, low) = (usize::from(stream) / PAGE, usize::from(stream) % PAGE);
-        if self.pages.len() <= high {
-            self.pages.resize_with(high + 1, || None);
-        }
-        if let Some(page) = self.pages.get_mut(high)
-            && let Some(slot) = page.get_or_insert_default().0.get_mut(low)
-        {
-            *slot = Some(Box::default());
-            self.len += 1;
-        }
+    fn make_room(&mut self, high: usize) {
+        self.pages.resize_with(high + 1, || None);
     }
+}
+
+/// A stream is new once: what makes it need not stand where it is looked up.
+#[cold]
+fn fresh<T: Default>() -> Box<T> {
+    Box::default()
 }
 
 #[cfg(test)]

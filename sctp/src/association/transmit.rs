@@ -249,6 +249,7 @@ impl Association {
 
     /// Control chunks first, then SACK, then data. Each kind of control chunk is far smaller than
     /// the least packet size, and a packet ends when the next one may not fit.
+    #[inline(always)]
     fn write_bundle(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize, due: Due) -> bool {
         let head = buf.len();
         let mut with_cookie = false;

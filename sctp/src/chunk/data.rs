@@ -165,7 +165,7 @@ impl<'a> Data<'a> {
     }
 
     /// Appends the chunk.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write(&self, buf: &mut Vec<u8>) {
         let len = self.form.header_len() + self.payload.len();
         debug_assert!(len <= usize::from(u16::MAX), "a chunk of {len} bytes of user data");
