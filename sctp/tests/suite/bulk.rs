@@ -100,6 +100,26 @@ fn a_loss_based_neighbour_keeps_its_share() {
 }
 
 #[test]
+fn a_loss_based_neighbour_keeps_its_share_of_short_and_managed_queues() {
+    let mut reno = Config::default();
+    reno.congestion_control = CongestionControl::NewReno;
+    let short = |mbit, rtt| Path::new(mbit, ms(rtt), 10);
+    let managed = |mbit, rtt| Path { queue: Queue::CoDel(2_500_000), ..short(mbit, rtt) };
+    for (path, least) in [
+        (short(100, 20), 0.35),
+        (short(10, 50), 0.30),
+        (managed(100, 20), 0.35),
+        (managed(100, 50), 0.30),
+        (managed(10, 100), 0.30),
+    ] {
+        let configs = [&Config::default(), &reno];
+        let share = 1.0 - share(configs, path, ms(1000), Duration::from_secs(90));
+        println!("{path:?}: NewReno has {share:.3}");
+        assert!(share >= least, "{share}");
+    }
+}
+
+#[test]
 fn two_of_ours_share_evenly() {
     for apart in [0, 3] {
         let share = share(

@@ -17,9 +17,11 @@
 //!
 //! * **Losses are judged by the queue.** A loss while round trips are as short as ever is not the
 //!   work of a full queue, and changes nothing unless very many are lost (a queue so short that
-//!   round trips do not show it, or a policer). A loss while round trips are longer gives way at
-//!   once, be it a single one, unless we are probing ourselves; so that a loss-based sender beside
-//!   us finds that we yield when it does.
+//!   round trips do not show it, or a policer). A loss while round trips are longer than jitter
+//!   explains gives way at once, be it a single one, unless we are probing ourselves; so that a
+//!   loss-based sender beside us finds that we yield when it does. From then on to the next probe,
+//!   which comes when CUBIC would be back, we take no more of what becomes free than NewReno would;
+//!   and that probe begins with what is ours then ([`low`]).
 //! * **Startup ends by delay, too**: a queue that shows in a round's least round-trip time, and is
 //!   still there a round later without more having been sent, is the bottleneck's. The draft's
 //!   three rounds without growth would fill a queue of one bandwidth-delay product and overflow it.
@@ -28,11 +30,15 @@
 //!   leave the path unused to see it.
 
 mod handover;
+mod low;
 mod recent;
+mod round;
 
 use super::{Controller, Sample};
 use crate::send::packets::nanos;
+use low::Low;
 use recent::Recent;
+use round::Round;
 use std::time::{Duration, Instant};
 
 /// The model and the place in its cycle.
@@ -94,24 +100,6 @@ struct Probe {
     flat: u32,
     /// The round-trip time that it began with.
     rtt: Duration,
-}
-
-/// Bounds of the short term.
-#[derive(Clone, Copy, Debug)]
-struct Low {
-    rate: u64,
-    in_flight: usize,
-}
-
-/// A round trip: from a packet's leaving to its acknowledgement.
-#[derive(Clone, Debug, Default)]
-struct Round {
-    /// It ends when a packet is acknowledged that left after so much was delivered.
-    end: u64,
-    acknowledged: usize,
-    lost: usize,
-    /// Losses of it have lowered the bounds.
-    lowered: bool,
 }
 
 impl Bbr {
@@ -183,9 +171,23 @@ impl Bbr {
     /// By how much longer than the least round trip one must be to show a queue: an eighth, and
     /// the time of two packets.
     fn threshold(&self) -> Duration {
+        self.min_rtt() / 8 + self.two_packets()
+    }
+
+    /// Whether losses are a queue's: round trips are longer than an empty path, four packets and
+    /// its jitter explain. That is mostly less than [`Self::threshold`]: short and managed queues
+    /// drop packets before they hold up the others for long.
+    fn lost_to_queue(&self) -> bool {
+        let explained = self.min_rtt() / 64 + self.two_packets() * 2 + self.recent.jitter() * 2;
+        let explained = self.min_rtt() + explained.min(self.threshold());
+        self.recent.complete.is_some_and(|rtt| rtt > explained)
+    }
+
+    /// The time that two packets take, and what a clock may be off.
+    fn two_packets(&self) -> Duration {
         let packets = (2 * self.segment as u64).saturating_mul(1_000_000_000);
         let packets = Duration::from_nanos(packets / self.max_rate().max(1));
-        self.min_rtt() / 8 + packets.min(MAX_PACKET_TIME) + MIN_THRESHOLD
+        packets.min(MAX_PACKET_TIME) + MIN_THRESHOLD
     }
 
     /// Numbers that need not be secret (xorshift).
@@ -202,7 +204,7 @@ impl Bbr {
         match &mut self.min_rtt {
             Some((least, seen)) => {
                 // About as short is as good as that.
-                if rtt <= *least + *least / 16 {
+                if nanos(rtt) <= nanos(*least) + nanos(*least) / 16 {
                     *seen = sample.now;
                 }
                 *least = rtt.min(*least);
@@ -219,22 +221,8 @@ impl Bbr {
         }
     }
 
-    /// Gives whether a round begins with this sample.
-    fn take_round(&mut self, sample: &Sample) -> bool {
-        let begins = sample.rate.is_some_and(|rate| rate.delivered_before >= self.round.end);
-        if begins {
-            self.round = Round { end: sample.delivered, ..Round::default() };
-        }
-        self.round.acknowledged += sample.acknowledged;
-        self.round.lost += sample.lost;
-        begins
-    }
-
-    /// More than so many percent of the round are lost; of one that has only begun, of what a round
-    /// holds.
     fn lost_more_than(&self, percent: usize) -> bool {
-        let round = (self.round.lost + self.round.acknowledged).max(self.bdp(100));
-        self.round.lost >= MIN_LOST * self.segment && self.round.lost * 100 > round * percent
+        self.round.lost_more_than(percent, self.bdp(100), MIN_LOST * self.segment)
     }
 
     /// Losses were found: whether they are a queue's, and what follows.
@@ -263,25 +251,33 @@ impl Bbr {
             | Phase::Cruise { rounds: 0..=1, .. }
             | Phase::ProbeRtt { .. } => {}
             Phase::Cruise { .. } | Phase::Refill { .. } => {
+                let queue = self.lost_to_queue();
                 if (many || queue) && !self.round.lowered {
-                    self.lower();
+                    self.lower(sample.now, queue);
                 }
             }
         }
     }
 
     /// Gives way: once in a round.
-    fn lower(&mut self) {
+    fn lower(&mut self, now: Instant, shared: bool) {
+        if shared && let Phase::Cruise { until, .. } = &mut self.phase {
+            *until = (*until).max(now + low::truce(self.window / self.segment.max(1)));
+        }
         self.before_loss = Some((self.low, self.high));
         self.round.lowered = true;
-        let low = self.low.unwrap_or_else(|| Low { rate: self.max_rate(), in_flight: self.window });
-        self.low = Some(Low {
-            rate: low.rate * BETA_PERCENT as u64 / 100,
-            in_flight: (low.in_flight * BETA_PERCENT / 100).max(self.least()),
-        });
+        let (rate, in_flight, least) = (self.max_rate(), self.window, self.least());
+        let low = self.low.get_or_insert(Low { rate, in_flight, shared });
+        low.shared |= shared;
+        low.lower(least);
         if matches!(self.phase, Phase::Refill { .. }) {
             self.go_down();
         }
+    }
+
+    /// The path is shared, by the last losses.
+    fn is_shared(&self) -> bool {
+        self.low.is_some_and(|low| low.shared)
     }
 
     fn end_startup(&mut self, sample: &Sample) {
@@ -321,7 +317,7 @@ impl Bbr {
                     }
                 }
                 if self.has_queue() {
-                    self.recent = Recent::default();
+                    self.recent.restart();
                     self.phase = Phase::Confirm { rounds: 0 };
                 }
             }
@@ -360,12 +356,15 @@ impl Bbr {
                 {
                     self.rates = [0, self.rates[0]];
                 }
-                // Not later than NewReno would have grown its window by what the probe takes.
-                let packets = self.bdp(100) / self.segment.max(1);
-                let most = packets.clamp(MIN_ROUNDS, MAX_ROUNDS) * self.patience as usize;
-                if sample.now >= until || rounds as usize >= most {
+                if self.is_probe_due(sample.now, until, rounds) {
+                    // What others have left is where the probe begins.
+                    if self.is_shared() {
+                        self.rates = [0, self.rate()];
+                    }
                     self.low = None;
                     self.phase = Phase::Refill { rounds: 0 };
+                } else if round && let Some(low) = self.low.as_mut().filter(|low| low.shared) {
+                    low.raise(self.segment, self.recent.complete.unwrap_or(MIN_RTT));
                 }
             }
             Phase::Refill { rounds } => {
@@ -382,6 +381,14 @@ impl Bbr {
             Phase::Up(probe) => self.probe_up(sample, round, probe),
             Phase::ProbeRtt { until, least } => self.probe_rtt(sample, until, least),
         }
+    }
+
+    /// Alone, not later than NewReno would have grown its window by what the probe takes; beside
+    /// others, not earlier than CUBIC would.
+    fn is_probe_due(&self, now: Instant, until: Instant, rounds: u32) -> bool {
+        let packets = self.bdp(100) / self.segment.max(1);
+        let most = packets.clamp(MIN_ROUNDS, MAX_ROUNDS) * self.patience as usize;
+        now >= until || !self.is_shared() && rounds as usize >= most
     }
 
     fn probe_up(&mut self, sample: &Sample, round: bool, mut probe: Probe) {
@@ -518,7 +525,7 @@ impl Controller for Bbr {
     }
 
     fn on_sample(&mut self, sample: &Sample) {
-        let round = self.take_round(sample);
+        let round = self.round.take(sample);
         self.take_rtt(sample);
         self.take_rate(sample);
         if sample.lost > 0 {
@@ -556,7 +563,7 @@ impl Controller for Bbr {
 /// Twice the doubling of a round: 4 ln 2, as the draft derives.
 const STARTUP_PACE_PERCENT: usize = 277;
 const STARTUP_WINDOW_PERCENT: usize = 200;
-const WINDOW_PERCENT: usize = 150;
+const WINDOW_PERCENT: usize = 140;
 const UP_WINDOW_PERCENT: usize = 225;
 /// In bytes a second: lest what is sent takes for ever.
 const MIN_PACE: u64 = 1000;
@@ -567,8 +574,6 @@ const PROBE_PERCENT: usize = 2;
 const MANY_PERCENT: usize = 15;
 /// Fewer lost packets than this in a round say nothing in percent.
 const MIN_LOST: usize = 3;
-/// What remains when we give way, in percent.
-const BETA_PERCENT: usize = 70;
 /// What of the upper bound is used between probes, in percent: the rest is for others to grow into.
 const HEADROOM_PERCENT: usize = 85;
 const SHARED_ROUNDS: u32 = 8;

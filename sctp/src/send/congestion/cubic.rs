@@ -190,7 +190,7 @@ fn cube_root(value: f64) -> f64 {
 }
 
 /// §5's C, in segments a second cubed.
-const C: f64 = 0.4;
+pub(super) const C: f64 = 0.4;
 /// §4.6's multiplicative decrease.
 const BETA: f64 = 0.7;
 /// §4.3: 3 · (1 − β) / (1 + β).

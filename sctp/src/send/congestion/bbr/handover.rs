@@ -21,9 +21,11 @@ impl HandOver for Bbr {
         out.option(self.low, |out, low| {
             out.u64(low.rate);
             out.size(low.in_flight);
+            out.flag(low.shared);
         });
         out.option(self.high, Writer::size);
         out.option(self.recent.complete, Writer::duration);
+        out.duration(self.recent.jitter());
         out.flag(self.filled);
         out.u32(self.patience);
         out.u32(self.growth);
@@ -37,10 +39,13 @@ impl HandOver for Bbr {
         }
         self.min_rtt = from.option(|from| Ok((read_rtt(from)?, from.past()?)))?;
         self.window = read_bytes(from)?.max(self.least());
-        self.low =
-            from.option(|from| Ok(Low { rate: read_rate(from)?, in_flight: read_bytes(from)? }))?;
+        self.low = from.option(|from| {
+            let (rate, in_flight) = (read_rate(from)?, read_bytes(from)?);
+            Ok(Low { rate, in_flight, shared: from.flag()? })
+        })?;
         self.high = from.option(read_bytes)?;
         self.recent.complete = from.option(read_rtt)?;
+        self.recent.set_jitter(read_rtt(from)?);
         self.filled = from.flag()?;
         self.patience = from.u32()?.clamp(1, MAX_PATIENCE);
         self.growth = from.u32()?.min(MAX_GROWTH);
