@@ -186,7 +186,8 @@ impl<N: Node> Network<N> {
     /// Both ends of a flow, and the time.
     pub(crate) fn flow_mut(&mut self, flow: usize) -> (Instant, [&mut N; 2]) {
         let now = self.instant();
-        let [sender, receiver] = self.nodes.get_disjoint_mut([2 * flow, 2 * flow + 1]).unwrap();
+        let [sender, receiver] =
+            self.nodes.get_disjoint_mut([2 * flow, 2 * flow + 1]).expect("a flow's ends");
         (now, [sender, receiver])
     }
 
