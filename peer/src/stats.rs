@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use rtp::session::{InboundStats, OutboundStats, RemoteInboundStats, RemoteOutboundStats};
+pub use sctp::Stats as AssociationStats;
 use stun::FiveTuple;
 
 use crate::data_channel::{DataChannelId, DataChannelState};
@@ -155,7 +156,7 @@ pub struct SctpTransportStats {
     /// `maxMessageSize`: the largest message that a channel sends, in bytes.
     pub max_message_size: usize,
     /// Its state, round-trip times, windows, and counters of packets, chunks and messages.
-    pub association: sctp::Stats,
+    pub association: AssociationStats,
 }
 
 /// `RTCDataChannelStats`.

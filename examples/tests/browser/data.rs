@@ -36,6 +36,18 @@ fn chromium_has_every_kind_of_channel() {
 }
 
 #[test]
+fn chromium_interleaves_messages_in_its_trial() {
+    let _alone = alone();
+    let trial = ["--force-fieldtrials=WebRTC-DataChannelMessageInterleaving/Enabled/"];
+    let Some(browser) = Browser::start_with(Devices::None, &trial) else { return };
+    let mut pair = connect([127, 0, 0, 1].into(), Scripted::new(browser.tab()));
+    let agreed = pair.local.association();
+    assert!(agreed.interleaving, "{agreed:?}");
+    every_kind(&mut pair);
+    bulk(&mut pair);
+}
+
+#[test]
 fn chromium_opens_and_closes_a_thousand_channels() {
     let _alone = alone();
     let Some(browser) = Browser::start(Devices::None) else { return };

@@ -73,6 +73,10 @@ pub struct Stats {
     pub send_buffered: usize,
     /// The largest packet.
     pub mtu: usize,
+    /// Whether the messages of different streams are interleaved (RFC 8260).
+    pub interleaving: bool,
+    /// Whether packets leave without a checksum, which the peer accepts (RFC 9653).
+    pub zero_checksum: bool,
 }
 
 /// What the path has shown of itself: for a layer that shares it among this association and others.
@@ -136,6 +140,8 @@ impl Association {
             receive_buffered: self.recv.held(),
             send_buffered: self.send.buffered(),
             mtu: self.send.mtu(),
+            interleaving: self.interleaves(),
+            zero_checksum: self.omit_checksum,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use peerless::{
     Configuration, ConnectionId, DataChannelId, DataChannelInit, Event, IceGatheringState, Message,
     Origin, PeerConnection, Readable, SendError, SessionDescription, driver::Blocking,
-    endpoint::Endpoint,
+    endpoint::Endpoint, stats::AssociationStats,
 };
 
 /// The most bytes that a bulk message has.
@@ -166,6 +166,12 @@ impl Local {
         if let Some(mut channel) = self.pc().data_channel(id) {
             channel.close(now());
         }
+    }
+
+    /// What has become of the association so far.
+    pub(crate) fn association(&mut self) -> AssociationStats {
+        let report = self.pc().stats(now());
+        report.sctp_transport.expect("there are data channels").association
     }
 
     /// Ends the connection, last words included.
