@@ -205,13 +205,23 @@ fn chromium_carries_the_handshake_in_its_checks() {
     for arguments in [&["--sped"][..], &[]] {
         let does = !arguments.is_empty();
         let program = Program::start_with(arguments);
-        let mut page = Page(browser.new_tab());
-        page.open(&format!("{}/?raw", program.url()));
-        page.click("#start");
-        page.wait_for("the call is connected", "peerless.state === 'connected'");
-        page.wait_for("Peerless reports", "peerless.facts.server.security");
-        let security = page.script("return peerless.facts.server.security");
-        assert_eq!(security["in_checks"], does, "{security}");
+        let mut tries = 0;
+        let mut page = loop {
+            let mut page = Page(browser.new_tab());
+            page.open(&format!("{}/?raw", program.url()));
+            page.click("#start");
+            page.wait_for("the call is connected", "peerless.state === 'connected'");
+            page.wait_for("Peerless reports", "peerless.facts.server.security");
+            let security = page.script("return peerless.facts.server.security");
+            // On a busy machine a check can be so late that the flight goes plain, as it should.
+            tries += 1;
+            if security["in_checks"] == does || tries == 3 {
+                assert_eq!(security["in_checks"], does, "{security}");
+                break page;
+            }
+            page.click("#hang-up");
+            program.wait_for("nothing is left of the call", is_empty);
+        };
         let [offer, answer] = ["localDescription", "remoteDescription"]
             .map(|which| page.script(&format!("return peerless.pc.{which}.sdp")));
         assert!(offer.as_str().unwrap().contains("sped"), "{offer}");
