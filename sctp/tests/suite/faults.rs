@@ -147,6 +147,11 @@ fn late_fragments_of_what_was_given_up_are_not_kept() {
 }
 
 #[test]
+fn what_was_given_up_is_skipped_in_the_end_where_many_packets_are_lost() {
+    unreliable(8512);
+}
+
+#[test]
 fn a_deadline_that_nothing_comes_of_is_none() {
     unreliable(1254);
 }
@@ -174,7 +179,9 @@ fn unreliable(seed: u64) {
         let time = ms(u64::from(rng.next_u32() % 20));
         step(&mut pair, &mut a, &mut z, time);
     }
-    step(&mut pair, &mut a, &mut z, Duration::from_secs(200));
+    // Every gap of what was given up takes a round trip, and T3-rtx if a packet of it is lost, which
+    // stays backed off: nothing is sent that a round trip could be measured with.
+    step(&mut pair, &mut a, &mut z, Duration::from_secs(1000));
     for (stream, received) in &mut z.received {
         let in_order = received.is_sorted();
         assert!(in_order || *stream == 2, "seed {seed} stream {stream}");
