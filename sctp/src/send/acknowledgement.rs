@@ -17,11 +17,16 @@ impl Sender {
             return Ok(false);
         }
         let in_flight_before = self.outstanding.in_flight();
+        let forwarded =
+            self.outstanding.must_forward() && cumulative.is_after(self.outstanding.cumulative());
         let progress = self.outstanding.acknowledge(now, sack)?;
         // A timeout that was backed off stays so until there is a new measurement (§6.3.3): it may
         // have been backed off because round trips have become longer.
         if let Some(rtt) = progress.rtt {
             self.rto.measured(rtt);
+        } else if forwarded {
+            // A FORWARD TSN was answered. Nothing is measured by it, and many may follow.
+            self.rto.reset_back_off();
         }
         // D.ii.
         let a_rwnd = usize::try_from(sack.a_rwnd).unwrap_or(usize::MAX);
