@@ -91,11 +91,7 @@ where
         suffix: &[u8],
         tag: &[u8],
     ) -> Result<(), CryptoError> {
-        let expected = self.mac(packet, suffix);
-        let Some(expected) = expected.get(..tag.len()).filter(|tag| !tag.is_empty()) else {
-            return Err(CryptoError);
-        };
-        if !bool::from(expected.ct_eq(tag)) {
+        if !is_start_of(tag, &self.mac(packet, suffix)) {
             return Err(CryptoError);
         }
         if let Some(secret) = packet.get_mut(clear..) {
@@ -105,6 +101,43 @@ where
     }
 }
 
+/// Whether `tag` is a MAC, cut to the tag's length, which is not zero. The time that this takes
+/// depends on the length only.
+///
+/// The tags of SRTP's profiles are compared as one number or two, not byte by byte: that takes a
+/// tenth of the time of a packet of audio.
+fn is_start_of(tag: &[u8], mac: &[u8; 20]) -> bool {
+    match (tag.len(), tag.split_first_chunk::<8>(), mac.split_first_chunk::<8>()) {
+        (10, Some((sent, [a, b])), Some((made, [c, d, ..]))) => {
+            let first = u64::from_ne_bytes(*sent).ct_eq(&u64::from_ne_bytes(*made));
+            let last = u16::from_ne_bytes([*a, *b]).ct_eq(&u16::from_ne_bytes([*c, *d]));
+            (first & last).into()
+        }
+        (len, ..) => mac.get(..len).is_some_and(|mac| len > 0 && mac.ct_eq(tag).into()),
+    }
+}
+
 fn aes<C: KeyInit>(key: &[u8]) -> Result<C, KeyError> {
     C::new_from_slice(key).map_err(|_| KeyError::Length { actual: key.len(), expected: 16 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_start_of;
+
+    #[test]
+    fn a_tag_is_a_mac_cut_short_and_nothing_else_is() {
+        let mac: [u8; 20] = std::array::from_fn(|i| i as u8);
+        assert!(!is_start_of(&[], &mac));
+        for len in 1..=20 {
+            let mut tag = mac[..len].to_vec();
+            assert!(is_start_of(&tag, &mac), "{len} bytes");
+            for bit in 0..len * 8 {
+                tag[bit / 8] ^= 1 << (bit % 8);
+                assert!(!is_start_of(&tag, &mac), "bit {bit} of {len} bytes");
+                tag[bit / 8] ^= 1 << (bit % 8);
+            }
+        }
+        assert!(!is_start_of(&[mac.as_slice(), &[20]].concat(), &mac));
+    }
 }
