@@ -11,7 +11,6 @@ use crate::chunk::data::Form;
 use crate::message::{Outgoing, Part, ReadMode};
 use crate::send::queue::Parts;
 use bytes::Bytes;
-use std::collections::VecDeque;
 use std::time::Instant;
 use thiserror::Error;
 
@@ -75,7 +74,7 @@ impl Association {
         if !self.can_stream() {
             return Err(SendError::NeedsInterleaving { message });
         }
-        self.queue(now, message, Parts::Open(VecDeque::new()), true);
+        self.queue(now, message, Parts::Open(Box::default()), true);
         Ok(())
     }
 

@@ -10,7 +10,7 @@ impl Queued {
     fn hand_over(&self, out: &mut Writer) {
         let parts = match &self.parts {
             Parts::Whole => None,
-            Parts::Open(parts) | Parts::Finished(parts) => Some(parts),
+            Parts::Open(parts) | Parts::Finished(parts) => Some(parts.iter()),
         };
         out.u8(match self.parts {
             Parts::Whole => 0,
@@ -18,7 +18,7 @@ impl Queued {
             Parts::Finished(_) => 2,
         });
         out.bytes(&self.payload);
-        out.list(parts.map(VecDeque::iter).unwrap_or_default(), |out, part| out.bytes(part));
+        out.list(parts.unwrap_or_default(), |out, part| out.bytes(part));
         out.u32(self.ppid);
         out.order(self.order);
         out.option(self.max_retransmits, Writer::u16);
@@ -34,7 +34,7 @@ impl Queued {
     fn resume(from: &mut Reader<'_>) -> Result<Self, HandoverError> {
         let kind = from.u8()?;
         let payload = from.bytes()?;
-        let parts = VecDeque::from(from.list(Reader::bytes)?);
+        let parts = Box::new(VecDeque::from(from.list(Reader::bytes)?));
         let left: usize = payload.len() + parts.iter().map(bytes::Bytes::len).sum::<usize>();
         check(parts.iter().all(|part| !part.is_empty()))?;
         check(!payload.is_empty() || parts.is_empty())?;

@@ -35,13 +35,14 @@ pub(crate) struct Queued {
 
 /// How a message comes to be queued.
 #[derive(Debug)]
+#[expect(clippy::box_collection, reason = "few have parts, and all are moved in and out of queues")]
 pub(crate) enum Parts {
     /// All of it at once.
     Whole,
     /// In parts, of which these follow the first; more will.
-    Open(VecDeque<Bytes>),
+    Open(Box<VecDeque<Bytes>>),
     /// In parts, of which these are left.
-    Finished(VecDeque<Bytes>),
+    Finished(Box<VecDeque<Bytes>>),
 }
 
 impl Queued {

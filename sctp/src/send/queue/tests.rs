@@ -111,7 +111,7 @@ fn no_more_large_messages_are_begun_than_the_receiver_has_room_for() {
 fn a_message_may_be_written_in_parts() {
     let mut queues = interleaved();
     let mut open = message(0);
-    open.parts = Parts::Open(VecDeque::new());
+    open.parts = Parts::Open(Box::default());
     queues.push(1, open);
     assert!(queues.is_empty(), "there is no byte");
     assert!(queues.append(1, Bytes::from_static(b"one ")));
@@ -135,7 +135,7 @@ fn a_message_in_parts_may_be_abandoned() {
     let mut queues = interleaved();
     queues.push(1, message(5));
     let mut open = message(20);
-    open.parts = Parts::Open(VecDeque::new());
+    open.parts = Parts::Open(Box::default());
     queues.push(1, open);
     queues.take(10);
     queues.take(10);
