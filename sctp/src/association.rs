@@ -23,7 +23,6 @@ pub(crate) mod transmit;
 use crate::config::{Config, clamp_mtu};
 use crate::event::{CloseReason, Event};
 use crate::message::Message;
-use crate::packet::HeaderSum;
 use crate::recv::Receiver;
 use crate::send::Sender;
 use crate::tsn::Tsn;
@@ -75,8 +74,6 @@ pub struct Association {
     /// The peer accepts packets without a checksum (RFC 9653), and so do we.
     omit_checksum: bool,
     /// What the checksums of our packets and the peer's begin with.
-    sent_sum: HeaderSum,
-    received_sum: HeaderSum,
     pending: Pending,
     replies: VecDeque<Reply>,
     events: VecDeque<Event>,
@@ -130,8 +127,6 @@ impl Association {
             reset: Reset::new(initial_tsn, Tsn(0)),
             errors: 0,
             omit_checksum: false,
-            sent_sum: HeaderSum::default(),
-            received_sum: HeaderSum::default(),
             pending: Pending::default(),
             replies: VecDeque::new(),
             events: VecDeque::new(),

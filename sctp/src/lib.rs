@@ -97,6 +97,7 @@
 #![forbid(unsafe_code)]
 
 mod association;
+mod checksum;
 pub mod chunk;
 mod config;
 #[doc = include_str!("conformance.md")]

@@ -1,6 +1,7 @@
 //! The SCTP packet: a common header, then chunks
 //! ([RFC 9260 §3](https://www.rfc-editor.org/rfc/rfc9260#section-3)).
 
+use crate::checksum;
 use crate::chunk::Chunks;
 use thiserror::Error;
 
@@ -50,14 +51,8 @@ impl<'a> Packet<'a> {
     ///
     /// When the header is cut off or the CRC32c is wrong.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        Self::parse_with(bytes, &mut HeaderSum::default())
-    }
-
-    /// As [`Self::parse`], with the sum of the header of the packet before.
-    #[inline]
-    pub(crate) fn parse_with(bytes: &'a [u8], sum: &mut HeaderSum) -> Result<Self, ParseError> {
         let packet = Self::split(bytes)?;
-        packet.verify(sum)?;
+        packet.verify()?;
         Ok(packet)
     }
 
@@ -69,18 +64,9 @@ impl<'a> Packet<'a> {
     ///
     /// When the header is cut off, or the CRC32c is neither zero nor right.
     pub fn parse_protected(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        Self::parse_protected_with(bytes, &mut HeaderSum::default())
-    }
-
-    /// As [`Self::parse_protected`], with the sum of the header of the packet before.
-    #[inline]
-    pub(crate) fn parse_protected_with(
-        bytes: &'a [u8],
-        sum: &mut HeaderSum,
-    ) -> Result<Self, ParseError> {
         let packet = Self::split(bytes)?;
         if packet.checksum() != 0 {
-            packet.verify(sum)?;
+            packet.verify()?;
         }
         Ok(packet)
     }
@@ -92,8 +78,8 @@ impl<'a> Packet<'a> {
         Ok(Self { header, chunks })
     }
 
-    fn verify(&self, sum: &mut HeaderSum) -> Result<(), ParseError> {
-        let right = self.checksum() == sum.checksum(self.header, self.chunks);
+    fn verify(&self) -> Result<(), ParseError> {
+        let right = self.checksum() == checksum_of(self.header, self.chunks);
         if right { Ok(()) } else { Err(ParseError::Checksum) }
     }
 
@@ -135,52 +121,23 @@ pub(crate) fn begin(buf: &mut Vec<u8>, source_port: u16, destination_port: u16, 
 }
 
 /// Computes the checksum of the packet that begins at `start` and ends with the buffer.
-pub(crate) fn finish(buf: &mut [u8], start: usize, sum: &mut HeaderSum) {
+pub(crate) fn finish(buf: &mut [u8], start: usize) {
     let Some((header, chunks)) =
         buf.get_mut(start..).and_then(|packet| packet.split_first_chunk_mut::<HEADER_LEN>())
     else {
         debug_assert!(false, "a packet is finished that was not begun");
         return;
     };
-    let sum = sum.checksum(header, chunks);
+    let sum = checksum_of(header, chunks);
     let [.., a, b, c, d] = header;
     [*a, *b, *c, *d] = sum.to_le_bytes();
 }
 
-/// The CRC32c of the beginning of a packet, kept for the next one: those of an association that go
-/// one way have the same ports and tag, and while a large message is on its way the same header of
-/// the first chunk. Short sums cost much for their length, and one that begins on a boundary of
-/// eight bytes costs less.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct HeaderSum {
-    /// The ports and the tag, and the header of a chunk.
-    known: [u8; 12],
-    /// Of these, with a checksum of zero between them.
-    sum: u32,
-}
-
-impl Default for HeaderSum {
-    fn default() -> Self {
-        Self { known: [0; 12], sum: crc32c::crc32c(&[0; 16]) }
-    }
-}
-
-impl HeaderSum {
-    /// The CRC32c of a packet whose checksum field counts as zero.
-    #[inline]
-    fn checksum(&mut self, header: &[u8; HEADER_LEN], chunks: &[u8]) -> u32 {
-        let [a, b, c, d, e, f, g, h, _, _, _, _] = *header;
-        let Some((&[kind, flags, high, low], rest)) = chunks.split_first_chunk() else {
-            let fields = [a, b, c, d, e, f, g, h, 0, 0, 0, 0];
-            return crc32c::crc32c_append(crc32c::crc32c(&fields), chunks);
-        };
-        let known = [a, b, c, d, e, f, g, h, kind, flags, high, low];
-        if self.known != known {
-            let beginning = [a, b, c, d, e, f, g, h, 0, 0, 0, 0, kind, flags, high, low];
-            *self = Self { known, sum: crc32c::crc32c(&beginning) };
-        }
-        crc32c::crc32c_append(self.sum, rest)
-    }
+/// The CRC32c of a packet whose checksum field counts as zero
+/// ([RFC 9260 §6.8](https://www.rfc-editor.org/rfc/rfc9260#section-6.8)).
+fn checksum_of(header: &[u8; HEADER_LEN], chunks: &[u8]) -> u32 {
+    let [a, b, c, d, e, f, g, h, ..] = *header;
+    checksum::append(checksum::append(0, &[a, b, c, d, e, f, g, h, 0, 0, 0, 0]), chunks)
 }
 
 #[cfg(test)]
@@ -192,7 +149,7 @@ mod tests {
         let mut buf = vec![0xff; 3];
         begin(&mut buf, 5000, 5001, 0x0102_0304);
         buf.extend_from_slice(&[11, 0, 0, 4]);
-        finish(&mut buf, 3, &mut HeaderSum::default());
+        finish(&mut buf, 3);
         let packet = Packet::parse(&buf[3..]).unwrap();
         assert_eq!(packet.source_port(), 5000);
         assert_eq!(packet.destination_port(), 5001);
@@ -205,7 +162,7 @@ mod tests {
         let mut buf = Vec::new();
         begin(&mut buf, 5000, 5000, 1);
         buf.extend_from_slice(&[11, 0, 0, 4]);
-        finish(&mut buf, 0, &mut HeaderSum::default());
+        finish(&mut buf, 0);
         for index in 0..buf.len() {
             let mut damaged = buf.clone();
             damaged[index] ^= 0x10;
@@ -231,16 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn the_checksum_is_that_of_rfc_3720() {
-        // RFC 3720 §B.4: 32 bytes of zeroes, the first time and again; and of ones in between.
-        let mut sum = HeaderSum::default();
-        assert_eq!(sum.checksum(&[0; 12], &[0; 20]), 0x8a91_36aa);
-        assert_eq!(sum.checksum(&[0; 12], &[0; 20]), 0x8a91_36aa);
-        assert_eq!(sum.checksum(&[0; 12], &[0; 3]), crc32c::crc32c(&[0; 15]));
-        let mut ones = [0xff; 32];
-        ones[8..12].fill(0);
-        let (header, chunks) = ones.split_first_chunk().unwrap();
-        assert_eq!(sum.checksum(header, chunks), crc32c::crc32c(&ones));
-        assert_eq!(sum.checksum(&[0; 12], &[0; 20]), 0x8a91_36aa);
+    fn the_checksum_field_counts_as_zero() {
+        let mut packet = [0xff; 32];
+        let sums = [0, 0xff].map(|field| {
+            packet[8..12].fill(field);
+            let (header, chunks) = packet.split_first_chunk().unwrap();
+            checksum_of(header, chunks)
+        });
+        packet[8..12].fill(0);
+        assert_eq!(sums, [checksum::append(0, &packet); 2]);
     }
 }

@@ -25,8 +25,8 @@ enum Next {
 impl Association {
     pub(crate) fn receive(&mut self, now: Instant, datagram: &[u8]) {
         let parsed = match self.config.over_dtls {
-            true => Packet::parse_protected_with(datagram, &mut self.received_sum),
-            false => Packet::parse_with(datagram, &mut self.received_sum),
+            true => Packet::parse_protected(datagram),
+            false => Packet::parse(datagram),
         };
         let Ok(packet) = parsed else { return self.count_drop() };
         if packet.source_port() != self.config.remote_port

@@ -9,7 +9,7 @@ use crate::chunk::re_config::ResetResult;
 use crate::chunk::{
     self, ChunkType, abort, cookie_echo, heartbeat, re_config, shutdown, write_empty,
 };
-use crate::packet::{self, HeaderSum};
+use crate::packet;
 use crate::send::Mode;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -196,7 +196,7 @@ impl Association {
         };
         if written {
             if !omit_checksum {
-                packet::finish(buf, start, &mut self.sent_sum);
+                packet::finish(buf, start);
             }
         } else if !reset_was_due && self.reset_is_due() {
             // The last messages of a stream to be reset had expired and were not sent: its turn is
@@ -244,7 +244,7 @@ impl Association {
                 abort::write(buf, ChunkType::Error, ErrorCause::StaleCookie, &measure);
             }
         }
-        packet::finish(buf, start, &mut HeaderSum::default());
+        packet::finish(buf, start);
     }
 
     /// Control chunks first, then SACK, then data. Each kind of control chunk is far smaller than
