@@ -24,8 +24,10 @@ pub(crate) struct Window {
     told: usize,
     /// How much the peer may have made us hold by then, and on its way.
     reach: usize,
-    /// Since when [`Self::read`] is counted.
+    /// Since when [`Self::read`] is counted, and when it was last looked whether that is a round trip:
+    /// packets come in batches.
     since: Option<Instant>,
+    looked_at: Option<Instant>,
     read: usize,
     /// When the application last read, or had nothing to read.
     prompt_at: Option<Instant>,
@@ -56,6 +58,7 @@ impl Window {
             told: initial,
             reach: 2 * initial,
             since: None,
+            looked_at: None,
             read: 0,
             prompt_at: None,
             shared: config
@@ -175,6 +178,10 @@ impl Window {
     /// A packet with data came: once a round trip, the window follows what was read in it.
     #[inline]
     pub(crate) fn packet(&mut self, now: Instant, rtt: Duration, ready: usize, held: usize) {
+        if self.looked_at == Some(now) {
+            return;
+        }
+        self.looked_at = Some(now);
         let since = *self.since.get_or_insert(now);
         let elapsed = now.saturating_duration_since(since);
         if elapsed >= rtt.max(MIN_ROUND) {

@@ -534,7 +534,7 @@ impl Controller for Bbr {
         if sample.acknowledged > 0 {
             self.advance(sample, round);
             if let Some((_, seen)) = self.min_rtt
-                && sample.now.saturating_duration_since(seen) > MIN_RTT_LIFE
+                && seen + MIN_RTT_LIFE < sample.now
                 && !matches!(self.phase, Phase::ProbeRtt { .. })
             {
                 self.phase = Phase::ProbeRtt { until: None, least: MAX_RTT };
