@@ -304,3 +304,29 @@ fn channels_move_with_their_handles() {
     assert!(three != one && three != two);
     assert_eq!(pair.a.stream_id(three), Some(2));
 }
+
+#[test]
+fn channels_that_were_changed_on_the_way_are_refused_or_lived_with() {
+    let start = origin();
+    let config = data_channel::Config::default();
+    let [a, z] = [0, 1].map(|side| Session::new(config.clone(), start, seed(8, side)));
+    let mut pair = Pair::new(start, a, z);
+    let one = pair.a.open(start, ChannelInit::new("one")).unwrap();
+    pair.a.start(start, Role::Client);
+    pair.z.start(start, Role::Server);
+    pair.run(ms(300));
+    let bytes = pair.a.hand_over(pair.now).unwrap();
+    let mut accepted = 0;
+    for at in 0..bytes.len() - 8 {
+        let mut changed = bytes.clone();
+        changed[at..at + 8].fill(0xff);
+        let Ok(mut session) = Session::resume(config.clone(), pair.now, [7; 32], &changed) else {
+            continue;
+        };
+        accepted += 1;
+        let _ = session.send(pair.now, one, "a message");
+        let _ = session.open(pair.now, ChannelInit::new("two"));
+        session.poll_transmit(pair.now, &mut Vec::new());
+    }
+    assert!(accepted > 20, "{accepted}");
+}
