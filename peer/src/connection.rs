@@ -90,6 +90,8 @@ pub(crate) struct Counters {
     pub(crate) datagrams_sent: u64,
     pub(crate) bytes_sent: u64,
     pub(crate) datagrams_dropped: u64,
+    /// Data channels that have been open, once they have ended with the connection.
+    pub(crate) data_channels_opened: u64,
 }
 
 impl PeerConnection {

@@ -22,6 +22,8 @@ use crate::transport::DtlsTransportState;
 pub struct StatsReport {
     /// When the report was made.
     pub timestamp: Instant,
+    /// `peer-connection`.
+    pub peer_connection: PeerConnectionStats,
     /// `transport`: ICE, DTLS and SRTP.
     pub transports: Vec<TransportStats>,
     /// `candidate-pair`: all pairs of all transports.
@@ -34,6 +36,20 @@ pub struct StatsReport {
     pub sctp_transport: Option<SctpTransportStats>,
     /// `data-channel`.
     pub data_channels: Vec<DataChannelStats>,
+}
+
+/// [`RTCPeerConnectionStats`](https://www.w3.org/TR/webrtc-stats/#dom-rtcpeerconnectionstats).
+///
+/// Their difference is how many channels are open.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct PeerConnectionStats {
+    /// `dataChannelsOpened`: the channels that have been open, whichever side opened them.
+    pub data_channels_opened: u64,
+    /// `dataChannelsClosed`: those of them that are not open any more, because either side closes
+    /// or has closed them, or with the association or the connection. One that ends before it was
+    /// open counts in neither.
+    pub data_channels_closed: u64,
 }
 
 /// `RTCTransportStats`.

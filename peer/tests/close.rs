@@ -91,6 +91,8 @@ fn sctp_says_so_where_the_alert_is_not_understood() {
     pair.put(A, path, farewell);
     assert!(pair.run_until(60 * MS, |pair| pair.saw(B, &Event::DataChannelClose(theirs))));
     assert_eq!(pair.peers[B].connection_state(), ConnectionState::Connected);
+    let counts = pair.peers[B].stats(pair.now).peer_connection;
+    assert_eq!((counts.data_channels_opened, counts.data_channels_closed), (1, 1));
 }
 
 #[test]

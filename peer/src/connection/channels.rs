@@ -73,6 +73,7 @@ impl PeerConnection {
     /// Tells that every channel ends with the connection.
     pub(super) fn end_channels(&mut self) {
         let Some(data) = self.data.take() else { return };
+        self.counters.data_channels_opened = data.channels.channels_opened();
         for id in data.channels.channels() {
             self.events.push(Event::DataChannelClose(DataChannelId(id)));
         }

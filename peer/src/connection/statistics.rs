@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use super::PeerConnection;
-use crate::data_channel::DataChannelId;
+use crate::data_channel::{DataChannelId, DataChannelState};
 use crate::security::{CertificateStats, SecurityReport, cipher_suite_name, is_post_quantum};
 use crate::stats::{
-    CandidatePairStats, DataChannelStats, InboundRtpStats, OutboundRtpStats, SctpTransportStats,
-    StatsReport, TransportStats,
+    CandidatePairStats, DataChannelStats, InboundRtpStats, OutboundRtpStats, PeerConnectionStats,
+    SctpTransportStats, StatsReport, TransportStats,
 };
 
 impl PeerConnection {
@@ -16,6 +16,7 @@ impl PeerConnection {
         let now = self.advance(now);
         let mut report = StatsReport {
             timestamp: now,
+            peer_connection: self.peer_connection_stats(),
             transports: self.transport_stats(),
             candidate_pairs: self.candidate_pair_stats(),
             inbound_rtp: Vec::new(),
@@ -65,6 +66,24 @@ impl PeerConnection {
     fn local_certificate(&self) -> Option<CertificateStats> {
         let config = self.dtls.as_ref().ok()?;
         Some(CertificateStats::new(config.certificate().der()))
+    }
+
+    fn peer_connection_stats(&self) -> PeerConnectionStats {
+        let (opened, open) = self.data.as_ref().map_or(
+            // The channels ended with the connection, or there never were any.
+            (self.counters.data_channels_opened, 0),
+            |data| {
+                let states = data.channels.channels().map(|id| data.channels.state(id));
+                let open = states.filter(|state| *state == DataChannelState::Open).count();
+                (data.channels.channels_opened(), open as u64)
+            },
+        );
+        // A channel opens once: "The total number of open data channels at any time can be
+        // calculated as dataChannelsOpened - dataChannelsClosed."
+        PeerConnectionStats {
+            data_channels_opened: opened,
+            data_channels_closed: opened.saturating_sub(open),
+        }
     }
 
     fn transport_stats(&self) -> Vec<TransportStats> {

@@ -29,6 +29,7 @@ impl Session {
         out.option(self.remote_max_message_size, Writer::size);
         out.flag(self.events.contains(&Event::Connected));
         out.u32(self.next_serial);
+        out.u64(self.opened);
         out.list(self.slots.iter(), |out, slot| {
             out.option(slot.as_ref(), |out, (serial, channel)| {
                 out.u32(*serial);
@@ -77,15 +78,17 @@ impl Session {
             self.events.push_back(Event::Connected);
         }
         self.next_serial = from.u32()?;
+        self.opened = from.count()?;
         let slots =
             from.list(|from| from.option(|from| Ok((from.u32()?, Box::new(read_channel(from)?)))))?;
         // What the association does not hold any more counts in its window all the same.
-        let mut set_aside = 0;
+        let (mut set_aside, mut open) = (0, 0);
         for (slot, entry) in (0_u32..).zip(&slots) {
             let Some((serial, channel)) = entry else {
                 self.free.push(slot);
                 continue;
             };
+            open += u64::from(channel.state == ChannelState::Open);
             if channel.state != ChannelState::Closed {
                 self.live += 1;
                 if let Some(stream) = channel.stream {
@@ -103,6 +106,7 @@ impl Session {
                 .map(|message| message.payload.len() + OVERHEAD)
                 .sum::<usize>();
         }
+        check(open <= self.opened)?;
         self.slots = slots;
         let listed = from.list(|from| Ok(ChannelId { serial: from.u32()?, slot: from.u32()? }))?;
         for id in listed {

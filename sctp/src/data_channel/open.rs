@@ -218,6 +218,7 @@ impl Session {
             self.send_dcep(now, stream, Bytes::from(bytes));
         }
         if connected {
+            self.opened += 1;
             self.tell(id, Events::OPEN);
         }
         if readable {
@@ -246,6 +247,7 @@ impl Session {
                 continue;
             }
             channel.state = ChannelState::Open;
+            self.opened += 1;
             self.tell(id, Events::OPEN);
         }
     }
@@ -315,6 +317,7 @@ impl Session {
         *self.by_stream.entry(stream) = Some(id);
         self.association.set_stream_priority(stream, open.priority);
         self.send_dcep(now, stream, Bytes::from_static(dcep::ACK));
+        self.opened += 1;
         self.tell(id, Events::INCOMING);
         if readable {
             self.tell(id, Events::READABLE);

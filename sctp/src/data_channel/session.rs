@@ -60,6 +60,8 @@ pub struct Session {
     pub(crate) free: Vec<u32>,
     pub(crate) next_serial: u32,
     pub(crate) live: usize,
+    /// Channels that have been open, whatever became of them.
+    pub(crate) opened: u64,
     pub(crate) by_stream: StreamTable<Option<ChannelId>>,
     /// Where to look for a free stream number.
     pub(crate) next_stream: u16,
@@ -94,6 +96,7 @@ impl Session {
             free: Vec::new(),
             next_serial: 0,
             live: 0,
+            opened: 0,
             by_stream: StreamTable::new(),
             next_stream: 0,
             name_bytes: 0,
@@ -359,6 +362,12 @@ impl Session {
         self.slots.iter().zip(0..).filter_map(|(slot, index)| {
             slot.as_ref().map(|(serial, _)| ChannelId { serial: *serial, slot: index })
         })
+    }
+
+    /// Returns how many channels have been open since the beginning, whichever side opened them and
+    /// whether they still are. One that ended before the association was up is none.
+    pub const fn channels_opened(&self) -> u64 {
+        self.opened
     }
 
     /// Returns the figures of the association.

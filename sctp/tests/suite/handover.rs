@@ -303,6 +303,7 @@ fn channels_move_with_their_handles() {
     let three = pair.a.open(pair.now, ChannelInit::new("three")).unwrap();
     assert!(three != one && three != two);
     assert_eq!(pair.a.stream_id(three), Some(2));
+    assert_eq!((pair.a.channels_opened(), pair.z.channels_opened()), (3, 2));
 }
 
 #[test]
