@@ -337,6 +337,14 @@ impl PeerConnection {
             self.failure.get_or_insert_with(|| {
                 refusal.map_or(FailureReason::Dtls(reason), FailureReason::Policy)
             });
+            // Nothing will carry the association any more: its channels would stay open, and take
+            // messages for nobody
+            // ([webrtc-pc §6.2.5](https://www.w3.org/TR/webrtc/#announcing-a-data-channel-as-closed)).
+            let id = transport.id;
+            let data = self.data.as_mut().filter(|data| data.transport == Some(id));
+            if let Some(data) = data.filter(|data| data.channels.is_connected()) {
+                data.channels.abort(now, "DTLS has failed");
+            }
         }
     }
 

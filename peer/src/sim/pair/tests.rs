@@ -205,3 +205,23 @@ fn without_a_network_a_connection_fails() {
         .collect();
     assert!(states.ends_with(&[ConnectionState::Disconnected, ConnectionState::Failed]));
 }
+
+#[test]
+fn channels_close_when_the_transport_below_fails() {
+    let mut pair = Pair::with_link(start(), 1, &Link::with_delay(25 * MS));
+    let channel = connect(&mut pair, 5 * SECOND);
+    pair.run_for(SECOND);
+    // DTLS breaks off with an alert, as it does where keys are worn out.
+    let now = pair.now();
+    let dtls = pair.a.connection.transports[0].dtls.as_mut().unwrap();
+    dtls.abort(now, dtls_srtp::dtls::AlertDescription::InternalError);
+    pair.a.connection.settle();
+    pair.run_for(100 * MS);
+    for peer in [&mut pair.a, &mut pair.b] {
+        assert_eq!(peer.connection.connection_state(), ConnectionState::Failed);
+        let counts = peer.connection.stats(now).peer_connection;
+        assert_eq!((counts.data_channels_opened, counts.data_channels_closed), (1, 1));
+    }
+    let closed = Event::DataChannelClose(channel);
+    assert!(pair.a.events.iter().any(|(_, event)| *event == closed));
+}
