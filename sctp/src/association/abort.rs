@@ -125,6 +125,11 @@ impl Association {
         {
             // 6, 7.
             return;
+        } else if tag == self.local_tag && self.closed == Some(CloseReason::Shutdown) {
+            // What the end of the shutdown overtook. 8 is a SHOULD, for a peer that takes what is over
+            // for alive: this one knows, or will repeat its SHUTDOWN ACK until 5 answers. Our ABORT
+            // might overtake that SHUTDOWN COMPLETE, and a good end would be taken for a bad one.
+            return;
         } else {
             // 8.
             Reply::Abort { tag, flags: REFLECTED, cause: None }

@@ -1,7 +1,7 @@
 //! RFC 9260 §8.4 and §8.5: packets out of the blue, and verification tags.
 
 use crate::lone::{Lone, lines};
-use crate::pair::{chunk, chunks, data, message, origin, overheard, packet, plain};
+use crate::pair::{chunk, chunks, data, message, ms, origin, overheard, packet, plain};
 use crate::refusals::init;
 use peerless_sctp::{Association, CloseReason, State};
 
@@ -102,6 +102,29 @@ fn anything_else_out_of_the_blue_is_answered_with_an_abort_that_reflects_its_tag
     ];
     for chunks in &others {
         assert_eq!(seen(answer(chunks)), reflected("Abort"), "{}", chunks[0]);
+    }
+}
+
+#[test]
+fn what_the_end_of_a_shutdown_overtook_is_discarded() {
+    // An ABORT in answer might overtake the SHUTDOWN COMPLETE.
+    let (mut pair, secrets) = overheard(&plain());
+    pair.a.shutdown(pair.now);
+    pair.run(ms(200));
+    for (association, tag) in [(&mut pair.a, secrets.tag_a), (&mut pair.z, secrets.tag_z)] {
+        assert_eq!(association.close_reason(), Some(&CloseReason::Shutdown));
+        let mut answer = |tag: u32, chunk: &[u8]| {
+            association.handle_datagram(pair.now, &packet(tag, chunk));
+            let mut buf = Vec::new();
+            association.poll_transmit(pair.now, &mut buf).map(|range| chunks(&buf[range]))
+        };
+        for late in [chunk(3, 0, &[0; 12]), chunk(7, 0, &[0; 4]), data(1, 0, 0, 3, b"late")] {
+            assert_eq!(answer(tag, &late), None);
+            // §8.4, 8, as ever for one that is not of the association.
+            assert_eq!(answer(tag ^ 1, &late).as_deref(), Some("Abort"));
+        }
+        // 5, for who did not hear of the end.
+        assert_eq!(answer(tag, &chunk(8, 0, &[])).as_deref(), Some("ShutdownComplete"));
     }
 }
 
