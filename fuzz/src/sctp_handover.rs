@@ -5,8 +5,11 @@ use sctp::{Association, Config, CongestionControl, Outgoing, ReadMode};
 use crate::choices::Choices;
 use crate::clock::{Clock, assert_does_not_spin};
 
+mod channels;
+
 /// What is taken up when an association goes on in another process: bytes of any kind, and those of
-/// an association in full flight with some of them changed. Whatever is accepted must behave.
+/// an association in full flight with some of them changed, or, when the first byte has its highest
+/// bit, of a session with channels. Whatever is accepted must behave.
 pub fn sctp_handover(bytes: &[u8]) {
     let clock = Clock::new();
     let now = clock.now();
@@ -14,6 +17,9 @@ pub fn sctp_handover(bytes: &[u8]) {
     let _ = Session::resume(data_channel::Config::default(), now, [1; 32], bytes);
 
     let mut choices = Choices::new(bytes);
+    if bytes.first().is_some_and(|first| first & 0x80 != 0) {
+        return channels::channels(&mut choices);
+    }
     let mut config = Config::default();
     config.interleaving = choices.flag();
     config.read_mode = if choices.flag() { ReadMode::Parts } else { ReadMode::Whole };

@@ -22,6 +22,10 @@ impl Wire {
         self.datagrams.push_back(datagram.to_vec());
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.datagrams.is_empty()
+    }
+
     /// Takes what `poll` gives until it gives no more.
     pub(crate) fn drain(&mut self, mut poll: impl FnMut(&mut Vec<u8>) -> bool) {
         let mut buf = Vec::new();
