@@ -45,11 +45,14 @@ pub(crate) fn shut_down(pair: &mut Pair, side: Side) {
     }
 }
 
-/// Both have ended in good order.
+/// Both have ended in good order. dcsctp may say more: a packet that the end overtook has a wrong tag.
 pub(crate) fn is_shut_down(pair: &Pair) -> bool {
+    let aborted = |event: &SocketEvent| matches!(event, SocketEvent::OnAborted(..));
+    let closed = |event: &SocketEvent| matches!(event, SocketEvent::OnClosed());
     pair.our_events.contains(&Event::Closed(CloseReason::Shutdown))
         && pair.theirs.state() == SocketState::Closed
-        && matches!(pair.their_events.last(), Some(SocketEvent::OnClosed()))
+        && pair.their_events.iter().any(closed)
+        && !pair.their_events.iter().any(aborted)
 }
 
 #[test]
