@@ -93,12 +93,14 @@ fn change(bytes: &[u8], choices: &mut Choices<'_>) -> Vec<u8> {
                     *byte ^= choices.byte();
                 }
             }
-            // Numbers near their ends.
+            // Numbers at their end, or near it.
             3 | 4 => {
-                let (width, with) = (1 << (how >> 3 & 3), choices.byte());
+                let width = 1 << (how >> 3 & 3);
                 bytes.iter_mut().skip(at).take(width).for_each(|byte| *byte = 0xff);
-                if let Some(last) = bytes.get_mut(at + width - 1) {
-                    *last = with;
+                if how & 7 == 4
+                    && let Some(last) = bytes.get_mut(at + width - 1)
+                {
+                    *last = choices.byte();
                 }
             }
             5 => bytes.truncate(at),
