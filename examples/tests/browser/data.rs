@@ -151,6 +151,7 @@ fn every_kind(pair: &mut Pair<impl Remote>) {
         let alone = round % 3 == 2;
         let label = if alone { "closer 1" } else { "closer 0" };
         let channel = local.open(label, DataChannelInit::default());
+        local.send(channel, "speak");
         if round % 3 == 1 {
             // It closes its side when it hears of this, while ours is closing.
             local.send(channel, "close");

@@ -63,10 +63,13 @@ def describe(channel):
 
 
 def closer(channel, alone):
-    channel.on("message", lambda _: channel.close())
-    channel.send("last")
-    if alone:
-        channel.close()
+    def on_message(data):
+        if data == "speak":
+            channel.send("last")
+        if data == "close" or alone:
+            channel.close()
+
+    channel.on("message", on_message)
 
 
 def serve(channel):

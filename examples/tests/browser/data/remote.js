@@ -95,9 +95,12 @@ function describe(channel) {
   channel.onmessage = () => channel.send(JSON.stringify(text));
 }
 
-// Closes when told to, at once, or by itself as soon as it has spoken.
+// Speaks when spoken to, and closes when told to, at once, or by itself as soon as it has spoken. It
+// does not begin: a busy Chromium can give a channel to the page, as one that is open, before its own
+// thread of the network has opened it, and then drops what the page says.
 function closer(channel, [alone]) {
-  channel.onmessage = () => channel.close();
-  const speak = () => { channel.send('last'); if (alone) channel.close(); };
-  if (channel.readyState === 'open') speak(); else channel.onopen = speak;
+  channel.onmessage = ({ data }) => {
+    if (data === 'speak') channel.send('last');
+    if (data === 'close' || alone) channel.close();
+  };
 }
