@@ -509,10 +509,12 @@ impl Controller for Bbr {
             Some(scaled) => scaled / 100,
             None => (rate / 100).saturating_mul(percent as u64),
         };
-        // The least window leaves within a round trip or a tenth of a second, whatever the rate is
-        // thought to be: what too few packets tell of may be far too low, and would be waited for.
+        // The least window leaves within a round trip, or a tenth of a second where that is longer,
+        // whatever the rate is thought to be: what too few packets tell of may be far too low, and
+        // would be waited for.
         let time = rtt.unwrap_or_default().max(LEAST_WINDOW_TIME);
-        let pace = pace.max(super::window_pace(self.least(), Some(time), 100).unwrap_or(0));
+        let least = super::window_pace(self.least(), Some(time), 100).unwrap_or(MIN_PACE);
+        let pace = pace.max(least).max(MIN_PACE);
         if self.filled {
             return Some(pace);
         }
@@ -568,6 +570,8 @@ const STARTUP_PACE_PERCENT: usize = 277;
 const STARTUP_WINDOW_PERCENT: usize = 200;
 const WINDOW_PERCENT: usize = 140;
 const UP_WINDOW_PERCENT: usize = 225;
+/// In bytes a second: lest what is sent takes for ever.
+const MIN_PACE: u64 = 1000;
 const LEAST_WINDOW_TIME: Duration = Duration::from_millis(100);
 const FLAT_ROUNDS: u32 = 3;
 /// Losses of a round, in percent, that end a probe while a queue shows.
