@@ -236,7 +236,8 @@ impl<'c> DataChannel<'c> {
         self.session().map_or(0, |channels| channels.buffered_amount_low_threshold(self.id))
     }
 
-    /// How many bytes of messages wait to be sent or acknowledged.
+    /// How many bytes of messages wait to be sent; on a closed channel, how many were not sent any
+    /// more.
     pub fn buffered_amount(&self) -> usize {
         self.session().map_or(0, |channels| channels.buffered_amount(self.id))
     }

@@ -77,6 +77,8 @@ pub struct Association {
     pending: Pending,
     replies: VecDeque<Reply>,
     events: VecDeque<Event>,
+    /// What waited on streams when it was thrown away.
+    unsent: Box<[(u16, usize)]>,
     traffic: Box<Traffic>,
 }
 
@@ -130,6 +132,7 @@ impl Association {
             pending: Pending::default(),
             replies: VecDeque::new(),
             events: VecDeque::new(),
+            unsent: Box::default(),
             traffic: Box::default(),
             entropy,
             config,
@@ -356,6 +359,7 @@ impl Association {
         self.path_mtu = PathMtu::default();
         self.shutdown = Shutdown::default();
         self.reset.stop();
+        self.note_unsent();
         self.send.clear();
         self.recv.stop();
         self.pending = Pending::default();

@@ -211,6 +211,31 @@ impl Association {
         self.send.push(message.stream, queued);
     }
 
+    /// Notes how much waits to be sent, by stream, before it is thrown away.
+    pub(super) fn note_unsent(&mut self) {
+        let mut left = self.send.queues.bytes();
+        let mut unsent = Vec::new();
+        for stream in 0..self.outbound_streams {
+            if left == 0 {
+                break;
+            }
+            let bytes = self.send.queues.buffered(stream);
+            if bytes > 0 {
+                unsent.push((stream, bytes));
+                left = left.saturating_sub(bytes);
+            }
+        }
+        if !unsent.is_empty() {
+            self.unsent = unsent.into_boxed_slice();
+        }
+    }
+
+    /// Takes what was thrown away unsent with the end of the association, or of the one before a
+    /// restart: streams and bytes.
+    pub(crate) fn take_unsent(&mut self) -> Box<[(u16, usize)]> {
+        std::mem::take(&mut self.unsent)
+    }
+
     /// How many bytes may wait to be sent or acknowledged: more on a path that holds more.
     pub(super) fn send_limit(&self) -> usize {
         let path = self.send.window().saturating_mul(3).min(self.config.max_send_buffer);

@@ -62,6 +62,8 @@ pub(crate) struct Channel {
     /// ended: the rest of it will not come.
     pub(crate) cut_short: Option<u32>,
     pub(crate) low_threshold: usize,
+    /// What it had not sent when it ended.
+    pub(crate) unsent: usize,
     /// How it is read, when that was said.
     pub(crate) read_mode: Option<ReadMode>,
     /// The message that is being written in parts.
@@ -74,6 +76,11 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
+    /// The number of its streams, while they are its own: a closed channel has left them to others.
+    pub(crate) fn own_stream(&self) -> Option<u16> {
+        self.stream.filter(|_| self.state != ChannelState::Closed)
+    }
+
     /// What was counted.
     pub(crate) fn stats(&self) -> ChannelStats {
         self.stats.as_deref().copied().unwrap_or_default()

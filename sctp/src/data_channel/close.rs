@@ -87,6 +87,7 @@ impl Session {
             return;
         }
         channel.state = ChannelState::Closed;
+        channel.writing = None;
         channel.events.clear(Events::LOW);
         if let Some(stream) = channel.stream {
             if !channel.incoming_reset {
@@ -130,9 +131,18 @@ impl Session {
     /// The association is over: so are the channels.
     pub(crate) fn close_all(&mut self) {
         self.connected = false;
+        for (stream, bytes) in self.association.take_unsent() {
+            if let Some(channel) = self.on_stream(stream).and_then(|id| self.channel_mut(id)) {
+                channel.unsent = bytes;
+            }
+        }
         let ids: Vec<ChannelId> = self.channels().collect();
         for id in ids {
             self.end(id);
+        }
+        // What came for channels that were still to be opened was this association's.
+        while let Some((stream, _)) = self.early.first() {
+            self.drop_early(*stream);
         }
     }
 

@@ -209,6 +209,7 @@ fn read_channel(from: &mut Reader<'_>) -> Result<Channel, HandoverError> {
         unread: VecDeque::from(from.list(read_message)?),
         cut_short: from.option(Reader::u32)?,
         low_threshold: from.size()?,
+        unsent: 0,
         read_mode: from.option(read_mode)?,
         writing: from.option(|from| Ok(Writing { binary: from.flag()? }))?,
         stats: Some(Box::new(ChannelStats {

@@ -299,10 +299,14 @@ impl Session {
         }
     }
 
-    /// Returns how many bytes wait to be sent on a channel, of those that `send` took.
+    /// Returns how many bytes wait to be sent on a channel, of those that `send` took; on a closed
+    /// one, how many were not sent any more: the amount "does not reset to zero once the channel
+    /// closes" ([webrtc-pc §6.2](https://www.w3.org/TR/webrtc/#dom-datachannel-bufferedamount)).
     pub fn buffered_amount(&self, id: ChannelId) -> usize {
-        let stream = self.channel(id).and_then(|channel| channel.stream);
-        stream.map_or(0, |stream| self.association.buffered_amount(stream))
+        let Some(channel) = self.channel(id) else { return 0 };
+        channel
+            .own_stream()
+            .map_or(channel.unsent, |stream| self.association.buffered_amount(stream))
     }
 
     /// Returns how many bytes wait to be sent or acknowledged, over all channels: what the send
@@ -312,11 +316,11 @@ impl Session {
     }
 
     /// Sets from which amount of waiting bytes downwards [`Event::BufferedAmountLow`] tells. 0 at
-    /// first.
+    /// first. On a closed channel none waits, and nothing is told.
     pub fn set_buffered_amount_low_threshold(&mut self, id: ChannelId, threshold: usize) {
         let Some(channel) = self.channel_mut(id) else { return };
         channel.low_threshold = threshold;
-        if let Some(stream) = channel.stream {
+        if let Some(stream) = channel.own_stream() {
             self.association.set_buffered_amount_low_threshold(stream, threshold);
         }
     }

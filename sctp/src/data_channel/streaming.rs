@@ -118,7 +118,7 @@ impl Session {
     /// The stream and the message that is being written on a channel.
     fn writing(&self, id: ChannelId) -> Option<(u16, Writing)> {
         let channel = self.channel(id)?;
-        Some((channel.stream?, channel.writing?))
+        Some((channel.own_stream()?, channel.writing?))
     }
 
     /// Whether messages can be written in parts: both sides interleave messages and can give them
@@ -127,11 +127,12 @@ impl Session {
         self.association.can_stream()
     }
 
-    /// Sets how a channel is read: whole messages, or parts of them as they arrive.
+    /// Sets how a channel is read: whole messages, or parts of them as they arrive. What a closed one
+    /// has left to read is whole.
     pub fn set_read_mode(&mut self, id: ChannelId, mode: ReadMode) {
         let Some(channel) = self.channel_mut(id) else { return };
         channel.read_mode = Some(mode);
-        if let Some(stream) = channel.stream {
+        if let Some(stream) = channel.own_stream() {
             self.association.set_read_mode(stream, mode);
         }
     }

@@ -19,12 +19,12 @@ pub(crate) fn sessions(number: u64) -> Pair<Session> {
     pair
 }
 
-fn events(session: &mut Session) -> Vec<Event> {
+pub(crate) fn events(session: &mut Session) -> Vec<Event> {
     std::iter::from_fn(|| session.poll_event()).collect()
 }
 
 /// Two sessions with a channel that A has opened.
-fn with_channel(init: ChannelInit) -> (Pair<Session>, ChannelId, ChannelId) {
+pub(crate) fn with_channel(init: ChannelInit) -> (Pair<Session>, ChannelId, ChannelId) {
     let mut pair = sessions(1);
     let a = pair.a.open(pair.now, init).unwrap();
     pair.run(ms(100));

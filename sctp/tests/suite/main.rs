@@ -21,6 +21,7 @@ mod ending;
 mod failure;
 mod faults;
 mod full;
+mod handles;
 mod handover;
 mod handshake;
 mod immediate;

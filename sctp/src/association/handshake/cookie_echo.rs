@@ -89,6 +89,7 @@ impl Association {
             self.pending.report(ErrorCause::CookieReceivedWhileShuttingDown, &[]);
             return false;
         }
+        self.note_unsent();
         self.send.restart(&self.config, cookie.local.initial_tsn, false);
         self.pending = Pending::default();
         self.shutdown = Shutdown::default();

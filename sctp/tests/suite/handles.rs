@@ -1,0 +1,208 @@
+//! Handles of channels that are closed, while another channel has their number.
+
+use crate::channels::{events, with_channel};
+use crate::pair::{Pair, ms, seed};
+use bytes::Bytes;
+use peerless_sctp::ReadMode;
+use peerless_sctp::data_channel::{
+    AppendError, ChannelId, ChannelInit, ChannelState, Config, Event, Message, MessagePart, Role,
+    SendError, Session,
+};
+use std::time::Duration;
+
+/// A channel of A's that was closed with a message in it, the one that has its number now, and Z's
+/// end of that.
+struct Successor {
+    pair: Pair<Session>,
+    old: ChannelId,
+    new: ChannelId,
+    theirs: ChannelId,
+}
+
+fn successor() -> Successor {
+    let (mut pair, old, z) = with_channel(ChannelInit::new("old"));
+    pair.z.send(pair.now, z, "unread").unwrap();
+    pair.run(ms(100));
+    pair.a.close(pair.now, old);
+    pair.run(ms(500));
+    assert_eq!(events(&mut pair.a), [Event::Readable(old), Event::ChannelClosed(old)]);
+    events(&mut pair.z);
+    let new = pair.a.open(pair.now, ChannelInit::new("new")).unwrap();
+    pair.run(ms(500));
+    assert_eq!(events(&mut pair.a), [Event::ChannelOpen(new)]);
+    let [Event::ChannelIncoming(theirs)] = events(&mut pair.z)[..] else { panic!() };
+    assert_eq!(pair.a.stream_id(old), pair.a.stream_id(new));
+    assert_eq!(pair.a.state(old), ChannelState::Closed);
+    Successor { pair, old, new, theirs }
+}
+
+#[test]
+fn what_waits_on_the_next_channel_is_not_the_closed_ones() {
+    let Successor { mut pair, old, new, .. } = successor();
+    pair.a.send(pair.now, new, vec![1; 200_000]).unwrap();
+    assert_eq!((pair.a.buffered_amount(old), pair.a.buffered_amount(new)), (0, 200_000));
+}
+
+#[test]
+fn a_threshold_set_on_a_closed_channel_is_not_the_next_ones() {
+    let Successor { mut pair, old, new, theirs } = successor();
+    pair.a.send(pair.now, new, vec![1; 200_000]).unwrap();
+    pair.a.set_buffered_amount_low_threshold(old, 150_000);
+    assert_eq!(pair.a.buffered_amount_low_threshold(new), 0);
+    let told = pair.run_until(Duration::from_secs(5), |pair| {
+        pair.z.read(theirs);
+        !events(&mut pair.a).is_empty()
+    });
+    assert!(told);
+    assert_eq!(pair.a.buffered_amount(new), 0);
+}
+
+#[test]
+fn a_read_mode_set_on_a_closed_channel_is_not_the_next_ones() {
+    let Successor { mut pair, old, new, theirs } = successor();
+    pair.a.set_read_mode(old, ReadMode::Parts);
+    pair.z.send(pair.now, theirs, vec![1; 100_000]).unwrap();
+    let mut parts = Vec::new();
+    pair.run_until(Duration::from_secs(5), |pair| {
+        parts.extend(pair.a.read_part(new));
+        !parts.is_empty()
+    });
+    let [MessagePart { data, .. }] = &parts[..] else { panic!("{parts:?}") };
+    assert_eq!(data.len(), 100_000);
+}
+
+#[test]
+fn a_closed_channel_takes_no_message_for_the_next_one() {
+    let Successor { mut pair, old, new, theirs } = successor();
+    let state = ChannelState::Closed;
+    let refused = |message: &str| Err(SendError::NotOpen { message: message.into(), state });
+    assert_eq!(pair.a.send(pair.now, old, "late"), refused("late"));
+    assert_eq!(pair.a.begin(pair.now, old, "late"), refused("late"));
+    // A message of the next one is neither added to, ended nor given up.
+    pair.a.begin(pair.now, new, "one").unwrap();
+    let part = Bytes::from_static(b"late");
+    let refused = Err(AppendError::NoMessage { part: part.clone() });
+    assert_eq!(pair.a.append(pair.now, old, part), refused);
+    pair.a.finish(pair.now, old);
+    pair.a.abandon(pair.now, old);
+    pair.a.append(pair.now, new, &b", two"[..]).unwrap();
+    pair.a.finish(pair.now, new);
+    pair.run(ms(500));
+    assert_eq!(pair.z.read(theirs), Some("one, two".into()));
+    let stats = |id| pair.a.channel_stats(id).unwrap();
+    assert_eq!((stats(old).messages_sent, stats(new).messages_sent), (0, 1));
+}
+
+#[test]
+fn a_closed_channel_is_closed_alone_and_read_alone() {
+    let Successor { mut pair, old, new, theirs } = successor();
+    pair.a.close(pair.now, old);
+    assert_eq!(pair.a.state(new), ChannelState::Open);
+    pair.z.send(pair.now, theirs, "for the next one").unwrap();
+    pair.run(ms(500));
+    assert_eq!(events(&mut pair.a), [Event::Readable(new)]);
+    assert_eq!(pair.a.read(old), Some("unread".into()));
+    assert_eq!((pair.a.read(old), pair.a.read_part(old)), (None, None));
+    assert_eq!(pair.a.channel_stats(new).unwrap().messages_received, 0);
+    assert_eq!(pair.a.read(new), Some("for the next one".into()));
+    // All was read: nothing is kept of it.
+    assert_eq!(pair.a.channels().collect::<Vec<_>>(), [new]);
+    assert_eq!((pair.a.state(old), pair.a.buffered_amount(old)), (ChannelState::Closed, 0));
+}
+
+/// Z with a channel of the association before the peer restarted it, and the one that has its
+/// number since.
+fn restarted(before: impl FnOnce(&mut Pair<Session>, ChannelId)) -> Successor {
+    let (mut pair, a, old) = with_channel(ChannelInit::new("old"));
+    pair.a.send(pair.now, a, "unread").unwrap();
+    pair.run(ms(100));
+    before(&mut pair, old);
+    pair.a = Session::new(Config::default(), pair.now, seed(50, 0));
+    let theirs = pair.a.open(pair.now, ChannelInit::new("new")).unwrap();
+    pair.a.start(pair.now, Role::Client);
+    pair.run(ms(500));
+    let news = events(&mut pair.z);
+    assert!(news.contains(&Event::ChannelClosed(old)), "{news:?}");
+    let new = pair.z.channels().find(|id| *id != old).unwrap();
+    assert_eq!(pair.z.stream_id(old), pair.z.stream_id(new));
+    Successor { pair, old, new, theirs }
+}
+
+#[test]
+fn a_message_that_a_restart_cut_short_is_not_the_next_channels() {
+    let Successor { mut pair, old, new, theirs } = restarted(|pair, old| {
+        pair.z.begin(pair.now, old, "cut ").unwrap();
+    });
+    pair.z.begin(pair.now, new, "one").unwrap();
+    let part = Bytes::from_static(b"short");
+    let refused = Err(AppendError::NoMessage { part: part.clone() });
+    assert_eq!(pair.z.append(pair.now, old, part), refused);
+    pair.z.finish(pair.now, old);
+    pair.z.abandon(pair.now, old);
+    pair.z.append(pair.now, new, &b", two"[..]).unwrap();
+    pair.z.finish(pair.now, new);
+    pair.run(ms(500));
+    assert_eq!(pair.a.read(theirs), Some("one, two".into()));
+}
+
+#[test]
+fn what_came_early_before_a_restart_is_not_for_channels_after_it() {
+    let (mut pair, _, _) = with_channel(ChannelInit::new("chat"));
+    let init = ChannelInit { negotiated: Some(100), ..ChannelInit::new("negotiated") };
+    let early = pair.a.open(pair.now, init.clone()).unwrap();
+    pair.a.send(pair.now, early, "to nobody").unwrap();
+    pair.run(ms(100));
+    pair.a = Session::new(Config::default(), pair.now, seed(50, 0));
+    let a = pair.a.open(pair.now, init.clone()).unwrap();
+    pair.a.start(pair.now, Role::Client);
+    pair.run(ms(500));
+    let z = pair.z.open(pair.now, init).unwrap();
+    assert_eq!(pair.z.read(z), None);
+    pair.a.send(pair.now, a, "to you").unwrap();
+    pair.run(ms(500));
+    assert_eq!(pair.z.read(z), Some("to you".into()));
+    assert_eq!(pair.z.stats().receive_buffered, 0);
+}
+
+/// W3C: the buffered amount "does not reset to zero once the channel closes".
+#[test]
+fn a_channel_that_ends_with_its_association_keeps_what_it_had_not_sent() {
+    type End = fn(&mut Pair<Session>);
+    let ends: [End; 3] = [
+        |pair| pair.a.abort(pair.now, "enough"),
+        |pair| pair.z.abort(pair.now, "enough"),
+        |pair| pair.filter = Some(Box::new(|_, _| false)),
+    ];
+    for end in ends {
+        let (mut pair, a, z) = with_channel(ChannelInit::new("chat"));
+        pair.z.send(pair.now, z, "unread").unwrap();
+        let idle = pair.a.open(pair.now, ChannelInit::new("idle")).unwrap();
+        pair.run(ms(500));
+        pair.filter = Some(Box::new(|_, _| false));
+        pair.a.send(pair.now, a, vec![1; 200_000]).unwrap();
+        pair.run(ms(10));
+        let unsent = pair.a.buffered_amount(a);
+        assert!(unsent > 100_000, "{unsent}");
+        pair.filter = None;
+        end(&mut pair);
+        let closed = pair
+            .run_until(Duration::from_secs(300), |pair| pair.a.state(a) == ChannelState::Closed);
+        assert!(closed);
+        let left = pair.a.buffered_amount(a);
+        assert!((1..=unsent).contains(&left), "{left} of {unsent}");
+        assert_eq!((pair.a.buffered_amount(idle), pair.a.total_buffered_amount()), (0, 0));
+    }
+}
+
+#[test]
+fn a_channel_that_a_restart_ends_keeps_what_it_had_not_sent() {
+    let Successor { mut pair, old, new, .. } = restarted(|pair, old| {
+        pair.filter = Some(Box::new(|_, _| false));
+        pair.z.send(pair.now, old, vec![1; 200_000]).unwrap();
+        pair.run(ms(10));
+        pair.filter = None;
+    });
+    assert!(pair.z.buffered_amount(old) > 100_000);
+    assert_eq!(pair.z.buffered_amount(new), 0);
+    assert_eq!(pair.z.read(old), Some(Message::from("unread")));
+}
