@@ -1,4 +1,4 @@
-//! Data channels whose end is another one's beginning.
+//! Data channels whose end is another one's beginning, or came before their beginning.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 mod common;
@@ -6,7 +6,12 @@ mod common;
 use std::time::Duration;
 
 use common::{A, B, Pair};
-use peerless::{DataChannelId, DataChannelInit, DataChannelState, Event, ReadMode};
+use peerless::media::transceiver::TransceiverInit;
+use peerless::security::{SecurityPolicy, Version};
+use peerless::{
+    Configuration, ConnectionState, DataChannelId, DataChannelInit, DataChannelState, Event,
+    MediaKind, ReadMode,
+};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -28,6 +33,16 @@ fn incoming(pair: &mut Pair, peer: usize) -> DataChannelId {
     pair.run_for(100 * MS);
     pair.events[peer].clear();
     found.unwrap()
+}
+
+/// Changes a digit of every fingerprint.
+fn other_fingerprints(sdp: String) -> String {
+    let mut lines: Vec<String> = sdp.lines().map(str::to_owned).collect();
+    for line in lines.iter_mut().filter(|line| line.starts_with("a=fingerprint:")) {
+        let last = line.pop().expect("hexadecimal digits");
+        line.push(if last == '0' { '1' } else { '0' });
+    }
+    lines.join("\r\n") + "\r\n"
 }
 
 #[test]
@@ -77,4 +92,76 @@ fn a_closed_channels_handle_does_not_reach_the_one_that_has_its_number_now() {
     let mut channel = pair.peers[B].data_channel(theirs).unwrap();
     assert_eq!(channel.read().map(|message| message.len()), Some(100_000));
     assert_eq!(channel.read(), Some("one, two".into()));
+}
+
+/// webrtc-pc §6.2: closed is a channel whose transport "has been closed or could not be
+/// established".
+#[test]
+fn channels_that_were_not_open_yet_close_when_dtls_fails() {
+    let old = || {
+        let mut policy = SecurityPolicy::default();
+        policy.max_version = Version::Dtls12;
+        policy
+    };
+    let new = || {
+        let mut policy = SecurityPolicy::default();
+        policy.min_version = Version::Dtls13;
+        policy
+    };
+    let same = SecurityPolicy::default;
+    // A wrong fingerprint, and policies that no version satisfies.
+    for (policies, munge) in [([same(), same()], true), ([new(), old()], false)] {
+        let [a, b] = policies.map(|policy| {
+            let mut configuration = Configuration::default();
+            configuration.security_policy = policy;
+            configuration
+        });
+        let mut pair = Pair::with(a, b, 1);
+        let channels = [A, B].map(|peer| create(&mut pair, peer, "chat"));
+        if munge {
+            pair.negotiate_munged(A, other_fingerprints);
+        } else {
+            pair.negotiate(A);
+        }
+        for peer in [A, B] {
+            let closed = Event::DataChannelClose(channels[peer]);
+            assert!(pair.run_until(Duration::from_secs(5), |pair| pair.saw(peer, &closed)));
+            assert_eq!(pair.peers[peer].connection_state(), ConnectionState::Failed);
+            assert!(pair.peers[peer].data_channel(channels[peer]).is_none());
+            assert!(!pair.saw(peer, &Event::DataChannelOpen(channels[peer])));
+            let now = pair.now;
+            let counts = pair.peers[peer].stats(now).peer_connection;
+            assert_eq!((counts.data_channels_opened, counts.data_channels_closed), (0, 0));
+            // There is no association that another one could be opened on.
+            let init = DataChannelInit::default();
+            let error = pair.peers[peer].create_data_channel(now, "late", init).unwrap_err();
+            assert!(error.to_string().contains("the association is closed"), "{error}");
+        }
+        pair.run_for(Duration::from_secs(120));
+        for peer in [A, B] {
+            let closed = Event::DataChannelClose(channels[peer]);
+            assert_eq!(pair.events[peer].iter().filter(|event| **event == closed).count(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_channel_on_a_transport_that_failed_before_closes_when_it_is_negotiated() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    let init = TransceiverInit::default();
+    pair.peers[A].add_transceiver(now, MediaKind::Audio, init).unwrap();
+    pair.negotiate_munged(A, other_fingerprints);
+    assert!(pair.run_until(Duration::from_secs(5), |pair| {
+        pair.peers.iter().all(|peer| peer.connection_state() == ConnectionState::Failed)
+    }));
+    let chat = create(&mut pair, A, "chat");
+    assert_eq!(
+        pair.peers[A].data_channel(chat).unwrap().ready_state(),
+        DataChannelState::Connecting
+    );
+    pair.negotiate_munged(A, other_fingerprints);
+    pair.run_for(Duration::from_secs(1));
+    assert!(pair.saw(A, &Event::DataChannelClose(chat)));
+    assert!(pair.peers[A].data_channel(chat).is_none());
 }

@@ -201,6 +201,7 @@ impl PeerConnection {
             data.channels.set_remote_init(init);
         }
         self.start_data(now);
+        self.end_data_if_failed(now);
         for index in 0..self.transports.len() {
             self.replay_early(now, index);
         }

@@ -337,14 +337,19 @@ impl PeerConnection {
             self.failure.get_or_insert_with(|| {
                 refusal.map_or(FailureReason::Dtls(reason), FailureReason::Policy)
             });
-            // Nothing will carry the association any more: its channels would stay open, and take
-            // messages for nobody
-            // ([webrtc-pc §6.2.5](https://www.w3.org/TR/webrtc/#announcing-a-data-channel-as-closed)).
-            let id = transport.id;
-            let data = self.data.as_mut().filter(|data| data.transport == Some(id));
-            if let Some(data) = data.filter(|data| data.channels.is_connected()) {
-                data.channels.abort(now, "DTLS has failed");
-            }
+            self.end_data_if_failed(now);
+        }
+    }
+
+    /// Ends the association when the DTLS connection that is to carry it has failed. Its channels would
+    /// stay open and take messages for nobody, or wait for ever: closed is also one whose transport
+    /// "could not be established"
+    /// ([webrtc-pc §6.2](https://www.w3.org/TR/webrtc/#dom-rtcdatachannelstate)).
+    pub(super) fn end_data_if_failed(&mut self, now: Instant) {
+        let Some(data) = &mut self.data else { return };
+        let transport = self.transports.iter().find(|t| Some(t.id) == data.transport);
+        if transport.is_some_and(|t| t.dtls_state == DtlsTransportState::Failed) {
+            data.channels.abort(now, "DTLS has failed");
         }
     }
 

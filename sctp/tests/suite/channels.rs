@@ -407,3 +407,43 @@ fn a_peer_without_stream_reset_still_lets_channels_end_here() {
     pair.run(ms(100));
     assert!(events(&mut pair.a).contains(&Event::ChannelClosed(a)));
 }
+
+#[test]
+fn channels_close_when_the_association_never_comes_up() {
+    type Fate = fn(&mut Pair<Session>);
+    let fates: [Fate; 3] = [
+        // Nobody answers.
+        |pair| pair.filter = Some(Box::new(|_, _| false)),
+        // The peer refuses.
+        |pair| pair.z.abort(pair.now, "no"),
+        // The layer below has failed.
+        |pair| pair.a.abort(pair.now, "no way there"),
+    ];
+    for started in [false, true] {
+        for fate in fates {
+            let start = origin();
+            let mut pair = Pair::new(
+                start,
+                Session::new(Config::default(), start, seed(1, 0)),
+                Session::new(Config::default(), start, seed(1, 1)),
+            );
+            let announced = pair.a.open(pair.now, ChannelInit::new("announced")).unwrap();
+            let init = ChannelInit { negotiated: Some(3), ..ChannelInit::new("negotiated") };
+            let negotiated = pair.a.open(pair.now, init).unwrap();
+            if started {
+                pair.a.start(pair.now, Role::Client);
+            }
+            fate(&mut pair);
+            pair.a.start(pair.now, Role::Client);
+            let closed = pair.run_until(Duration::from_secs(200), |pair| {
+                pair.a.association().close_reason().is_some()
+            });
+            assert!(closed);
+            let news = events(&mut pair.a);
+            let [Event::Closed(_), rest @ ..] = &news[..] else { panic!("{news:?}") };
+            assert_eq!(*rest, [announced, negotiated].map(Event::ChannelClosed));
+            assert_eq!((pair.a.channels().count(), pair.a.channels_opened()), (0, 0));
+            assert_eq!(pair.a.poll_timeout(), None);
+        }
+    }
+}
