@@ -6,7 +6,7 @@ mod handover;
 use super::{Association, State};
 use crate::chunk::Chunk;
 use crate::chunk::parameter::{self, Parameters};
-use crate::chunk::re_config::{self, Request, ResetResult};
+use crate::chunk::re_config::{self, Request, ResetResult, StreamNumbers};
 use crate::event::Event;
 use crate::tsn::Tsn;
 use std::collections::BTreeSet;
@@ -229,7 +229,7 @@ impl Association {
     /// Makes a request of what is wanted: one at a time may be open (§5.1.1).
     fn open_reset(&mut self, buf: &[u8], end: usize) -> bool {
         if !self.reset.supported {
-            self.reset.outgoing.extend(self.send.queues.drained().drain(..));
+            self.reset.outgoing.append(self.send.queues.drained());
             self.reset.refused |= self.reset.add_outgoing > 0 || self.reset.add_incoming > 0;
             self.reset.add_outgoing = 0;
             self.reset.add_incoming = 0;
@@ -244,7 +244,7 @@ impl Association {
             if count == 0 {
                 return false;
             }
-            let numbers = drained.drain(..count).collect();
+            let numbers = std::iter::from_fn(|| drained.pop_first()).take(count).collect();
             Asked::Reset(Streams { last_assigned_tsn, numbers, confirmed: Vec::new() })
         } else if self.reset.add_outgoing > 0 {
             Asked::AddOutgoing(std::mem::take(&mut self.reset.add_outgoing))
@@ -283,13 +283,13 @@ impl Association {
                 Some(Request::Response { sequence, result }) => {
                     self.handle_reset_response(now, sequence, result);
                 }
-                Some(request) => self.handle_reset_request(now, &request),
+                Some(request) => self.handle_reset_request(&request),
                 None => {}
             }
         }
     }
 
-    fn handle_reset_request(&mut self, now: Instant, request: &Request<'_>) {
+    fn handle_reset_request(&mut self, request: &Request<'_>) {
         let (Request::OutgoingReset { sequence, .. }
         | Request::IncomingReset { sequence, .. }
         | Request::AddOutgoing { sequence, .. }
@@ -330,23 +330,7 @@ impl Association {
                 }
                 ResetResult::WrongSsn
             }
-            Request::IncomingReset { streams, .. } => {
-                let outbound = self.outbound_streams;
-                if streams.is_empty() || streams.iter().any(|stream| stream >= outbound) {
-                    ResetResult::WrongSsn
-                } else if let Some(open) = self.reset.open.as_deref_mut().and_then(Open::streams)
-                    && streams.iter().all(|stream| open.numbers.contains(&stream))
-                {
-                    // §5.2.3: our own request says it all.
-                    ResetResult::NothingToDo
-                } else {
-                    let streams: BTreeSet<u16> = streams.iter().collect();
-                    for stream in streams {
-                        self.reset_stream(now, stream);
-                    }
-                    ResetResult::Performed
-                }
-            }
+            Request::IncomingReset { streams, .. } => self.handle_incoming_reset(streams),
             Request::AddOutgoing { count, .. } => match self.inbound_streams.checked_add(*count) {
                 Some(streams) if streams <= self.config.inbound_streams => {
                     self.inbound_streams = streams;
@@ -370,6 +354,26 @@ impl Association {
         };
         self.reset.last_result = result;
         self.pending.respond(sequence, result);
+    }
+
+    /// §5.2.3.
+    fn handle_incoming_reset(&mut self, streams: &StreamNumbers<'_>) -> ResetResult {
+        if streams.is_empty() || streams.iter().any(|stream| stream >= self.outbound_streams) {
+            return ResetResult::WrongSsn;
+        }
+        let open = self.reset.open.as_deref_mut().and_then(Open::streams);
+        let mut result = ResetResult::NothingToDo;
+        for stream in streams.iter() {
+            // What begins at 0 already, and what our own request names.
+            let asked = open.as_ref().is_some_and(|open| {
+                open.numbers.contains(&stream) && !open.confirmed.contains(&stream)
+            });
+            if self.send.queues.is_used(stream) && !asked {
+                self.send.queues.reset_when_empty(stream);
+                result = ResetResult::Performed;
+            }
+        }
+        result
     }
 
     /// Performs the peer's request when all data of before it has come; gives whether it did.

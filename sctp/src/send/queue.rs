@@ -3,13 +3,14 @@
 mod evict;
 mod handover;
 mod message;
+mod reset;
 
 use super::scheduler::{NORMAL_PRIORITY, Schedule, Scheduler, Share};
 use crate::chunk::data::{self, Form};
 use crate::message::Order;
 use crate::stream_table::StreamTable;
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 pub(crate) use message::{Parts, Queued};
@@ -50,7 +51,7 @@ impl Stream {
 
     /// Its turn ends.
     #[inline]
-    fn end_turn(&mut self, number: u16, schedule: &mut Schedule, drained: &mut VecDeque<u16>) {
+    fn end_turn(&mut self, number: u16, schedule: &mut Schedule, drained: &mut BTreeSet<u16>) {
         match self.queue.front().filter(|front| front.available() > 0) {
             Some(front) => schedule.again(&self.share, front.arrived),
             None => {
@@ -61,10 +62,10 @@ impl Stream {
         }
     }
 
-    fn end_if_drained(&mut self, number: u16, drained: &mut VecDeque<u16>) {
+    fn end_if_drained(&mut self, number: u16, drained: &mut BTreeSet<u16>) {
         if self.reset_when_empty && self.queue.is_empty() {
             self.reset_when_empty = false;
-            drained.push_back(number);
+            drained.insert(number);
         }
     }
 
@@ -106,7 +107,7 @@ pub(crate) struct Queues {
     /// Those who were refused, from the first one on.
     refused: Option<Box<Refused>>,
     /// Streams to be reset that have nothing more to send.
-    drained: VecDeque<u16>,
+    drained: BTreeSet<u16>,
 }
 
 impl Queues {
@@ -122,7 +123,7 @@ impl Queues {
             low: VecDeque::new(),
             expendable: 0,
             refused: None,
-            drained: VecDeque::new(),
+            drained: BTreeSet::new(),
         }
     }
 
@@ -482,40 +483,6 @@ impl Queues {
         }
     }
 
-    /// Wants `number` reset once its queue is empty.
-    pub(crate) fn reset_when_empty(&mut self, number: u16) {
-        let stream = self.streams.entry(number);
-        if stream.queue.is_empty() {
-            self.drained.push_back(number);
-        } else {
-            stream.reset_when_empty = true;
-        }
-    }
-
-    /// Streams that are to be reset and have nothing more to send.
-    pub(crate) const fn drained(&mut self) -> &mut VecDeque<u16> {
-        &mut self.drained
-    }
-
-    /// Whether a stream waits for its reset.
-    pub(crate) fn has_drained(&self) -> bool {
-        !self.drained.is_empty()
-    }
-
-    /// The peer has reset `number`: its numbers begin again.
-    pub(crate) fn restart_stream(&mut self, number: u16) {
-        if let Some(stream) = self.streams.get_mut(number) {
-            stream.next_ordered = 0;
-            stream.next_unordered = 0;
-            if stream.queue.is_empty()
-                && stream.low_threshold == 0
-                && stream.share.priority == NORMAL_PRIORITY
-            {
-                self.streams.remove(number);
-            }
-        }
-    }
-
     /// Drops what waits for streams from number `limit` on: the peer does not have them.
     pub(crate) fn limit_streams(&mut self, limit: u16) {
         for (number, stream) in self.streams.iter_mut() {
@@ -541,7 +508,6 @@ impl Queues {
         if self.schedule.is_empty() {
             self.schedule.shrink();
             self.low.shrink_to(0);
-            self.drained.shrink_to(0);
             for (_, stream) in self.streams.iter_mut() {
                 stream.queue.shrink_to(0);
             }

@@ -1,13 +1,47 @@
 //! RFC 6525: the reset of streams, and more of them.
 
 use crate::pair::{
-    Pair, Side, associations, chart, chunk, connected, message, ms, overheard, packet,
+    Pair, Side, associations, chart, chunk, connected, message, ms, overheard, packet, plain,
 };
+use peerless_sctp::chunk::parameter::Parameters;
+use peerless_sctp::chunk::re_config::Request;
+use peerless_sctp::chunk::{ChunkType, Chunks};
 use peerless_sctp::{Association, Config, Event};
 use std::time::Duration;
 
 fn events(association: &mut Association) -> Vec<Event> {
     std::iter::from_fn(|| association.poll_event()).collect()
+}
+
+/// An Incoming SSN Reset Request (§4.2).
+fn incoming_reset(sequence: u32, streams: impl IntoIterator<Item = u16>) -> Vec<u8> {
+    let streams = streams.into_iter().flat_map(u16::to_be_bytes);
+    parameter(14, sequence, &streams.collect::<Vec<u8>>())
+}
+
+/// A request of a RE-CONFIG: its number, and what follows that.
+fn parameter(kind: u16, sequence: u32, rest: &[u8]) -> Vec<u8> {
+    let mut parameter = kind.to_be_bytes().to_vec();
+    parameter.extend(u16::try_from(8 + rest.len()).unwrap().to_be_bytes());
+    parameter.extend(sequence.to_be_bytes());
+    parameter.extend(rest);
+    parameter
+}
+
+/// Numbers and results of the answers that a side has given, a list for each RE-CONFIG.
+fn answers(log: &[(Side, Vec<u8>)], side: Side) -> Vec<Vec<(u32, u32)>> {
+    let chunks = log.iter().filter(|(from, _)| *from == side).flat_map(|(_, packet)| {
+        Chunks::new(&packet[12..]).filter(|chunk| chunk.kind == ChunkType::ReConfig)
+    });
+    let answers = chunks.map(|chunk| {
+        let requests = Parameters::new(chunk.value).filter_map(|value| Request::parse(&value));
+        let answers = requests.filter_map(|request| match request {
+            Request::Response { sequence, result } => Some((sequence, result.to_wire())),
+            _ => None,
+        });
+        answers.collect::<Vec<_>>()
+    });
+    answers.filter(|answers| !answers.is_empty()).collect()
 }
 
 /// A pair with 10 streams from A to Z and 20 back, which may become more.
@@ -114,6 +148,62 @@ fn a_request_out_of_sequence_is_answered_as_such() {
     assert_eq!(chart(log), ["Z ReConfig"]);
     assert_eq!(log[0].0, Side::Z);
     assert_eq!(log[0].1[24..28], [0, 0, 0, 5], "Error - Bad Sequence Number");
+}
+
+#[test]
+fn the_peer_asks_for_the_reset_of_what_we_send_on() {
+    // §5.2.3. A → RE-CONFIG (incoming reset of 1, 2 and 3) → Z;
+    // Z → RE-CONFIG (performed), RE-CONFIG (outgoing reset of 1 and 3) → A
+    let (mut pair, secrets) = overheard(&plain());
+    for stream in [1, 3] {
+        pair.z.send(pair.now, message(stream, 10, 1)).unwrap();
+    }
+    pair.run(ms(300));
+    events(&mut pair.z);
+    pair.log = Some(Vec::new());
+    let request = incoming_reset(secrets.tsn_a, [1, 2, 3]);
+    pair.z.handle_datagram(pair.now, &packet(secrets.tag_z, &chunk(130, 0, &request)));
+    pair.run(ms(300));
+    let log = pair.log.as_ref().unwrap();
+    assert_eq!(chart(log), ["Z ReConfig ReConfig", "A ReConfig"]);
+    assert_eq!(answers(log, Side::Z), [[(secrets.tsn_a, 1)]]);
+    let reset = events(&mut pair.z);
+    assert_eq!(reset, [Event::OutgoingStreamReset(1), Event::OutgoingStreamReset(3)]);
+}
+
+#[test]
+fn there_is_nothing_to_do_for_streams_that_were_never_used() {
+    // §5.2.3: "all of the streams being requested will be already set to 0".
+    // A → RE-CONFIG (incoming reset of 0 to 499) → Z; Z → RE-CONFIG (nothing to do) → A
+    let (mut pair, secrets) = overheard(&plain());
+    let before = pair.z.hand_over(pair.now).unwrap().len();
+    pair.log = Some(Vec::new());
+    let request = incoming_reset(secrets.tsn_a, 0..500);
+    pair.z.handle_datagram(pair.now, &packet(secrets.tag_z, &chunk(130, 0, &request)));
+    assert_eq!(pair.z.hand_over(pair.now).unwrap().len(), before, "nothing is kept of them");
+    pair.run(ms(300));
+    let log = pair.log.as_ref().unwrap();
+    assert_eq!(chart(log), ["Z ReConfig"]);
+    assert_eq!(answers(log, Side::Z), [[(secrets.tsn_a, 0)]]);
+}
+
+#[test]
+fn what_the_peer_asks_for_without_end_is_kept_once() {
+    // A → RE-CONFIG (incoming reset of 0 to 499) → Z, ever again; Z → RE-CONFIG → ✗
+    let (mut pair, secrets) = overheard(&plain());
+    for stream in 0..500 {
+        pair.z.send(pair.now, message(stream, 10, 1)).unwrap();
+    }
+    pair.run(ms(300));
+    pair.filter = Some(Box::new(|side, packet| side == Side::A || packet[12] != 130));
+    let mut kept = Vec::new();
+    for round in 0..50 {
+        let request = incoming_reset(secrets.tsn_a.wrapping_add(round), 0..500);
+        pair.z.handle_datagram(pair.now, &packet(secrets.tag_z, &chunk(130, 0, &request)));
+        pair.run(ms(1));
+        kept.push(pair.z.hand_over(pair.now).unwrap().len());
+    }
+    assert!(kept.iter().all(|len| *len <= kept[0]), "{kept:?}");
 }
 
 #[test]

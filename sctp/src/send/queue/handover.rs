@@ -138,7 +138,7 @@ impl Queues {
         for number in numbers {
             self.enter(number);
         }
-        self.drained = VecDeque::from(from.list(Reader::u16)?);
+        self.drained = from.list(Reader::u16)?.into_iter().collect();
         for (stream, len) in from.list(|from| Ok((from.u16()?, from.size()?)))? {
             self.note_refused(stream, len);
         }

@@ -183,7 +183,7 @@ fn a_reset_waits_for_the_queue() {
     queues.push(3, message(5));
     queues.reset_when_empty(3);
     queues.reset_when_empty(4);
-    assert_eq!(queues.drained(), &[4]);
+    assert_eq!(*queues.drained(), BTreeSet::from([4]));
     queues.take(10);
-    assert_eq!(queues.drained(), &[4, 3]);
+    assert_eq!(*queues.drained(), BTreeSet::from([3, 4]));
 }
