@@ -87,8 +87,10 @@ impl Window {
     /// The window for a SACK that is being made.
     pub(crate) fn tell(&mut self, ready: usize, held: usize) -> usize {
         self.told = self.free(ready, held);
-        // Each message counts for more than its bytes, which the peer does not know.
-        self.reach = (held + 2 * self.told).max(self.reach.min(2 * self.initial));
+        // Each message counts for more than its bytes, which the peer does not know. Where it was told
+        // of no room, what it has sent all the same must not make room for more.
+        let most = 2 * self.size.max(self.whole);
+        self.reach = (held + 2 * self.told).min(most).max(self.reach.min(2 * self.initial));
         self.told
     }
 
@@ -99,12 +101,12 @@ impl Window {
     }
 
     /// Whether another chunk of `len` bytes can be kept. What moves the cumulative number on has
-    /// twice the bound, unless the application does not read: else what waits for it could never
-    /// leave. With nothing held there is always room for one that does.
+    /// room for two of the largest messages more, unless the application does not read: else what
+    /// waits for it could never leave. With nothing held there is always room for one that does.
     #[inline]
     pub(crate) fn admits(&mut self, len: usize, ready: usize, held: usize, next: bool) -> bool {
         let fits = if next {
-            ready < self.reach.max(MIN_WINDOW) && held < 2 * self.reach
+            ready < self.reach.max(MIN_WINDOW) && held < self.reach + self.whole
         } else {
             held < self.reach
         };

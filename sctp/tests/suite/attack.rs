@@ -1,10 +1,10 @@
 //! What someone sends who should not, and what a peer sends that should not.
 
 use crate::pair::{
-    Pair, Secrets, Side, associations, chunk, connected, data, message, ms, overheard, packet,
-    plain, seal, seeds,
+    Pair, Secrets, Side, associations, chunk, connected, data, i_data, message, ms, overheard,
+    packet, plain, seal, seeds,
 };
-use peerless_sctp::{Association, CloseReason, Event, State};
+use peerless_sctp::{Association, CloseReason, Config, Event, State};
 use rand::rngs::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
 use std::time::Duration;
@@ -210,32 +210,62 @@ fn chunks_of_the_future_are_skipped_or_reported_as_their_type_says() {
     }
 }
 
+/// Twice the room for two of the largest messages, which is more than the window at first; as much
+/// again once for what moves the cumulative number on; and a packet.
+const MOST_HELD: usize = 3 * (512 << 10) + 2000;
+
 #[test]
 fn a_sender_without_regard_for_the_window_is_bounded() {
-    let window = 1 << 20;
     // Ones that never complete; ones with numbers that leave gaps; ones that are never read; ones
-    // of one byte; ones whose turn never comes.
+    // of one byte; ones whose turn never comes; ones that only begin.
     type Make = fn(u32, u32) -> Vec<u8>;
-    let kinds: [(&str, Make); 5] = [
+    let kinds: [(&str, Make); 6] = [
         ("fragments with gaps", |tsn, i| data(tsn.wrapping_add(2 * i + 1), 1, 0, 0, &[1; 1000])),
         ("complete with gaps", |tsn, i| data(tsn.wrapping_add(i + 1), 1, 5, 7, &[1; 1000])),
         ("never read", |tsn, i| data(tsn.wrapping_add(i), 1, 0, 7, &[1; 1000])),
         ("of one byte", |tsn, i| data(tsn.wrapping_add(i), i as u16, 0, 7, &[1])),
         ("never their turn", |tsn, i| data(tsn.wrapping_add(i), 1, (i + 1) as u16, 3, &[1; 1000])),
+        ("beginnings", |tsn, i| data(tsn.wrapping_add(i), 1, 0, 6, &[1; 1000])),
     ];
     for (name, make) in kinds {
-        let (mut pair, Secrets { tag_z, tsn_a, .. }) = overheard(&plain());
-        for i in 0..50_000 {
-            pair.z.handle_datagram(pair.now, &packet(tag_z, &make(tsn_a, i)));
+        // The receiver may get to answer each packet, or none.
+        for answers in [false, true] {
+            let (mut pair, Secrets { tag_z, tsn_a, .. }) = overheard(&plain());
+            let mut buf = Vec::new();
+            for i in 0..20_000 {
+                pair.z.handle_datagram(pair.now, &packet(tag_z, &make(tsn_a, i)));
+                while answers && pair.z.poll_transmit(pair.now, &mut buf).is_some() {}
+                buf.clear();
+            }
+            let held = pair.z.stats().receive_buffered;
+            assert!(held <= MOST_HELD, "{name}, {answers}: {held}");
+            let mut packets = 0;
+            while pair.z.poll_transmit(pair.now, &mut buf).is_some() {
+                packets += 1;
+            }
+            assert!(packets <= 2 && buf.len() <= 2400, "{name}: {packets} packets");
+        }
+    }
+}
+
+#[test]
+fn interleaved_messages_that_never_end_are_bounded() {
+    // RFC 8260: I-DATA with B and without E, each of another message, in the order of their numbers;
+    // ordered and unordered ones, and one beside messages that nobody reads.
+    let config = Config::default();
+    for (flags, complete) in [(2, 0), (6, 0), (6, 7)] {
+        let (mut pair, Secrets { tag_z, tsn_a, .. }) = overheard(&config);
+        assert!(pair.z.interleaves());
+        let mut buf = Vec::new();
+        for i in 0..20_000_u32 {
+            let flags = if i > 0 && complete != 0 { complete } else { flags };
+            let chunk = i_data(tsn_a.wrapping_add(i), 1, i, flags, &[1; 1000]);
+            pair.z.handle_datagram(pair.now, &packet(tag_z, &chunk));
+            buf.clear();
+            while pair.z.poll_transmit(pair.now, &mut buf).is_some() {}
         }
         let held = pair.z.stats().receive_buffered;
-        assert!(held <= 4 * window + 2000, "{name}: {held}");
-        let mut buf = Vec::new();
-        let mut packets = 0;
-        while pair.z.poll_transmit(pair.now, &mut buf).is_some() {
-            packets += 1;
-        }
-        assert!(packets <= 2 && buf.len() <= 2400, "{name}: {packets} packets");
+        assert!(held <= MOST_HELD, "{flags}, {complete}: {held}");
     }
 }
 

@@ -357,6 +357,17 @@ pub(crate) fn data(tsn: u32, stream: u16, ssn: u16, flags: u8, payload: &[u8]) -
     chunk(0, flags, &value)
 }
 
+/// An I-DATA chunk: the first fragment of its message, or all of it.
+pub(crate) fn i_data(tsn: u32, stream: u16, mid: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let mut value = tsn.to_be_bytes().to_vec();
+    value.extend(stream.to_be_bytes());
+    value.extend([0; 2]);
+    value.extend(mid.to_be_bytes());
+    value.extend(53_u32.to_be_bytes());
+    value.extend(payload);
+    chunk(64, flags, &value)
+}
+
 /// What a handshake tells one who listens.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Secrets {
