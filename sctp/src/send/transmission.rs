@@ -249,7 +249,12 @@ impl Sender {
             if left > room && (room < MIN_FRAGMENT || left <= most) {
                 break;
             }
-            let Some(fragment) = self.queues.take(room) else { break };
+            let Some(mut fragment) = self.queues.take(room) else { break };
+            if !self.partial_reliability {
+                // RFC 3758 §3.3.3: the peer cannot be told that a number was given up, and waits for it.
+                fragment.expires = None;
+                fragment.max_retransmits = None;
+            }
             let len = fragment.payload.len();
             // RFC 7053 §5.1: a sender that must wait for the SACK wants it at once.
             self.peer_window = self.peer_window.saturating_sub(len);
