@@ -44,8 +44,13 @@ impl Association {
         self.heartbeat.heard(now);
         self.heard_while_shutting_down(now);
 
-        let (mut data, mut next) = (false, Some(first));
+        let (mut data, mut sack, mut next) = (false, false, Some(first));
         while let Some(chunk) = next {
+            // §6.2: a receiver makes one for a packet. More of them would be work for nothing.
+            if chunk.kind == ChunkType::Sack && std::mem::replace(&mut sack, true) {
+                next = chunks.next();
+                continue;
+            }
             data |= match chunk.kind {
                 ChunkType::Data | ChunkType::IData => true,
                 // RFC 3758 §3.6: for the SACK it counts as DATA.

@@ -251,6 +251,7 @@ impl Outstanding {
         self.in_flight += len;
         self.marked -= 1;
         self.detection.sent_again(packet, tsn);
+        self.trim_again();
     }
 
     /// Counts the chunk at `index`, which is in flight, as lost.
@@ -261,21 +262,34 @@ impl Outstanding {
         self.in_flight -= chunk.wire_len();
         self.marked += 1;
         self.lost.push_back(tsn);
+        if self.lost.len() > 2 * self.chunks.len() {
+            self.relist();
+        }
+    }
+
+    /// Makes the list of what is lost anew: most of it is of no use any more when the peer tells of
+    /// chunks and takes that back, again and again.
+    fn relist(&mut self) {
+        self.lost.clear();
+        let mut tsn = self.cumulative;
+        for chunk in &self.chunks {
+            tsn = tsn.next();
+            if chunk.state == State::Marked {
+                self.lost.push_back(tsn);
+            }
+        }
     }
 
     /// Marks everything in flight as lost: T3-rtx expired.
     pub(crate) fn mark_all(&mut self) {
-        self.lost.clear();
         self.marked = 0;
-        for (index, chunk) in self.chunks.iter_mut().enumerate() {
+        for chunk in &mut self.chunks {
             if matches!(chunk.state, State::InFlight | State::Marked) {
                 chunk.state = State::Marked;
                 self.marked += 1;
-                self.lost.push_back(
-                    self.cumulative.plus(u32::try_from(index).unwrap_or(u32::MAX)).next(),
-                );
             }
         }
+        self.relist();
         self.in_flight = 0;
         self.detection.forget_all(self.chunks.len());
     }
@@ -463,6 +477,7 @@ impl Outstanding {
             self.payload += chunk.payload.len();
             self.detection.reneged(index, chunk.packet, tsn, chunk.transmissions);
         }
+        self.trim_again();
     }
 
     fn renege_all(&mut self) {

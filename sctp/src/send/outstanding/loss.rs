@@ -102,6 +102,30 @@ pub(crate) struct Losses {
 }
 
 impl Outstanding {
+    /// Forgets what the list of chunks that were sent again has twice, or to no use any more: a peer
+    /// that tells of chunks and takes that back makes it longer than there are chunks.
+    pub(super) fn trim_again(&mut self) {
+        if self.detection.again.len() <= 2 * self.chunks.len() {
+            return;
+        }
+        let mut again = Vec::new();
+        let mut tsn = self.cumulative;
+        for chunk in &self.chunks {
+            tsn = tsn.next();
+            if chunk.state == State::InFlight && chunk.transmissions > 1 {
+                again.push((chunk.packet, tsn));
+            }
+        }
+        again.sort_unstable_by_key(|(packet, _)| *packet);
+        self.detection.again = VecDeque::from(again);
+    }
+
+    /// How long the list of chunks that were sent again is: for tests.
+    #[cfg(test)]
+    pub(super) fn sent_again(&self) -> usize {
+        self.detection.again.len()
+    }
+
     /// The peer has reported a packet twice: something was sent again needlessly. RFC 8985 §6.2
     /// step 4: the window grows by a quarter of a round trip.
     pub(crate) fn was_needless(&mut self) {

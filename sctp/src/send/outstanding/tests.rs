@@ -141,6 +141,30 @@ fn a_receiver_may_renege() {
 }
 
 #[test]
+fn a_receiver_that_reneges_again_and_again_makes_no_list_grow() {
+    let now = Instant::now();
+    let mut outstanding = filled(100, now);
+    for round in 0..1000 {
+        // All but the first are there; and only the last one is.
+        let now = now + ms(round);
+        acknowledge(&mut outstanding, now, 0, &[(2, 100)]).unwrap();
+        outstanding.detect(now, ms(1), ms(1));
+        acknowledge(&mut outstanding, now, 0, &[(100, 100)]).unwrap();
+        outstanding.detect(now, ms(1), ms(1));
+        for _ in 0..round % 7 {
+            if outstanding.has_marked() {
+                repair(&mut outstanding, now);
+            }
+        }
+        assert!(outstanding.lost.len() <= 200, "{round}: {}", outstanding.lost.len());
+        assert!(outstanding.sent_again() <= 200, "{round}: {}", outstanding.sent_again());
+    }
+    while outstanding.has_marked() {
+        repair(&mut outstanding, now);
+    }
+}
+
+#[test]
 fn what_was_never_sent_cannot_be_acknowledged() {
     let now = Instant::now();
     let mut outstanding = filled(3, now);
