@@ -63,6 +63,11 @@ pub(crate) const fn unwrap_ssn(near: u32, ssn: u32) -> u32 {
     near.wrapping_add(distance as u32)
 }
 
+/// The first message number at or after `next` whose lower 16 bits are `ssn`.
+pub(crate) const fn unwrap_ssn_ahead(next: u32, ssn: u32) -> u32 {
+    next.wrapping_add((ssn as u16).wrapping_sub(next as u16) as u32)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +91,8 @@ mod tests {
         assert_eq!(unwrap_ssn(65_536, 65_535), 65_535);
         assert_eq!(unwrap_ssn(0, 65_535), u32::MAX);
         assert_eq!(unwrap_ssn(u32::MAX, 0), 0);
+        assert_eq!(unwrap_ssn_ahead(7, 7), 7);
+        assert_eq!(unwrap_ssn_ahead(7, 6), 65_542);
+        assert_eq!(unwrap_ssn_ahead(u32::MAX, 2), 2);
     }
 }

@@ -7,7 +7,7 @@ use super::{FREE_STATE, OVERHEAD, Receiver, SackDue};
 use crate::chunk::data::Form;
 use crate::chunk::forward_tsn::{ForwardTsn, Skipped};
 use crate::message::{Message, Order};
-use crate::tsn::{number_is_after, unwrap_ssn};
+use crate::tsn::{number_is_after, unwrap_ssn, unwrap_ssn_ahead};
 use bytes::Bytes;
 
 impl Receiver {
@@ -22,7 +22,9 @@ impl Receiver {
         let stream = self.streams.entry(number);
         let next = stream.next;
         let sequence = match form {
-            Form::Data => unwrap_ssn(next, sequence),
+            // §6.1 lets 2^16 - 1 be on their way, so that none is an old one: of those that a FORWARD
+            // TSN skips, the transmission sequence numbers count as arrived.
+            Form::Data => unwrap_ssn_ahead(next, sequence),
             Form::IData => sequence,
         };
         if sequence == next {

@@ -303,3 +303,21 @@ fn a_message_may_be_read_before_all_of_it_has_come() {
     let part = pair.z.read_part(0).unwrap();
     assert!(!part.payload.is_empty() && part.payload.len() < 50_000);
 }
+
+#[test]
+fn as_many_ordered_messages_wait_as_may_be_on_their_way() {
+    // §6.1: "2^16 - 1 ordered user messages in the current send window"; the first one is late.
+    let mut config = plain();
+    config.receive_window = 8 << 20;
+    let mut lone = Lone::new(&config);
+    for number in 1..40_000 {
+        lone.take_data(number, 1);
+        lone.now();
+    }
+    assert!(lone.z.read(0).is_none());
+    lone.take_data(0, 1);
+    for number in 0..40_000_u32 {
+        let message = lone.z.read(0).unwrap_or_else(|| panic!("message {number}"));
+        assert_eq!(&message.payload[..], [number as u8]);
+    }
+}
