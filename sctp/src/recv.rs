@@ -466,7 +466,6 @@ impl Receiver {
         self.readable.shrink_to(0);
         for (_, stream) in self.streams.iter_mut() {
             stream.queue.shrink_to(0);
-            stream.waiting.shrink_to(0);
             stream.partials.shrink();
         }
     }

@@ -35,11 +35,10 @@ impl Receiver {
                 self.deliver_waiting(number);
             }
         } else if number_is_after(sequence, next) {
-            let index = stream.waiting.partition_point(|(other, _)| {
-                other.wrapping_sub(next) < sequence.wrapping_sub(next)
-            });
-            self.waiting += message.payload.len() + OVERHEAD;
-            stream.waiting.insert(index, (sequence, message));
+            let len = message.payload.len() + OVERHEAD;
+            if stream.waiting.insert(sequence, message) {
+                self.waiting += len;
+            }
         }
         // One from before its stream's turn was skipped by a FORWARD TSN: the peer gave it up.
     }
@@ -47,11 +46,9 @@ impl Receiver {
     /// Delivers the messages of `number` whose turn has come.
     pub(super) fn deliver_waiting(&mut self, number: u16) {
         while let Some(stream) = self.streams.get_mut(number)
-            && let Some((sequence, _)) = stream.waiting.front()
-            && *sequence == stream.next
-            && let Some((sequence, message)) = stream.waiting.pop_front()
+            && let Some(message) = stream.waiting.remove(stream.next)
         {
-            stream.next = sequence.wrapping_add(1);
+            stream.next = stream.next.wrapping_add(1);
             self.waiting -= message.payload.len() + OVERHEAD;
             self.deliver(number, message);
         }
@@ -139,9 +136,9 @@ impl Receiver {
     /// delivered in its order.
     fn skip_to(&mut self, number: u16, last: u32) {
         while let Some(stream) = self.streams.get_mut(number)
-            && let Some((waiting, _)) = stream.waiting.front()
-            && !number_is_after(*waiting, last)
-            && let Some((waiting, message)) = stream.waiting.pop_front()
+            && let Some(waiting) = stream.waiting.first(stream.next)
+            && !number_is_after(waiting, last)
+            && let Some(message) = stream.waiting.remove(waiting)
         {
             stream.next = waiting.wrapping_add(1);
             self.waiting -= message.payload.len() + OVERHEAD;
@@ -159,9 +156,7 @@ impl Receiver {
         if let Some(stream) = self.streams.get_mut(number) {
             self.partial.remove(stream.drop_incomplete());
             // Whatever waited for its turn waits for a message that was never whole.
-            for (_, message) in stream.waiting.drain(..) {
-                self.waiting -= message.payload.len() + OVERHEAD;
-            }
+            self.waiting -= stream.waiting.clear();
             if stream.reading.is_some() {
                 self.mark_readable(number);
             } else if stream.queue.is_empty() && !stream.listed {

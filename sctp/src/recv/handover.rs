@@ -30,8 +30,9 @@ impl Stream {
         out.u32(self.next);
         out.option(self.read_mode, write_mode);
         out.list(self.queue.iter(), write_message);
-        out.list(self.waiting.iter(), |out, (number, message)| {
-            out.u32(*number);
+        let waiting: Vec<_> = self.waiting.in_order(self.next).collect();
+        out.list(waiting.into_iter(), |out, (number, message)| {
+            out.u32(number);
             write_message(out, message);
         });
         self.partials.hand_over(out);
@@ -48,13 +49,13 @@ impl Stream {
         stream.read_mode = from.option(read_mode)?;
         stream.queue = VecDeque::from(from.list(read_message)?);
         let mut before = stream.next;
-        let waiting = from.list(|from| {
+        from.list(|from| {
             let number = from.u32()?;
             check(number_is_after(number, before))?;
             before = number;
-            Ok((number, read_message(from)?))
+            stream.waiting.insert(number, read_message(from)?);
+            Ok(())
         })?;
-        stream.waiting = VecDeque::from(waiting);
         stream.partials.resume(from)?;
         stream.reading = from.option(|from| {
             Ok(Reading {
@@ -110,8 +111,7 @@ impl Receiver {
         let counted = |message: &Message| message.payload.len() + OVERHEAD;
         for (number, stream) in streams {
             self.ready += stream.queue.iter().map(counted).sum::<usize>();
-            self.waiting +=
-                stream.waiting.iter().map(|(_, message)| counted(message)).sum::<usize>();
+            self.waiting += stream.waiting.held();
             let held: Held = stream.partials.held();
             self.partial.add(held);
             let readable = stream.is_readable(self.read_mode);

@@ -1,9 +1,11 @@
 //! A stream that the peer sends on.
 
+use super::OVERHEAD;
 use super::interleaved::{Held, Partials};
 use crate::message::{Message, Order, ReadMode};
 use crate::tsn::number_is_after;
 use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 /// What is kept of a stream that the peer sends on.
 #[derive(Debug, Default)]
@@ -19,14 +21,61 @@ pub(super) struct Stream {
     pub(super) read_mode: Option<ReadMode>,
     /// Whole messages for the application.
     pub(super) queue: VecDeque<Message>,
-    /// Whole ordered messages that wait for an earlier one, in order.
-    pub(super) waiting: VecDeque<(u32, Message)>,
+    pub(super) waiting: Waiting,
     /// Messages of which fragments are missing, where they are interleaved.
     pub(super) partials: Partials,
     /// The newest unordered message that the peer has given up.
     pub(super) skipped: Option<u32>,
     /// The message that is being read in parts.
     pub(super) reading: Option<Reading>,
+}
+
+/// Whole ordered messages that wait for an earlier one, by their numbers.
+#[derive(Debug, Default)]
+pub(super) struct Waiting(BTreeMap<u32, Message>);
+
+impl Waiting {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes a message; gives whether there was none of its number.
+    pub(super) fn insert(&mut self, number: u32, message: Message) -> bool {
+        match self.0.entry(number) {
+            Entry::Vacant(entry) => {
+                entry.insert(message);
+                true
+            }
+            Entry::Occupied(_) => false,
+        }
+    }
+
+    /// The number of the first of them, where the next message is `next`: numbers wrap.
+    pub(super) fn first(&self, next: u32) -> Option<u32> {
+        self.in_order(next).next().map(|(number, _)| number)
+    }
+
+    /// All of them in order, where the next message is `next`.
+    pub(super) fn in_order(&self, next: u32) -> impl Iterator<Item = (u32, &Message)> {
+        let wrapped = self.0.range(..next);
+        self.0.range(next..).chain(wrapped).map(|(number, message)| (*number, message))
+    }
+
+    pub(super) fn remove(&mut self, number: u32) -> Option<Message> {
+        self.0.remove(&number)
+    }
+
+    /// Forgets them; gives what they held, each with [`OVERHEAD`].
+    pub(super) fn clear(&mut self) -> usize {
+        let held = self.held();
+        self.0.clear();
+        held
+    }
+
+    /// What they hold, each with [`OVERHEAD`].
+    pub(super) fn held(&self) -> usize {
+        self.0.values().map(|message| message.payload.len() + OVERHEAD).sum()
+    }
 }
 
 /// A message of which parts have been read.
