@@ -26,7 +26,8 @@ pub(crate) struct Partial {
     kept_whole: bool,
     /// The number of the first fragment that was not taken out.
     base: u32,
-    /// Consecutive fragments, in order, never touching.
+    /// Consecutive fragments, in order. Two of them touch only where the first one is less than half
+    /// as long as the second: to join such as these costs more than what has come.
     runs: VecDeque<Run>,
     /// User bytes in `runs`.
     bytes: usize,
@@ -110,13 +111,20 @@ impl Partials {
     /// held.
     pub(crate) fn forward_to(&mut self, order: Order, last: u32) -> Held {
         let mut dropped = Held::default();
-        self.0.retain(|(other, message), partial| {
-            let keep = *other != order || number_is_after(*message, last);
-            if !keep {
-                dropped.add(partial.held());
+        // Up to `last` is the half of the numbers that ends there; they wrap.
+        let oldest = last.wrapping_sub((1 << 31) - 1);
+        let ranges = match oldest <= last {
+            true => [Some(oldest..=last), None],
+            false => [Some(0..=last), Some(oldest..=u32::MAX)],
+        };
+        for range in ranges.into_iter().flatten() {
+            let (start, end) = ((order, *range.start()), (order, *range.end()));
+            while let Some((&key, _)) = self.0.range(start..=end).next() {
+                if let Some(partial) = self.0.remove(&key) {
+                    dropped.add(partial.held());
+                }
             }
-            keep
-        });
+        }
         dropped
     }
 
@@ -179,7 +187,7 @@ impl Partials {
                 let (start, stop) = (first.wrapping_sub(base), next.wrapping_sub(base));
                 let count = stop.checked_sub(start).ok_or(HandoverError::Malformed)?;
                 check(!ended && count > 0 && count as usize <= bytes.len())?;
-                check(reached.is_none_or(|reached| reached < start) && stop < 1 << 31)?;
+                check(reached.is_none_or(|reached| reached <= start) && stop < 1 << 31)?;
                 (reached, ended) = (Some(stop), end);
                 Ok(Run { first, next, end, bytes })
             })?;
@@ -266,7 +274,6 @@ impl Partial {
             self.ppid = Some(ppid);
         }
         self.bytes += data.payload.len();
-        let precedes = self.runs.get(index).is_some_and(|run| run.first == fsn.wrapping_add(1));
         let follows =
             before.filter(|before| self.runs.get(*before).is_some_and(|run| run.next == fsn));
         let index = match follows {
@@ -292,22 +299,34 @@ impl Partial {
                 index
             }
         };
-        if precedes
-            && let Some(tail) = self.runs.remove(index + 1)
+        while let (Some(run), Some(tail)) = (self.runs.get(index), self.runs.get(index + 1))
+            && run.next == tail.first
+            && run.bytes.len() >= tail.bytes.len() / 2
+        {
+            self.join(index);
+        }
+        Ok(())
+    }
+
+    /// Appends the run after `index` to the one there.
+    fn join(&mut self, index: usize) {
+        if let Some(tail) = self.runs.remove(index + 1)
             && let Some(run) = self.runs.get_mut(index)
         {
             run.bytes.extend_from_slice(&tail.bytes);
             run.next = tail.next;
             run.end = tail.end;
         }
-        Ok(())
     }
 
     /// Whether all fragments are there.
     pub(crate) fn is_whole(&self) -> bool {
-        self.ppid.is_some()
-            && self.runs.len() == 1
-            && self.runs.front().is_some_and(|run| run.first == self.base && run.end)
+        if self.ppid.is_none() || !self.runs.back().is_some_and(|run| run.end) {
+            return false;
+        }
+        // Runs that touch are each twice as long as the one before: they are few.
+        let mut next = self.base;
+        self.runs.iter().all(|run| std::mem::replace(&mut next, run.next) == run.first)
     }
 
     /// Whether the next bytes of the message are there and may be read by themselves.
@@ -332,6 +351,9 @@ impl Partial {
 
     /// Takes the message out, which is whole; leaves what is used again in `memory`.
     pub(crate) fn into_payload(mut self, memory: &mut Memory) -> Option<Bytes> {
+        while self.runs.len() > 1 {
+            self.join(0);
+        }
         let run = self.take_run()?;
         memory.runs = self.runs;
         memory.usual_len = run.bytes.len();
@@ -427,6 +449,24 @@ mod tests {
     }
 
     #[test]
+    fn fragments_that_come_last_first_are_copied_a_few_times_only() {
+        // Runs that touch are joined when that costs no more than what has come.
+        let (mut partial, memory) = (Partial::default(), &mut Memory::default());
+        partial.insert(&fragment(5000, END, &[0; 4000]), 10_000, 0, memory).unwrap();
+        for fsn in (1..5000).rev() {
+            assert!(!partial.is_whole());
+            partial.insert(&fragment(fsn, 0, b"x"), 10_000, 0, memory).unwrap();
+            let lens: Vec<_> = partial.runs.iter().map(|run| run.bytes.len()).collect();
+            assert!(lens.windows(2).all(|pair| 2 * pair[0] < pair[1]), "{fsn}: {lens:?}");
+        }
+        partial.insert(&fragment(0, BEGIN, b"first"), 10_000, 0, memory).unwrap();
+        assert!(partial.is_whole());
+        let payload = partial.into_payload(memory).unwrap();
+        assert_eq!(payload.len(), 5 + 4999 + 4000);
+        assert_eq!(&payload[..7], b"firstxx");
+    }
+
+    #[test]
     fn runs_are_bounded() {
         let mut partial = Partial::default();
         for index in 0..2048 {
@@ -458,5 +498,26 @@ mod tests {
         assert_eq!(partials.readable(3), Some((Order::Ordered, 3)));
         assert_eq!(partials.readable(2), Some((Order::Unordered, 1)));
         assert_eq!(partials.clear().bytes, 3 * (3 + 2 * OVERHEAD));
+    }
+
+    #[test]
+    fn messages_given_up_are_found_across_the_wrap() {
+        for last in [0, 1, 5, (1 << 31) - 2, (1 << 31) - 1, 1 << 31, u32::MAX - 1, u32::MAX] {
+            let mut partials = Partials::default();
+            for (distance, flags) in
+                [(-3, 0), (0, 0), (1, 0), (-(1 << 30), 0), (1 << 30, 0), (0, 4)]
+            {
+                let message = last.wrapping_add_signed(distance);
+                let data = Data { message, ..fragment(0, BEGIN | flags, b"x") };
+                let memory = &mut Memory::default();
+                partials.entry(&data, memory).insert(&data, 100, 0, memory).unwrap();
+            }
+            partials.forward_to(Order::Ordered, last);
+            let left: Vec<_> = partials.0.keys().copied().collect();
+            assert_eq!(left.len(), 3, "{last}: {left:?}");
+            for (order, message) in left {
+                assert!(order == Order::Unordered || number_is_after(message, last), "{last}");
+            }
+        }
     }
 }

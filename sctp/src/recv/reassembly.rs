@@ -56,6 +56,18 @@ impl Run {
         self.begin && self.end
     }
 
+    /// Whether the run after this one goes on where it ends.
+    fn touches(&self, after: &Self) -> bool {
+        self.next == after.first && !self.end && !after.begin
+    }
+
+    /// Appends the run after this one.
+    fn append(&mut self, tail: &Self) {
+        self.bytes.extend_from_slice(&tail.bytes);
+        self.next = tail.next;
+        self.end = tail.end;
+    }
+
     fn into_whole(self) -> Whole {
         Whole {
             stream: self.stream,
@@ -71,7 +83,8 @@ impl Run {
 ///
 /// Fragments of a message have consecutive numbers, so what there is of it is runs of numbers. In
 /// order, a fragment is appended to the last run: its bytes are copied once, to where the message
-/// will be handed over from.
+/// will be handed over from. Where it fills a gap, two runs touch: they are joined, unless the first one
+/// is less than half as long as the second, which would cost more than what has come.
 #[derive(Debug, Default)]
 pub(crate) struct Reassembly {
     /// In order of their numbers.
@@ -120,10 +133,6 @@ impl Reassembly {
         let follows = before
             .and_then(|before| self.runs.get(before))
             .is_some_and(|run| run.next == data.tsn && !run.end && !data.is_begin());
-        let precedes = self
-            .runs
-            .get(index)
-            .is_some_and(|run| run.first == data.tsn.next() && !run.begin && !data.is_end());
         self.bytes += data.payload.len();
 
         let index = match before {
@@ -136,17 +145,46 @@ impl Reassembly {
                 index
             }
         };
-        if precedes {
-            self.join(index, max_len)?;
-        }
-        if !self.runs.get(index).is_some_and(Run::is_whole) {
-            return Ok(None);
-        }
-        let Some(run) = self.runs.remove(index) else { return Ok(None) };
+        self.join(index, max_len)?;
+        let Some(run) = self.take_whole(index, max_len)? else { return Ok(None) };
         self.bytes -= run.bytes.len();
         self.reserved -= run.reserved;
         self.usual_len = run.bytes.len();
         Ok(Some(run.into_whole()))
+    }
+
+    /// Takes the message out of which the run at `index` is a part, if it is whole.
+    #[inline]
+    fn take_whole(&mut self, index: usize, max_len: usize) -> Result<Option<Run>, Misfit> {
+        if self.runs.get(index).is_some_and(Run::is_whole) {
+            return Ok(self.runs.remove(index));
+        }
+        // Runs that touch are each twice as long as the one before: they are few.
+        let touch = |before: usize| {
+            let (run, after) = (self.runs.get(before), self.runs.get(before + 1));
+            run.zip(after).is_some_and(|(run, after)| run.touches(after))
+        };
+        let (mut first, mut last) = (index, index);
+        while first > 0 && touch(first - 1) {
+            first -= 1;
+        }
+        while touch(last) {
+            last += 1;
+        }
+        let whole = self.runs.get(first).is_some_and(|run| run.begin)
+            && self.runs.get(last).is_some_and(|run| run.end);
+        if !whole {
+            return Ok(None);
+        }
+        if self.runs.range(first..=last).map(|run| run.bytes.len()).sum::<usize>() > max_len {
+            return Err(Misfit::TooLarge);
+        }
+        let mut runs = self.runs.drain(first..=last);
+        let Some(mut whole) = runs.next() else { return Ok(None) };
+        for run in runs {
+            whole.append(&run);
+        }
+        Ok(Some(whole))
     }
 
     #[inline]
@@ -185,24 +223,29 @@ impl Reassembly {
         );
     }
 
-    /// Appends the run after `index` to the one at `index`.
+    /// Appends to the run at `index` those that go on where it ends, unless they are much longer.
     fn join(&mut self, index: usize, max_len: usize) -> Result<(), Misfit> {
-        let (Some(tail), Some(run)) = (self.runs.remove(index + 1), self.runs.get_mut(index))
-        else {
-            return Err(Misfit::Inconsistent);
-        };
-        let alike = run.stream == tail.stream
-            && run.order == tail.order
-            && (run.order == Order::Unordered || run.ssn == tail.ssn);
-        if !alike {
-            return Err(Misfit::Inconsistent);
+        while let (Some(run), Some(tail)) = (self.runs.get(index), self.runs.get(index + 1))
+            && run.touches(tail)
+        {
+            let alike = run.stream == tail.stream
+                && run.order == tail.order
+                && (run.order == Order::Unordered || run.ssn == tail.ssn);
+            if !alike {
+                return Err(Misfit::Inconsistent);
+            }
+            if run.bytes.len() + tail.bytes.len() > max_len {
+                return Err(Misfit::TooLarge);
+            }
+            if run.bytes.len() < tail.bytes.len() / 2 {
+                break;
+            }
+            if let Some(tail) = self.runs.remove(index + 1)
+                && let Some(run) = self.runs.get_mut(index)
+            {
+                run.append(&tail);
+            }
         }
-        if run.bytes.len() + tail.bytes.len() > max_len {
-            return Err(Misfit::TooLarge);
-        }
-        run.bytes.extend_from_slice(&tail.bytes);
-        run.next = tail.next;
-        run.end = tail.end;
         Ok(())
     }
 
@@ -305,6 +348,22 @@ mod tests {
             assert_eq!(&whole.unwrap().payload[..], b"one two three four");
             assert_eq!((reassembly.bytes(), reassembly.len()), (0, 0));
         }
+    }
+
+    #[test]
+    fn fragments_that_come_last_first_are_copied_a_few_times_only() {
+        // Runs that touch are joined when that costs no more than what has come.
+        let mut reassembly = Reassembly::default();
+        reassembly.insert(&data(5000, END, &[0; 4000]), 0, 10_000).unwrap();
+        for tsn in (1..5000).rev() {
+            assert!(reassembly.insert(&data(tsn, 0, b"x"), 0, 10_000).unwrap().is_none());
+            let lens: Vec<_> = reassembly.runs.iter().map(|run| run.bytes.len()).collect();
+            assert!(lens.windows(2).all(|pair| 2 * pair[0] < pair[1]), "{tsn}: {lens:?}");
+        }
+        let whole = reassembly.insert(&data(0, BEGIN, b"first"), 0, 10_000).unwrap().unwrap();
+        assert_eq!(whole.payload.len(), 5 + 4999 + 4000);
+        assert_eq!(&whole.payload[..7], b"firstxx");
+        assert_eq!((reassembly.bytes(), reassembly.len()), (0, 0));
     }
 
     #[test]
