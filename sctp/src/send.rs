@@ -271,7 +271,7 @@ impl Sender {
 
     /// The path is another one: what was learnt of the old one does not hold.
     pub(crate) fn path_changed(&mut self, config: &Config, now: Instant) {
-        self.rto.reset_back_off();
+        self.rto = Rto::new(config);
         let seed = self.outstanding.next_tsn().0;
         self.congestion = controller(config, segment(self.mtu), seed);
         if !self.outstanding.is_empty() {

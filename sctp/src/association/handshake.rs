@@ -148,7 +148,7 @@ impl Association {
     /// An answer to the handshake's last chunk: a round trip, when it was sent only once.
     fn measure_handshake(&mut self, now: Instant) {
         if let (Some(sent_at), 1) = (self.handshake.sent_at, self.handshake.attempts) {
-            self.send.rto.measured(now.saturating_duration_since(sent_at));
+            self.send.rto.measured(now, now.saturating_duration_since(sent_at));
         }
     }
 

@@ -135,7 +135,7 @@ impl Association {
         }
         self.heartbeat.sent_at = None;
         self.errors = 0;
-        self.send.rto.measured(now.saturating_duration_since(sent_at));
+        self.send.rto.measured(now, now.saturating_duration_since(sent_at));
         self.arm_heartbeat(now);
     }
 }

@@ -23,7 +23,7 @@ impl Sender {
         // A timeout that was backed off stays so until there is a new measurement (§6.3.3): it may
         // have been backed off because round trips have become longer.
         if let Some(rtt) = progress.rtt {
-            self.rto.measured(rtt);
+            self.rto.measured(now, rtt);
         } else if forwarded {
             // A FORWARD TSN was answered. Nothing is measured by it, and many may follow.
             self.rto.reset_back_off();

@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::handover::{HandoverError, Reader, Writer};
 use crate::send::packets::nanos;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Smoothed round-trip time, its variation, and the timeout computed from them.
 ///
@@ -22,10 +22,41 @@ pub(crate) struct Rto {
     /// What a lower layer measured: for the handshake's timer.
     hint: Option<Duration>,
     latest: Option<Duration>,
-    min_seen: Option<Duration>,
+    least: Least,
     /// The least one since somebody asked, and how many there were.
     recent: Option<Duration>,
     count: u32,
+}
+
+/// The least measurement of the last minutes (RFC 8985 §6.2 step 1): paths change, and nobody says so.
+#[derive(Clone, Copy, Debug)]
+struct Least {
+    /// That of this stretch of time and of the one before, in nanoseconds; the greatest for none.
+    current: u64,
+    before: u64,
+    /// When this one began.
+    since: Option<Instant>,
+}
+
+impl Default for Least {
+    fn default() -> Self {
+        Self { current: u64::MAX, before: u64::MAX, since: None }
+    }
+}
+
+impl Least {
+    fn take(&mut self, now: Instant, sample: u64) {
+        let since = *self.since.get_or_insert(now);
+        if now.saturating_duration_since(since) >= LEAST_STRETCH {
+            *self = Self { current: u64::MAX, before: self.current, since: Some(now) };
+        }
+        self.current = self.current.min(sample);
+    }
+
+    fn get(&self) -> Option<Duration> {
+        let least = self.current.min(self.before);
+        (least < u64::MAX).then(|| Duration::from_nanos(least))
+    }
 }
 
 impl Rto {
@@ -42,7 +73,7 @@ impl Rto {
             current: initial,
             hint: None,
             latest: None,
-            min_seen: None,
+            least: Least::default(),
             recent: None,
             count: 0,
         }
@@ -66,7 +97,7 @@ impl Rto {
     }
 
     /// Takes a measurement. RFC 9260 §6.3.1 C2 and C3.
-    pub(crate) fn measured(&mut self, rtt: Duration) {
+    pub(crate) fn measured(&mut self, now: Instant, rtt: Duration) {
         let sample = nanos(rtt);
         let smoothed = match self.smoothed.map(nanos) {
             None => {
@@ -81,7 +112,7 @@ impl Rto {
         };
         self.smoothed = Some(Duration::from_nanos(smoothed));
         self.latest = Some(rtt);
-        self.min_seen = Some(self.min_seen.map_or(rtt, |min| min.min(rtt)));
+        self.least.take(now, sample);
         self.recent = Some(self.recent.map_or(rtt, |min| min.min(rtt)));
         self.count = self.count.saturating_add(1);
         self.current = self.compute(smoothed, self.variation);
@@ -151,11 +182,11 @@ impl Rto {
     pub(crate) fn latest_and_least(&self) -> (Duration, Duration) {
         let known = self.known().unwrap_or_else(|| Duration::from_nanos(self.initial));
         let latest = self.latest.unwrap_or(known);
-        (latest.max(self.smoothed.unwrap_or(latest)), self.min_seen.unwrap_or(known))
+        (latest.max(self.smoothed.unwrap_or(latest)), self.least.get().unwrap_or(known))
     }
 
     pub(crate) fn hand_over(&self, out: &mut Writer) {
-        for time in [self.smoothed, self.hint, self.latest, self.min_seen] {
+        for time in [self.smoothed, self.hint, self.latest, self.least.get()] {
             out.option(time, Writer::duration);
         }
         out.u64(self.variation);
@@ -164,10 +195,12 @@ impl Rto {
 
     /// Takes up what was handed over; `self` is new.
     pub(crate) fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), HandoverError> {
-        let times = [&mut self.smoothed, &mut self.hint, &mut self.latest, &mut self.min_seen];
+        let mut least = None;
+        let times = [&mut self.smoothed, &mut self.hint, &mut self.latest, &mut least];
         for time in times {
             *time = from.option(Reader::duration)?.map(|time| time.min(MAX_HINT));
         }
+        self.least.current = least.map_or(u64::MAX, nanos);
         self.variation = from.u64()?.min(nanos(MAX_HINT));
         self.current = from.u64()?.clamp(self.min, self.max);
         Ok(())
@@ -178,17 +211,20 @@ impl Rto {
         self.latest
     }
 
-    /// The least measurement.
-    pub(crate) const fn min_seen(&self) -> Option<Duration> {
-        self.min_seen
+    /// The least measurement of the last minutes.
+    pub(crate) fn min_seen(&self) -> Option<Duration> {
+        self.least.get()
     }
 }
 
 const MIN_HANDSHAKE: Duration = Duration::from_millis(100);
+/// Two of them are the five minutes that Linux has.
+const LEAST_STRETCH: Duration = Duration::from_secs(150);
 /// A longer round trip than this is a mistake.
 const MAX_HINT: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the origin of virtual time")]
 mod tests {
     use super::*;
 
@@ -199,14 +235,33 @@ mod tests {
     #[test]
     fn the_timeout_follows_the_measurements() {
         let mut rto = Rto::new(&Config::default());
+        let now = Instant::now();
         assert_eq!(rto.current(), ms(500));
-        rto.measured(ms(100));
+        rto.measured(now, ms(100));
         assert_eq!(rto.current(), ms(300), "100 + 4 * 50");
         for _ in 0..100 {
-            rto.measured(ms(100));
+            rto.measured(now, ms(100));
         }
         assert_eq!(rto.smoothed(), Some(ms(100)));
         assert_eq!(rto.current(), ms(300), "100 + the peer's SACK delay of 200");
+    }
+
+    #[test]
+    fn the_least_round_trip_is_forgotten_after_minutes() {
+        // RFC 8985 §6.2 step 1: "windowed".
+        let mut rto = Rto::new(&Config::default());
+        let mut now = Instant::now();
+        rto.measured(now, ms(20));
+        for _ in 0..120 {
+            now += Duration::from_secs(1);
+            rto.measured(now, ms(200));
+        }
+        assert_eq!(rto.min_seen(), Some(ms(20)));
+        for _ in 0..200 {
+            now += Duration::from_secs(1);
+            rto.measured(now, ms(200));
+        }
+        assert_eq!(rto.min_seen(), Some(ms(200)));
     }
 
     #[test]
