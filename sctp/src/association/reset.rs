@@ -144,7 +144,7 @@ impl Reset {
 impl Association {
     /// Resets a stream that we send on, once what waits on it has been sent: its next message is
     /// the first one again, and the peer is told. [`Event::OutgoingStreamReset`] tells when it is
-    /// done; no message may be sent on the stream before.
+    /// done; what is sent on the stream before waits for that.
     ///
     /// A peer without RFC 6525 is not asked; the event comes all the same.
     pub fn reset_stream(&mut self, now: Instant, stream: u16) {
@@ -185,17 +185,22 @@ impl Association {
             && !streams.confirmed.contains(&stream)
         {
             streams.confirmed.push(stream);
-            self.send.queues.restart_stream(stream);
+            self.send.queues.end_reset(stream, true);
         }
     }
 
     /// Whether a request can be made now.
     #[inline]
     pub(crate) fn reset_is_due(&self) -> bool {
-        let wanted = self.send.queues.has_drained()
-            || self.reset.add_outgoing > 0
-            || self.reset.add_incoming > 0;
-        wanted && self.reset.open.is_none() && self.state == State::Established
+        let (queues, reset) = (&self.send.queues, &self.reset);
+        let wanted = match self.state {
+            State::Established => {
+                queues.has_drained() || reset.add_outgoing > 0 || reset.add_incoming > 0
+            }
+            // What is held until the answer is to be delivered before the end.
+            state => state.may_send() && queues.has_drained() && queues.bytes() > 0,
+        };
+        wanted && reset.open.is_none()
     }
 
     /// Appends our request: a new one, or again the one that is open.
@@ -229,7 +234,10 @@ impl Association {
     /// Makes a request of what is wanted: one at a time may be open (§5.1.1).
     fn open_reset(&mut self, buf: &[u8], end: usize) -> bool {
         if !self.reset.supported {
-            self.reset.outgoing.append(self.send.queues.drained());
+            while let Some(stream) = self.send.queues.pop_drained() {
+                self.send.queues.end_reset(stream, false);
+                self.reset.outgoing.insert(stream);
+            }
             self.reset.refused |= self.reset.add_outgoing > 0 || self.reset.add_incoming > 0;
             self.reset.add_outgoing = 0;
             self.reset.add_incoming = 0;
@@ -237,14 +245,13 @@ impl Association {
         }
         let asked = if self.send.queues.has_drained() {
             let last_assigned_tsn = self.send.next_tsn().previous();
-            let drained = self.send.queues.drained();
             // Chunk header, parameter header, three numbers.
             let room = end.saturating_sub(buf.len() + 20) / 2;
-            let count = drained.len().min(room).min(MAX_STREAMS);
-            if count == 0 {
+            let drained = std::iter::from_fn(|| self.send.queues.pop_drained());
+            let numbers: Vec<u16> = drained.take(room.min(MAX_STREAMS)).collect();
+            if numbers.is_empty() {
                 return false;
             }
-            let numbers = std::iter::from_fn(|| drained.pop_first()).take(count).collect();
             Asked::Reset(Streams { last_assigned_tsn, numbers, confirmed: Vec::new() })
         } else if self.reset.add_outgoing > 0 {
             Asked::AddOutgoing(std::mem::take(&mut self.reset.add_outgoing))
@@ -361,14 +368,10 @@ impl Association {
         if streams.is_empty() || streams.iter().any(|stream| stream >= self.outbound_streams) {
             return ResetResult::WrongSsn;
         }
-        let open = self.reset.open.as_deref_mut().and_then(Open::streams);
         let mut result = ResetResult::NothingToDo;
         for stream in streams.iter() {
-            // What begins at 0 already, and what our own request names.
-            let asked = open.as_ref().is_some_and(|open| {
-                open.numbers.contains(&stream) && !open.confirmed.contains(&stream)
-            });
-            if self.send.queues.is_used(stream) && !asked {
+            // Not what begins at 0 already, nor what a request of our own names.
+            if self.send.queues.is_used(stream) {
                 self.send.queues.reset_when_empty(stream);
                 result = ResetResult::Performed;
             }
@@ -425,9 +428,7 @@ impl Association {
                     if streams.confirmed.contains(&stream) {
                         continue;
                     }
-                    if performed {
-                        self.send.queues.restart_stream(stream);
-                    }
+                    self.send.queues.end_reset(stream, performed);
                     self.reset.outgoing.insert(stream);
                 }
             }

@@ -32,17 +32,26 @@ struct Stream {
     share: Share,
     /// In the schedule.
     scheduled: bool,
-    /// To be reset when the queue is empty.
-    reset_when_empty: bool,
+    /// To be reset when what was queued before this message, of all streams', has left.
+    reset_before: Option<u64>,
+    /// Being reset: nothing leaves until the peer has answered.
+    held: bool,
 }
 
 impl Stream {
+    /// Whether a message waits for a reset.
+    #[inline]
+    fn holds(&self, message: &Queued) -> bool {
+        self.held || self.reset_before.is_some_and(|before| message.arrived >= before)
+    }
+
     /// It gets a turn if it has something to send and none yet.
     #[inline]
     fn enter(&mut self, number: u16, schedule: &mut Schedule) {
         if !self.scheduled
             && let Some(front) = self.queue.front()
             && front.available() > 0
+            && !self.holds(front)
         {
             self.scheduled = true;
             schedule.enter(number, &self.share, front.arrived);
@@ -52,7 +61,7 @@ impl Stream {
     /// Its turn ends.
     #[inline]
     fn end_turn(&mut self, number: u16, schedule: &mut Schedule, drained: &mut BTreeSet<u16>) {
-        match self.queue.front().filter(|front| front.available() > 0) {
+        match self.queue.front().filter(|front| front.available() > 0 && !self.holds(front)) {
             Some(front) => schedule.again(&self.share, front.arrived),
             None => {
                 schedule.leave();
@@ -63,8 +72,12 @@ impl Stream {
     }
 
     fn end_if_drained(&mut self, number: u16, drained: &mut BTreeSet<u16>) {
-        if self.reset_when_empty && self.queue.is_empty() {
-            self.reset_when_empty = false;
+        if let Some(before) = self.reset_before
+            && !self.held
+            && self.queue.front().is_none_or(|front| front.arrived >= before)
+        {
+            self.reset_before = None;
+            self.held = true;
             drained.insert(number);
         }
     }
@@ -106,7 +119,7 @@ pub(crate) struct Queues {
     expendable: u32,
     /// Those who were refused, from the first one on.
     refused: Option<Box<Refused>>,
-    /// Streams to be reset that have nothing more to send.
+    /// Streams to be reset that have nothing more to send before.
     drained: BTreeSet<u16>,
 }
 
@@ -226,6 +239,9 @@ impl Queues {
     pub(crate) fn push(&mut self, number: u16, mut message: Queued) {
         message.arrived = self.count;
         self.count += 1;
+        if self.has_drained() {
+            self.hold_if_drained(number);
+        }
         let stream = self.streams.entry(number);
         stream.buffered += message.counted(message.len);
         stream.high |= stream.buffered > stream.low_threshold;

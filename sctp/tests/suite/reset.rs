@@ -1,12 +1,13 @@
 //! RFC 6525: the reset of streams, and more of them.
 
+use crate::lone::data_of;
 use crate::pair::{
-    Pair, Side, associations, chart, chunk, connected, message, ms, overheard, packet, plain,
+    Pair, Side, associations, chart, chunk, connected, message, ms, overheard, packet, plain, seal,
 };
 use peerless_sctp::chunk::parameter::Parameters;
 use peerless_sctp::chunk::re_config::Request;
 use peerless_sctp::chunk::{ChunkType, Chunks};
-use peerless_sctp::{Association, Config, Event};
+use peerless_sctp::{Association, CloseReason, Config, Event};
 use std::time::Duration;
 
 fn events(association: &mut Association) -> Vec<Event> {
@@ -26,6 +27,14 @@ fn parameter(kind: u16, sequence: u32, rest: &[u8]) -> Vec<u8> {
     parameter.extend(sequence.to_be_bytes());
     parameter.extend(rest);
     parameter
+}
+
+/// Whether an Outgoing SSN Reset Request is in a packet.
+fn asks_for_a_reset(packet: &[u8]) -> bool {
+    Chunks::new(&packet[12..])
+        .filter(|chunk| chunk.kind == ChunkType::ReConfig)
+        .flat_map(|chunk| Parameters::new(chunk.value))
+        .any(|value| matches!(Request::parse(&value), Some(Request::OutgoingReset { .. })))
 }
 
 /// Numbers and results of the answers that a side has given, a list for each RE-CONFIG.
@@ -204,6 +213,89 @@ fn what_the_peer_asks_for_without_end_is_kept_once() {
         kept.push(pair.z.hand_over(pair.now).unwrap().len());
     }
     assert!(kept.iter().all(|len| *len <= kept[0]), "{kept:?}");
+}
+
+/// Streams and numbers of the DATA that a side has sent, and where its requests are between.
+fn departures(log: &[(Side, Vec<u8>)], side: Side) -> Vec<String> {
+    let mut departures = Vec::new();
+    for (_, packet) in log.iter().filter(|(from, _)| *from == side) {
+        if asks_for_a_reset(packet) {
+            departures.push("RE-CONFIG".to_owned());
+        }
+        departures
+            .extend(data_of(packet).iter().map(|data| format!("{}:{}", data.stream, data.message)));
+    }
+    departures
+}
+
+#[test]
+fn what_is_sent_after_a_reset_waits_for_its_answer() {
+    // §5.1.2 A1, A3; §5.2.7 H4. A → DATA (0, 1) → Z; A → RE-CONFIG → ✗; A → RE-CONFIG → Z;
+    // Z → RE-CONFIG (performed) → A; A → DATA (0) → Z
+    for reset_by_peer in [false, true] {
+        let (mut pair, secrets) = overheard(&plain());
+        let mut lost = false;
+        pair.filter = Some(Box::new(move |side, packet| {
+            let first = side == Side::A && asks_for_a_reset(packet) && !lost;
+            lost |= first;
+            !first
+        }));
+        pair.log = Some(Vec::new());
+        pair.a.send(pair.now, message(3, 10, 0)).unwrap();
+        pair.a.send(pair.now, message(3, 10, 1)).unwrap();
+        if reset_by_peer {
+            let request = incoming_reset(secrets.tsn_z, [3]);
+            pair.a.handle_datagram(pair.now, &packet(secrets.tag_a, &chunk(130, 0, &request)));
+        } else {
+            pair.a.reset_stream(pair.now, 3);
+        }
+        pair.a.send(pair.now, message(3, 10, 2)).unwrap();
+        pair.run(ms(5));
+        pair.a.send(pair.now, message(3, 10, 3)).unwrap();
+        pair.a.send(pair.now, message(4, 10, 0)).unwrap();
+        pair.run(Duration::from_secs(3));
+        let mut departures = departures(pair.log.as_ref().unwrap(), Side::A);
+        departures.dedup();
+        let expected = ["3:0", "3:1", "RE-CONFIG", "4:0", "RE-CONFIG", "3:0", "3:1"];
+        assert_eq!(departures, expected, "{reset_by_peer}");
+        let arrived: Vec<u8> =
+            std::iter::from_fn(|| pair.z.read(3)).map(|message| message.payload[0]).collect();
+        assert_eq!(arrived, [0, 1, 2, 3], "{reset_by_peer}");
+    }
+}
+
+#[test]
+fn a_reset_that_is_refused_holds_nothing_up() {
+    // §5.2.7 H3. A → RE-CONFIG → Z; Z → RE-CONFIG (denied) → A; A → DATA (1) → Z
+    let (mut pair, _) = overheard(&plain());
+    pair.filter = Some(Box::new(|side, packet| {
+        if side == Side::Z && packet[12] == 130 {
+            packet[27] = 2;
+            seal(packet);
+        }
+        true
+    }));
+    pair.log = Some(Vec::new());
+    pair.a.send(pair.now, message(3, 10, 0)).unwrap();
+    pair.a.reset_stream(pair.now, 3);
+    pair.a.send(pair.now, message(3, 10, 1)).unwrap();
+    pair.run(ms(300));
+    let departures = departures(pair.log.as_ref().unwrap(), Side::A);
+    assert_eq!(departures, ["3:0", "RE-CONFIG", "3:1"]);
+    assert!(events(&mut pair.a).contains(&Event::OutgoingStreamReset(3)));
+}
+
+#[test]
+fn a_shutdown_delivers_what_waits_for_a_reset() {
+    // A → RE-CONFIG → Z; Z → RE-CONFIG (performed) → A; A → DATA → Z; A → SHUTDOWN → Z
+    let (mut pair, _) = overheard(&plain());
+    pair.a.send(pair.now, message(3, 10, 0)).unwrap();
+    pair.a.reset_stream(pair.now, 3);
+    pair.a.send(pair.now, message(3, 10, 1)).unwrap();
+    pair.a.shutdown(pair.now);
+    pair.run(ms(300));
+    assert_eq!(pair.a.close_reason(), Some(&CloseReason::Shutdown));
+    assert_eq!(std::iter::from_fn(|| pair.z.read(3)).count(), 2);
 }
 
 #[test]

@@ -72,7 +72,8 @@ impl Queues {
             out.u32(stream.next_unordered);
             out.u16(stream.share.priority);
             out.size(stream.low_threshold);
-            out.flag(stream.reset_when_empty);
+            out.option(stream.reset_before, Writer::u64);
+            out.flag(stream.held);
             out.list(stream.queue.iter(), |out, message| message.hand_over(out));
         });
         out.list(self.drained.iter(), |out, stream| out.u16(*stream));
@@ -100,14 +101,16 @@ impl Queues {
             };
             stream.share.priority = from.u16()?;
             stream.low_threshold = from.size()?;
-            stream.reset_when_empty = from.flag()?;
+            stream.reset_before = from.option(Reader::count)?;
+            stream.held = from.flag()?;
             stream.queue = VecDeque::from(from.list(Queued::resume)?);
             let count = stream.queue.len();
             for (index, message) in stream.queue.iter().enumerate() {
                 check(index == 0 || !message.is_begun())?;
+                check(!message.is_begun() || !stream.holds(message))?;
                 check(index + 1 == count || !message.is_open())?;
             }
-            check(!stream.reset_when_empty || count > 0)?;
+            check(stream.reset_before.is_none() || count > 0)?;
             Ok((number, stream))
         })?;
         for (number, mut stream) in streams {
@@ -118,6 +121,7 @@ impl Queues {
                 stream.buffered += message.counted(left);
                 self.count = self.count.max(message.arrived.saturating_add(1));
             }
+            self.count = self.count.max(stream.reset_before.unwrap_or(0));
             stream.high = stream.buffered > stream.low_threshold;
             if let Some(front) = stream.queue.front().filter(|front| front.is_begun()) {
                 self.begun += front.weight();

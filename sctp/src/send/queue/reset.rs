@@ -1,32 +1,41 @@
 //! Streams that are to be reset ([RFC 6525 §5.1.2](https://www.rfc-editor.org/rfc/rfc6525#section-5.1.2)).
 
-use super::{NORMAL_PRIORITY, Queues};
-use std::collections::BTreeSet;
+use super::{NORMAL_PRIORITY, Queues, Stream};
 
 impl Queues {
-    /// Wants `number` reset once its queue is empty.
+    /// Wants `number` reset once what waits on it has left. What is queued later waits for the answer:
+    /// §5.1.2 A1, "The sender MUST stop assigning new SSNs to new user data provided by the upper
+    /// layer for the affected streams and queue it".
     pub(crate) fn reset_when_empty(&mut self, number: u16) {
-        match self.streams.get_mut(number).filter(|stream| !stream.queue.is_empty()) {
-            Some(stream) => stream.reset_when_empty = true,
-            // Each counts once, however often it is asked for; and one that was never used takes no
-            // more than its number.
+        match self.streams.get_mut(number) {
+            Some(stream) if !stream.queue.is_empty() => stream.reset_before = Some(self.count),
+            Some(stream) if stream.held => {}
+            Some(stream) => {
+                stream.held = true;
+                self.drained.insert(number);
+            }
+            // One that was never used takes no more than its number.
             None => {
                 self.drained.insert(number);
             }
         }
     }
 
-    /// Whether a reset of `number` would change anything: messages have left on it since the last
-    /// one, or wait to.
-    pub(crate) fn is_used(&self, number: u16) -> bool {
-        self.streams.get(number).is_some_and(|stream| {
-            stream.next_ordered != 0 || stream.next_unordered != 0 || !stream.queue.is_empty()
-        })
+    /// The first message of a stream that had no state when its reset was wanted.
+    #[cold]
+    pub(super) fn hold_if_drained(&mut self, number: u16) {
+        if self.drained.contains(&number) {
+            self.streams.entry(number).held = true;
+        }
     }
 
-    /// Streams that are to be reset and have nothing more to send.
-    pub(crate) const fn drained(&mut self) -> &mut BTreeSet<u16> {
-        &mut self.drained
+    /// Whether a reset of `number` would change anything: messages have left on it since the last
+    /// one, or wait to, and none is under way.
+    pub(crate) fn is_used(&self, number: u16) -> bool {
+        self.streams.get(number).is_some_and(|stream| {
+            let begun = stream.next_ordered != 0 || stream.next_unordered != 0;
+            !stream.held && (begun || !stream.queue.is_empty())
+        })
     }
 
     /// Whether a stream waits for its reset.
@@ -34,17 +43,39 @@ impl Queues {
         !self.drained.is_empty()
     }
 
-    /// The peer has reset `number`: its numbers begin again.
-    pub(crate) fn restart_stream(&mut self, number: u16) {
-        if let Some(stream) = self.streams.get_mut(number) {
+    /// Takes a stream that is to be reset now: the peer is asked.
+    pub(crate) fn pop_drained(&mut self) -> Option<u16> {
+        let number = self.drained.pop_first()?;
+        self.streams.entry(number).held = true;
+        Some(number)
+    }
+
+    /// The peer has answered: what was held may leave, and has numbers from 0 on when the reset was
+    /// `performed`.
+    pub(crate) fn end_reset(&mut self, number: u16, performed: bool) {
+        let Some(stream) = self.streams.get_mut(number) else { return };
+        stream.held = false;
+        if performed {
             stream.next_ordered = 0;
             stream.next_unordered = 0;
-            if stream.queue.is_empty()
-                && stream.low_threshold == 0
-                && stream.share.priority == NORMAL_PRIORITY
-            {
-                self.streams.remove(number);
-            }
         }
+        if stream.is_as_new() {
+            self.streams.remove(number);
+        } else {
+            stream.enter(number, &mut self.schedule);
+            stream.end_if_drained(number, &mut self.drained);
+        }
+    }
+}
+
+impl Stream {
+    /// Whether nothing is known of it that one without state would not have.
+    fn is_as_new(&self) -> bool {
+        self.next_ordered == 0
+            && self.next_unordered == 0
+            && self.queue.is_empty()
+            && self.low_threshold == 0
+            && self.share.priority == NORMAL_PRIORITY
+            && !self.refused
     }
 }

@@ -183,7 +183,42 @@ fn a_reset_waits_for_the_queue() {
     queues.push(3, message(5));
     queues.reset_when_empty(3);
     queues.reset_when_empty(4);
-    assert_eq!(*queues.drained(), BTreeSet::from([4]));
+    assert_eq!(queues.drained, BTreeSet::from([4]));
     queues.take(10);
-    assert_eq!(*queues.drained(), BTreeSet::from([3, 4]));
+    assert_eq!(queues.drained, BTreeSet::from([3, 4]));
+}
+
+#[test]
+fn what_is_queued_after_a_reset_waits_for_its_answer() {
+    let mut queues = interleaved();
+    queues.push(3, message(15));
+    queues.reset_when_empty(3);
+    queues.push(3, message(5));
+    // A stream without state, too.
+    queues.reset_when_empty(4);
+    queues.push(4, message(5));
+    assert_eq!(all_that_may_leave(&mut queues), [(3, 0), (3, 0)]);
+    assert_eq!([queues.pop_drained(), queues.pop_drained()], [Some(3), Some(4)]);
+    assert!(!queues.is_used(3), "it is being reset");
+    assert_eq!(all_that_may_leave(&mut queues), []);
+    // What waits for one reset may be followed by another.
+    queues.reset_when_empty(3);
+    queues.push(3, message(5));
+    queues.end_reset(3, true);
+    assert_eq!(all_that_may_leave(&mut queues), [(3, 0)]);
+    assert_eq!(queues.pop_drained(), Some(3));
+    queues.end_reset(3, false);
+    queues.end_reset(4, true);
+    assert_eq!(all_that_may_leave(&mut queues), [(3, 1), (4, 0)]);
+    assert!(!queues.has_drained());
+}
+
+/// Takes what may leave in fragments of up to ten bytes: streams and numbers.
+fn all_that_may_leave(queues: &mut Queues) -> Vec<(u16, u32)> {
+    let mut left = Vec::new();
+    while queues.front_len(Instant::now(), &mut 0).is_some() {
+        let fragment = queues.take(10).unwrap();
+        left.push((fragment.stream, fragment.message));
+    }
+    left
 }
