@@ -183,6 +183,13 @@ impl Sender {
         self.counters.expired += 1;
     }
 
+    /// Gives up all messages that are being written.
+    pub(crate) fn abandon_all_open(&mut self) {
+        for stream in self.queues.open_streams() {
+            self.abandon_open(stream);
+        }
+    }
+
     pub(crate) const fn peer_window(&self) -> usize {
         self.peer_window
     }

@@ -101,7 +101,11 @@ impl Association {
     pub(crate) fn handle_shutdown(&mut self, now: Instant, chunk: &Chunk<'_>) {
         let Some(cumulative) = shutdown::parse(chunk) else { return };
         match self.state {
-            State::Established | State::ShutdownPending => self.state = State::ShutdownReceived,
+            State::Established | State::ShutdownPending => {
+                self.state = State::ShutdownReceived;
+                // "stop accepting new data from its SCTP user": what is not all here never will be.
+                self.send.abandon_all_open();
+            }
             // Both sides shut down.
             State::ShutdownSent => {
                 self.state = State::ShutdownAckSent;

@@ -264,6 +264,16 @@ impl Queues {
         self.streams.get_mut(number)?.queue.back_mut().filter(|message| message.is_open())
     }
 
+    /// The streams on which a message is being written.
+    pub(crate) fn open_streams(&mut self) -> Vec<u16> {
+        let open = |stream: &Stream| stream.queue.back().is_some_and(Queued::is_open);
+        self.streams
+            .iter_mut()
+            .filter(|(_, stream)| open(stream))
+            .map(|(number, _)| number)
+            .collect()
+    }
+
     /// The length so far of the message that is being written on `stream`.
     #[inline]
     pub(crate) fn open_len(&self, stream: u16) -> Option<usize> {

@@ -3,7 +3,9 @@
 use crate::lone::{Lone, lines, timed, told, value_of};
 use crate::pair::{Side, chart, chunk, connected, data, message, ms, origin, packet, plain};
 use peerless_sctp::chunk::ChunkType;
-use peerless_sctp::{Association, CloseReason, Config, SendError, State};
+use peerless_sctp::{
+    AppendError, Association, CloseReason, Config, ReadMode, SendError, State, Then,
+};
 use std::time::Duration;
 
 /// The test's SHUTDOWN, which acknowledges Z's chunks up to the `number`th, -1 for none.
@@ -142,6 +144,28 @@ fn shutdown_received_delivers_what_is_queued_and_takes_nothing_new() {
         lone.take_sack(last.map_or(-1, |last| last as i32), 100_000, &[]);
     }
     assert_eq!(lines(&lone.now()), ["ShutdownAck"]);
+}
+
+#[test]
+fn a_message_in_parts_is_given_up_when_the_peer_shuts_down() {
+    // "stop accepting new data from its SCTP user". A → I-DATA (begin) → Z; Z → SHUTDOWN → A;
+    // A → I-FORWARD-TSN → Z; Z → SACK, SHUTDOWN → A; A → SHUTDOWN ACK → Z; Z → SHUTDOWN COMPLETE → A
+    let mut pair = connected(&Config::default());
+    pair.z.set_read_mode(1, ReadMode::Parts);
+    pair.a.begin(pair.now, message(1, 5_000, 1)).unwrap();
+    pair.a.begin(pair.now, message(2, 0, 1)).unwrap();
+    pair.run(ms(300));
+    assert_eq!(pair.z.read_part(1).unwrap().then, Then::More);
+    pair.z.shutdown(pair.now);
+    assert!(pair.run_until(ms(100), |pair| pair.a.state() == State::ShutdownReceived));
+    let part = vec![1; 100].into();
+    assert!(matches!(pair.a.append(pair.now, 1, part), Err(AppendError::NoMessage { .. })));
+    assert!(!pair.a.finish(pair.now, 1), "what was cut short is not complete");
+    pair.run(Duration::from_secs(1));
+    for side in [&pair.a, &pair.z] {
+        assert_eq!(side.close_reason(), Some(&CloseReason::Shutdown));
+    }
+    assert_eq!(pair.z.read_part(1).unwrap().then, Then::Abandoned);
 }
 
 #[test]
