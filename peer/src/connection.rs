@@ -26,6 +26,7 @@ mod media;
 mod route;
 mod sections;
 mod settle;
+mod signing;
 mod statistics;
 mod transmit;
 
@@ -33,6 +34,7 @@ pub use close::FailureReason;
 pub(crate) use events::Events;
 pub(crate) use route::Route;
 pub(crate) use sections::Section;
+pub use signing::SignatureId;
 
 /// A connection to one other side: the browser's `RTCPeerConnection`, without IO.
 ///

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::connection::SignatureId;
 use crate::data_channel::DataChannelId;
 use crate::media::MediaKind;
 use crate::media::transceiver::TransceiverId;
@@ -46,6 +47,12 @@ pub enum Event {
     Readable(Readable),
     /// The other side cannot decode on without a key frame.
     KeyFrameRequested(TransceiverId),
+    /// The handshake of a transport needs a signature of a key that is not here
+    /// ([`Certificate::with_external_key`](crate::Certificate::with_external_key)): see
+    /// [`signature_request`](crate::PeerConnection::signature_request). Answer with
+    /// [`provide_signature`](crate::PeerConnection::provide_signature) or
+    /// [`refuse_signature`](crate::PeerConnection::refuse_signature).
+    SignatureNeeded(SignatureId),
     /// A socket is wanted.
     Socket(SocketRequest),
 }

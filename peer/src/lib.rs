@@ -130,7 +130,7 @@ pub mod stats;
 mod transport;
 
 pub use configuration::{BundlePolicy, Configuration, RtpHeaderEncryptionPolicy};
-pub use connection::{FailureReason, PeerConnection};
+pub use connection::{FailureReason, PeerConnection, SignatureId};
 pub use data_channel::{
     AppendError, DataChannel, DataChannelId, DataChannelInit, DataChannelState, Message,
     MessagePart, ReadMode, ReceiveBudget, SendError, Then,

@@ -42,6 +42,9 @@ pub enum FailureReason {
     /// [`Configuration::security_policy`](crate::Configuration::security_policy) asks for.
     #[error("no secure connection: {0}")]
     Policy(PolicyRefusal),
+    /// [`PeerConnection::refuse_signature`] was called.
+    #[error("no secure connection: the application refused to sign the handshake")]
+    SignatureRefused,
 }
 
 impl PeerConnection {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use dtls_srtp::{dtls, srtp};
 
-use super::{FailureReason, PeerConnection, Route};
+use super::{FailureReason, PeerConnection, Route, SignatureId};
 use crate::event::{Event, Readable};
 use crate::jsep::DtlsRole;
 use crate::signalling::{ConnectionState, IceConnectionState, IceGatheringState};
@@ -200,6 +200,11 @@ impl PeerConnection {
             match event {
                 dtls::Event::Connected => self.on_dtls_connected(now, index),
                 dtls::Event::Closed(reason) => self.on_dtls_closed(now, index, reason),
+                dtls::Event::SignatureNeeded => {
+                    if let Some(transport) = self.transports.get(index) {
+                        self.events.push(Event::SignatureNeeded(SignatureId(transport.id)));
+                    }
+                }
                 _ => {}
             }
         }
@@ -327,6 +332,9 @@ impl PeerConnection {
     }
 
     fn on_dtls_closed(&mut self, now: Instant, index: usize, reason: dtls::CloseReason) {
+        if self.is_closed() {
+            return;
+        }
         let Some(transport) = self.transports.get_mut(index) else { return };
         if reason == dtls::CloseReason::Remote {
             transport.dtls_state = DtlsTransportState::Closed;
