@@ -3,12 +3,16 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
 use common::{A, B, Fate, Pair};
 use peerless::media::transceiver::{RtpTransceiverDirection, TransceiverInit};
-use peerless::{ConnectionState, Event, Frame, MediaKind, Readable, ReceiveMode, TransceiverId};
+use peerless::security::Profile;
+use peerless::{
+    Configuration, ConnectionState, Event, Frame, MediaKind, Readable, ReceiveMode, TransceiverId,
+};
 
 fn connected(pair: &mut Pair) -> bool {
     pair.peers.iter().all(|peer| peer.connection_state() == ConnectionState::Connected)
@@ -72,6 +76,57 @@ fn frames_arrive_whole_and_in_order_through_loss() {
     assert_eq!(received.len(), 60);
     for (n, frame) in received.iter().enumerate() {
         assert_eq!(frame.data, vp8(n as u32, n == 0, 3000 + n), "frame {n}");
+    }
+}
+
+#[test]
+fn no_number_is_encrypted_twice_where_retransmissions_have_no_stream_of_their_own() {
+    for profile in [Profile::AeadAes128Gcm, Profile::Aes128CmHmacSha1_80] {
+        let [a, b] = [(); 2].map(|()| {
+            let mut configuration = Configuration::default();
+            configuration.security_policy.srtp_profiles = vec![profile];
+            for codec in &mut configuration.codecs {
+                codec.rtx_payload_type = None;
+            }
+            configuration
+        });
+        let mut pair = Pair::with(a, b, 1);
+        let now = pair.now;
+        let init = TransceiverInit::send_only();
+        let video = pair.peers[A].add_transceiver(now, MediaKind::Video, init).unwrap();
+        pair.negotiate(A);
+        let description = pair.peers[A].remote_description().unwrap().sdp;
+        assert!(description.contains(" nack\r\n") && !description.contains("rtx"), "{description}");
+        assert!(pair.run_until(Duration::from_secs(5), connected));
+        pair.trace = Some(Vec::new());
+        let mut count = 0_u32;
+        pair.fate = Box::new(move |from, contents| {
+            count += 1;
+            let lost = from == A && contents[0] & 0xc0 == 0x80 && count % 20 == 7;
+            if lost { Fate::Drop } else { Fate::Deliver }
+        });
+        for n in 0..60_u32 {
+            let frame = Frame::new(vp8(n, n == 0, 3000), n * 3000);
+            let now = pair.now;
+            pair.peers[A].sender(video).unwrap().send_frame(now, frame).unwrap();
+            pair.run_for(Duration::from_millis(33));
+        }
+        let now = pair.now;
+        let report = pair.peers[A].stats(now);
+        let stats = &report.outbound_rtp[0].local;
+        assert!(stats.nack_count > 0, "{stats:?}");
+        assert_eq!((stats.retransmitted_packets_sent, stats.history_packets), (0, 0));
+        assert_eq!(report.transports[0].packets_dropped, 0);
+        assert_eq!(report.transports[0].srtp_cipher, Some(profile));
+        // Number and source of an RTP packet are in the clear; RTCP's types are 192 to 223.
+        let mut numbers = BTreeSet::new();
+        for (_, from, datagram) in pair.trace.take().unwrap() {
+            if from == A && datagram[0] & 0xc0 == 0x80 && !(192..=223).contains(&datagram[1]) {
+                let number = (datagram[8..12].to_vec(), datagram[2..4].to_vec());
+                assert!(numbers.insert(number), "{profile:?}: {:?}", &datagram[..12]);
+            }
+        }
+        assert!(numbers.len() > 170, "{}", numbers.len());
     }
 }
 

@@ -181,6 +181,8 @@ impl PeerConnection {
         }
         let config = rtp::session::Config {
             mtu: self.configuration.path_mtu - crate::transport::security::SRTP_OVERHEAD,
+            // SRTP takes each number once.
+            plain_retransmission: false,
             ..rtp::session::Config::default()
         };
         let seed = self.origin.child_seed(SeedStream::Rtp(transport.id.0));

@@ -70,7 +70,8 @@ impl PeerConnection {
             if sealed.is_ok() {
                 return Some((path, None));
             }
-            // The key is worn out (RFC 3711 §9.2): nothing may leave under it.
+            // The key is worn out (RFC 3711 §9.2), which takes years, or an extension of the
+            // application's cannot be hidden as cryptex has to: nothing may leave as it is.
             buf.truncate(start);
             self.counters.datagrams_dropped += 1;
         }

@@ -33,7 +33,9 @@ pub struct CodecCapability {
     /// The payload type, 0 to 127: the one wanted when we offer, the one agreed on in what was
     /// negotiated.
     pub payload_type: u8,
-    /// The same for its retransmissions (RFC 4588); none when it has none.
+    /// The same for its retransmissions (RFC 4588); none when it has none. Then we send nothing
+    /// again: SRTP encrypts once under a number
+    /// ([RFC 3711 §9.1](https://www.rfc-editor.org/rfc/rfc3711#section-9.1)).
     pub rtx_payload_type: Option<u8>,
 }
 
@@ -41,7 +43,8 @@ pub struct CodecCapability {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct CodecFeedback {
-    /// `nack`: lost packets are asked for.
+    /// `nack`: lost packets are asked for. Whether one is sent again is the asked one's affair; we
+    /// do it where there is [`rtx`](CodecCapability::rtx_payload_type).
     pub nack: bool,
     /// `nack pli`: key frames are asked for after loss.
     pub pli: bool,

@@ -26,6 +26,15 @@ pub struct Config {
     /// How often a packet is sent again, whoever asks. 10 by default, as often as we would ask; it
     /// bounds what a small request can make us send.
     pub max_retransmissions: u8,
+    /// Whether a packet that is asked for is sent again under its own number where no stream of
+    /// retransmissions (`rtx`) was negotiated. `true` by default, which is good for RTP in the clear
+    /// only: what is sent again has header extensions of the hop it takes, and under SRTP no two
+    /// packets may have one number
+    /// ([RFC 3711 §9.1](https://www.rfc-editor.org/rfc/rfc3711#section-9.1),
+    /// [RFC 7714 §8.4](https://www.rfc-editor.org/rfc/rfc7714#section-8.4)). With `false` such a
+    /// request is counted and no more: it only says what was lost
+    /// ([RFC 4585 §6.2.1](https://www.rfc-editor.org/rfc/rfc4585#section-6.2.1)).
+    pub plain_retransmission: bool,
     /// The most unread packets of a section in Packets mode; the oldest is dropped and counted. 1024
     /// by default.
     pub max_unread_packets: usize,
@@ -87,6 +96,7 @@ impl Default for Config {
             history_bytes: 4 << 20,
             history_age: Duration::from_secs(1),
             max_retransmissions: 10,
+            plain_retransmission: true,
             max_unread_packets: 1024,
             max_unread_bytes: 2 << 20,
             max_learned_ssrcs: 16,

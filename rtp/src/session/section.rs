@@ -62,7 +62,8 @@ pub struct Codec {
     /// The payload type of its retransmissions
     /// ([RFC 4588](https://www.rfc-editor.org/rfc/rfc4588)), `apt` of an `rtx`.
     pub rtx: Option<PayloadType>,
-    /// Whether lost packets are asked for again: `nack`.
+    /// Whether lost packets are asked for again: `nack`. Those that the other side asks for need
+    /// `rtx`, or [`Config::plain_retransmission`](super::Config::plain_retransmission).
     pub nack: bool,
     /// Whether a lost picture is told: `nack pli`.
     pub pli: bool,

@@ -64,8 +64,13 @@ impl Session {
         let packet = sender.slot(departure)?;
         let payload_type = packet.payload_type;
         let codec = parameters.codecs.iter().find(|codec| codec.payload_type == payload_type);
-        let history = codec.filter(|codec| codec.nack).map(|_| self.history_age);
         let rtx = codec.and_then(|codec| codec.rtx).zip(sender.rtx_ssrc);
+        let repeats = rtx.is_some() || self.config.plain_retransmission;
+        if departure.repeated && !repeats {
+            // Queued before a description took its stream away.
+            return None;
+        }
+        let history = codec.filter(|codec| codec.nack && repeats).map(|_| self.history_age);
         let rtx = rtx.filter(|_| departure.repeated);
         let start = buf.len();
         buf.reserve(MOST_HEADERS + packet.payload.len());

@@ -5,6 +5,7 @@ use super::pair::*;
 use crate::packet::Packet;
 use crate::rtcp::{self, Compound};
 use crate::session::{Config, Event, Frame, OutgoingPacket};
+use crate::ssrc::Ssrc;
 
 /// Sends frames of several packets over a bad network; gives what was sent and what arrived.
 fn call(pair: &mut Pair, number: u64, loss: f64) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
@@ -74,6 +75,44 @@ fn plain_retransmission_recovers_everything() {
         let (sent, received) = call(&mut pair, number, 0.1);
         assert_whole(sent, received, number);
     }
+}
+
+#[test]
+fn nothing_is_sent_again_under_its_own_number_where_srtp_would_encrypt_it() {
+    let secured = Config { plain_retransmission: false, ..Config::default() };
+    let mut pair = Pair::with(secured, 1);
+    let with_rtx = video(Side::A);
+    let mut without = with_rtx.clone();
+    without.codecs[0].rtx = None;
+    without.send.as_mut().unwrap().rtx_ssrc = None;
+    pair.set(Side::A, VIDEO, without.clone());
+    call(&mut pair, 1, 0.1);
+    let mut numbers = BTreeSet::new();
+    for (_, datagram) in pair.rtp(Side::A) {
+        let packet = Packet::parse(datagram).unwrap();
+        assert!(numbers.insert((packet.ssrc(), packet.sequence_number().0)), "{packet:?}");
+    }
+    // It was asked, and has nothing to give.
+    let stats = pair.a.outbound_stats(VIDEO).unwrap();
+    assert!(stats.nack_count > 30, "{stats:?}");
+    assert_eq!((stats.retransmitted_packets_sent, stats.history_packets), (0, 0));
+    assert!(pair.b.inbound_stats(VIDEO).next().unwrap().nack_count > 30);
+
+    // With a stream for it, it is; and what was queued for that is dropped when it goes.
+    pair.set(Side::A, VIDEO, with_rtx);
+    let packet = OutgoingPacket::new(VP8, 990_000, vec![7; 30].into());
+    pair.a.send_packet(pair.now, VIDEO, packet).unwrap();
+    pair.run(200 * MS);
+    let number = std::iter::from_fn(|| pair.b.read_packet(VIDEO)).last().unwrap().sequence.wire();
+    let mut nack = Vec::new();
+    rtcp::Writer::new(&mut nack).nack(Ssrc(1), Ssrc(200), [number]);
+    pair.a.handle_datagram(pair.now, &nack);
+    pair.run(200 * MS);
+    assert_eq!(pair.a.outbound_stats(VIDEO).unwrap().retransmitted_packets_sent, 1);
+    pair.a.handle_datagram(pair.now, &nack);
+    pair.set(Side::A, VIDEO, without);
+    pair.run(200 * MS);
+    assert_eq!(pair.a.outbound_stats(VIDEO).unwrap().retransmitted_packets_sent, 1);
 }
 
 #[test]
