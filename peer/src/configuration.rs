@@ -34,11 +34,21 @@ pub struct Configuration {
     /// costs nothing, and who does not know the attribute ignores it
     /// ([RFC 8866 §5.13](https://www.rfc-editor.org/rfc/rfc8866#section-5.13)).
     pub rtp_header_encryption_policy: RtpHeaderEncryptionPolicy,
-    /// The largest data-channel message accepted, in bytes; told to the other side. The default is
-    /// 256 KiB, as in browsers.
+    /// The largest data-channel message accepted as a whole, in bytes; told to the other side. The
+    /// default is 256 KiB, as in browsers. A connection makes room for two of them.
+    ///
+    /// What is sent is bounded by what the other side accepts alone.
     pub max_message_size: usize,
-    /// How many bytes a data channel buffers before `send` is refused. The default is 16 MiB, as
-    /// in Chromium.
+    /// The largest message accepted on channels that are read in parts
+    /// ([`DataChannel::set_read_mode`](crate::DataChannel::set_read_mode)), where that is more, in
+    /// bytes: the other side is told of this one, and memory is needed for what has not been read
+    /// only. [`usize::MAX`] stands for any size (`a=max-message-size:0`,
+    /// [RFC 8841 §6.1](https://www.rfc-editor.org/rfc/rfc8841#section-6.1)). On other channels a
+    /// message larger than [`max_message_size`](Self::max_message_size) ends the connection's data
+    /// channels. The default is `None`.
+    pub max_message_size_in_parts: Option<usize>,
+    /// How many bytes all data channels together buffer, to be sent or acknowledged, before `send`
+    /// is refused. The default is 16 MiB, as in Chromium.
     pub max_buffered_amount: usize,
     /// What the connections that have clones of it may hold together of data that nobody has read.
     /// `None`: each is bounded by itself, to 16 MiB. An [`Endpoint`](crate::Endpoint) gives its
@@ -90,6 +100,7 @@ impl Default for Configuration {
             header_extensions: HeaderExtensionCapability::defaults(),
             rtp_header_encryption_policy: RtpHeaderEncryptionPolicy::default(),
             max_message_size: 256 * 1024,
+            max_message_size_in_parts: None,
             max_buffered_amount: 16 * 1024 * 1024,
             receive_budget: None,
             path_mtu: 1200,

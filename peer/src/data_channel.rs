@@ -27,6 +27,8 @@ impl Data {
     pub(crate) fn new(configuration: &Configuration, now: Instant, seed: [u8; 32]) -> Self {
         let mut config = sctp::data_channel::Config::default();
         config.association.max_receive_message_size = configuration.max_message_size;
+        // What the other side accepts is the bound.
+        config.association.max_send_message_size = usize::MAX;
         let most = configuration.max_buffered_amount;
         // What the application was told, from the beginning: who waits until a quarter of it is
         // free would else wait for ever on a path that holds little.
@@ -236,7 +238,7 @@ impl<'c> DataChannel<'c> {
         self.session().map_or(0, |channels| channels.buffered_amount_low_threshold(self.id))
     }
 
-    /// How many bytes of messages wait to be sent; on a closed channel, how many were not sent any
+    /// How many bytes of messages have not left; on a closed channel, how many were not sent any
     /// more.
     pub fn buffered_amount(&self) -> usize {
         self.session().map_or(0, |channels| channels.buffered_amount(self.id))

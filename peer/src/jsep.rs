@@ -227,6 +227,15 @@ enum IceRestart {
     Made,
 }
 
+/// The largest message that we take, for `a=max-message-size`: 0 for any (RFC 8841 §6.1).
+fn told_message_size(configuration: &Configuration) -> u64 {
+    match configuration.max_message_size_in_parts {
+        Some(usize::MAX) => 0,
+        Some(bytes) => bytes.max(configuration.max_message_size) as u64,
+        None => configuration.max_message_size as u64,
+    }
+}
+
 impl Jsep {
     pub(crate) fn new(configuration: &Configuration, seed: [u8; 32]) -> Self {
         let mut random = Draws { seed, drawn: 0 };
@@ -235,7 +244,7 @@ impl Jsep {
             codecs: configuration.codecs.clone(),
             header_extensions: configuration.header_extensions.clone(),
             rtp_header_encryption_policy: configuration.rtp_header_encryption_policy,
-            max_message_size: configuration.max_message_size as u64,
+            max_message_size: told_message_size(configuration),
             max_transceivers: configuration.max_transceivers,
             sped: configuration.sped,
             snap: configuration.snap,
