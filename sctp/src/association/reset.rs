@@ -24,8 +24,8 @@ pub(crate) struct Reset {
     timer: Option<Instant>,
     /// The number that the peer's next request has.
     expected: u32,
-    /// How the peer's last request was answered.
-    last_result: ResetResult,
+    /// How the peer's last requests were answered, the latest first: as many as a RE-CONFIG has.
+    answers: [ResetResult; 2],
     /// The peer's request that waits for data of before it (§5.2.2 E2).
     deferred: Option<Box<Deferred>>,
     /// Streams to add that the peer was not asked for yet: to send on, and of the peer's.
@@ -92,7 +92,7 @@ impl Reset {
             open: None,
             timer: None,
             expected: expected.0,
-            last_result: ResetResult::NothingToDo,
+            answers: [ResetResult::BadSequenceNumber; 2],
             deferred: None,
             add_outgoing: 0,
             add_incoming: 0,
@@ -305,17 +305,18 @@ impl Association {
         else {
             return;
         };
-        // §5.2.1: the last one again has the same answer; any other is out of sequence.
-        if sequence == self.reset.expected.wrapping_sub(1) {
-            return self.pending.respond(sequence, self.reset.last_result);
-        }
-        if sequence != self.reset.expected {
-            return self.pending.respond(sequence, ResetResult::BadSequenceNumber);
+        // §5.2.1: the last ones again have the same answers; any other is out of sequence.
+        let [last, before] = self.reset.answers;
+        match self.reset.expected.wrapping_sub(sequence) {
+            0 => {}
+            1 => return self.pending.respond(sequence, last),
+            2 => return self.pending.respond(sequence, before),
+            _ => return self.pending.respond(sequence, ResetResult::BadSequenceNumber),
         }
         self.reset.expected = sequence.wrapping_add(1);
+        self.reset.answers = [ResetResult::InProgress, last];
         if self.reset.deferred.is_some() {
-            self.reset.last_result = ResetResult::RequestAlreadyInProgress;
-            return self.pending.respond(sequence, ResetResult::RequestAlreadyInProgress);
+            return self.answer_reset(sequence, ResetResult::RequestAlreadyInProgress);
         }
         let result = match request {
             Request::OutgoingReset { last_assigned_tsn, streams, .. } => {
@@ -328,7 +329,6 @@ impl Association {
                         last_assigned_tsn: *last_assigned_tsn,
                         streams: streams.into_iter().collect(),
                     }));
-                    self.reset.last_result = ResetResult::InProgress;
                     // Answered there: now, or when the data of before has come.
                     if !self.perform_deferred() {
                         self.pending.respond(sequence, ResetResult::InProgress);
@@ -359,7 +359,17 @@ impl Association {
             }
             _ => ResetResult::Denied,
         };
-        self.reset.last_result = result;
+        self.answer_reset(sequence, result);
+    }
+
+    /// Answers a request of the peer, and will so when it comes again.
+    fn answer_reset(&mut self, sequence: u32, result: ResetResult) {
+        let [last, before] = &mut self.reset.answers;
+        match self.reset.expected.wrapping_sub(sequence) {
+            1 => *last = result,
+            2 => *before = result,
+            _ => {}
+        }
         self.pending.respond(sequence, result);
     }
 
@@ -395,8 +405,7 @@ impl Association {
             self.recv.reset_stream(stream);
             self.reset.incoming.insert(stream);
         }
-        self.reset.last_result = ResetResult::Performed;
-        self.pending.respond(sequence, ResetResult::Performed);
+        self.answer_reset(sequence, ResetResult::Performed);
         true
     }
 

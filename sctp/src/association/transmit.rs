@@ -335,8 +335,9 @@ impl Association {
                 }
                 // Else the packets have become too small for it: it is not answered.
             }
-            while let Some((sequence, result)) = owed.reset_responses.pop_front() {
-                re_config::write_response(buf, sequence, result);
+            // RFC 6525 §5.2.1: what answers one RE-CONFIG goes in one.
+            while let Some(first) = owed.reset_responses.pop_front() {
+                re_config::write_responses(buf, first, owed.reset_responses.pop_front());
             }
             self.pending.owed.take_if(|owed| owed.is_empty());
         }

@@ -203,13 +203,20 @@ pub(crate) fn write_add_streams(buf: &mut Vec<u8>, kind: u16, sequence: u32, cou
     end(buf, start);
 }
 
-/// Appends a RE-CONFIG with a Re-configuration Response.
-pub(crate) fn write_response(buf: &mut Vec<u8>, sequence: u32, result: ResetResult) {
+/// Appends a RE-CONFIG with a Re-configuration Response or two: the numbers of the requests and their
+/// results.
+pub(crate) fn write_responses(
+    buf: &mut Vec<u8>,
+    first: (u32, ResetResult),
+    second: Option<(u32, ResetResult)>,
+) {
     let start = begin(buf, ChunkType::ReConfig, 0);
-    buf.extend_from_slice(&parameter::RE_CONFIGURATION_RESPONSE.to_be_bytes());
-    buf.extend_from_slice(&12_u16.to_be_bytes());
-    buf.extend_from_slice(&sequence.to_be_bytes());
-    buf.extend_from_slice(&result.to_wire().to_be_bytes());
+    for (sequence, result) in std::iter::once(first).chain(second) {
+        buf.extend_from_slice(&parameter::RE_CONFIGURATION_RESPONSE.to_be_bytes());
+        buf.extend_from_slice(&12_u16.to_be_bytes());
+        buf.extend_from_slice(&sequence.to_be_bytes());
+        buf.extend_from_slice(&result.to_wire().to_be_bytes());
+    }
     end(buf, start);
 }
 
@@ -223,7 +230,7 @@ mod tests {
     fn requests_and_responses_read_back() {
         let mut buf = Vec::new();
         write_outgoing_reset(&mut buf, 1, 2, Tsn(3), &[4, 5, 6]);
-        write_response(&mut buf, 7, ResetResult::InProgress);
+        write_responses(&mut buf, (7, ResetResult::InProgress), None);
         let mut requests = Vec::new();
         for chunk in Chunks::new(&buf) {
             assert_eq!(chunk.kind, ChunkType::ReConfig);

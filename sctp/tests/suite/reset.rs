@@ -2,7 +2,8 @@
 
 use crate::lone::data_of;
 use crate::pair::{
-    Pair, Side, associations, chart, chunk, connected, message, ms, overheard, packet, plain, seal,
+    Pair, Secrets, Side, associations, chart, chunk, connected, message, ms, overheard, packet,
+    plain, seal,
 };
 use peerless_sctp::chunk::parameter::Parameters;
 use peerless_sctp::chunk::re_config::Request;
@@ -18,6 +19,21 @@ fn events(association: &mut Association) -> Vec<Event> {
 fn incoming_reset(sequence: u32, streams: impl IntoIterator<Item = u16>) -> Vec<u8> {
     let streams = streams.into_iter().flat_map(u16::to_be_bytes);
     parameter(14, sequence, &streams.collect::<Vec<u8>>())
+}
+
+/// An Outgoing SSN Reset Request (§4.1).
+fn outgoing_reset(sequence: u32, last_assigned_tsn: u32, streams: &[u16]) -> Vec<u8> {
+    let mut rest = vec![0; 4];
+    rest.extend(last_assigned_tsn.to_be_bytes());
+    rest.extend(streams.iter().copied().flat_map(u16::to_be_bytes));
+    parameter(13, sequence, &rest)
+}
+
+/// A RE-CONFIG with two parameters.
+fn both(mut first: Vec<u8>, second: &[u8]) -> Vec<u8> {
+    first.resize(first.len().next_multiple_of(4), 0);
+    first.extend(second);
+    chunk(130, 0, &first)
 }
 
 /// A request of a RE-CONFIG: its number, and what follows that.
@@ -296,6 +312,30 @@ fn a_shutdown_delivers_what_waits_for_a_reset() {
     pair.run(ms(300));
     assert_eq!(pair.a.close_reason(), Some(&CloseReason::Shutdown));
     assert_eq!(std::iter::from_fn(|| pair.z.read(3)).count(), 2);
+}
+
+#[test]
+fn two_requests_have_their_answers_in_one_chunk_and_the_same_when_they_come_again() {
+    // §5.2.1. A → RE-CONFIG (outgoing reset, incoming reset) → Z; Z → RE-CONFIG (both answers) → A;
+    // and once more
+    let (mut pair, Secrets { tsn_a, tag_z, .. }) = overheard(&plain());
+    pair.log = Some(Vec::new());
+    let requests = both(
+        outgoing_reset(tsn_a, tsn_a.wrapping_sub(1), &[1]),
+        &incoming_reset(tsn_a.wrapping_add(1), [1]),
+    );
+    for _ in 0..2 {
+        pair.z.handle_datagram(pair.now, &packet(tag_z, &requests));
+        pair.run(ms(300));
+    }
+    let expected = [(tsn_a, 1), (tsn_a.wrapping_add(1), 0)];
+    assert_eq!(answers(pair.log.as_ref().unwrap(), Side::Z), [expected, expected]);
+    // What came before is not known any more.
+    let request = chunk(130, 0, &incoming_reset(tsn_a.wrapping_sub(1), [1]));
+    pair.z.handle_datagram(pair.now, &packet(tag_z, &request));
+    pair.run(ms(300));
+    let answers = answers(pair.log.as_ref().unwrap(), Side::Z);
+    assert_eq!(answers[2], [(tsn_a.wrapping_sub(1), 5)]);
 }
 
 #[test]

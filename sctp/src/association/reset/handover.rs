@@ -11,7 +11,9 @@ impl Reset {
         out.flag(self.supported);
         out.u32(self.next_request);
         out.u32(self.expected);
-        out.u32(self.last_result.to_wire());
+        for answer in self.answers {
+            out.u32(answer.to_wire());
+        }
         out.u16(self.add_outgoing);
         out.u16(self.add_incoming);
         let numbers = |out: &mut Writer, numbers: &[u16]| {
@@ -50,7 +52,7 @@ impl Reset {
         let supported = from.flag()?;
         let (next_request, expected) = (Tsn(from.u32()?), Tsn(from.u32()?));
         let mut reset = Self { supported, ..Self::new(next_request, expected) };
-        reset.last_result = ResetResult::from_wire(from.u32()?);
+        reset.answers = [from.u32()?, from.u32()?].map(ResetResult::from_wire);
         reset.add_outgoing = from.u16()?;
         reset.add_incoming = from.u16()?;
         reset.open = from.option(|from| {
