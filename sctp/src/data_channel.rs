@@ -110,8 +110,8 @@ pub enum SendError {
     },
     /// The message is larger than what the peer accepts, or than what we send.
     #[error(
-        "the message has {} bytes, the most is {limit} (the other side's max-message-size, or what \
-         is set here); split it or negotiate more",
+        "the message has {} bytes, the other side accepts {limit} (max-message-size); \
+         split it or negotiate more",
         message.len()
     )]
     TooLarge {
