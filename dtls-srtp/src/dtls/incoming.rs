@@ -78,7 +78,8 @@ pub(crate) enum Closed {
 
 impl Incoming {
     /// How long the keys before a KeyUpdate are kept for what is late: "for up to the default MSL"
-    /// ([RFC 9147 §4.2.1](https://www.rfc-editor.org/rfc/rfc9147#section-4.2.1)).
+    /// ([RFC 9147 §4.2.1](https://www.rfc-editor.org/rfc/rfc9147#section-4.2.1)), or until those
+    /// after it are in use.
     const MSL: Duration = Duration::from_secs(120);
 
     /// Offers an id to be addressed with.
@@ -198,9 +199,14 @@ impl Incoming {
         }
     }
 
-    /// Forgets keys that nothing can come under any more.
+    /// Forgets keys that nothing can come under any more. As long as the peer has not used the newer
+    /// ones, it may repeat its KeyUpdate under the older: "receivers MUST retain the pre-update keying
+    /// material until receipt and successful decryption of a message using the new keys"
+    /// ([RFC 9147 §8](https://www.rfc-editor.org/rfc/rfc9147#section-8)).
     pub(crate) fn forget_old(&mut self, now: Instant) {
-        if self.previous.as_ref().is_some_and(|previous| now > previous.1 + Self::MSL) {
+        let in_use =
+            matches!(&self.application, Some(Opener::Dtls13(opener)) if opener.has_opened());
+        if in_use && self.previous.as_ref().is_some_and(|previous| now > previous.1 + Self::MSL) {
             self.previous = None;
         }
     }

@@ -111,6 +111,33 @@ fn a_lost_acknowledgement_is_said_again_and_the_old_keys_go_on_until_then() {
 }
 
 #[test]
+fn the_old_keys_stay_until_something_came_under_the_new_ones() {
+    // client → KeyUpdate → server; the ACK is lost, and then all for longer than segments live
+    let patient = |config: Config| config.with_max_retransmissions(60);
+    let (client, server) = configs_1_3();
+    let mut pair = Pair::new((patient(client), patient(server)));
+    pair.run(perfect);
+    pair.client.update_keys(pair.now, KeyUpdate::NotRequested);
+    let (start, mut asked) = (pair.now, false);
+    let mut network = |from, _: &[u8]| match from {
+        Role::Client if !asked => {
+            asked = true;
+            vec![DELAY]
+        }
+        _ => vec![],
+    };
+    while pair.now < start + Duration::from_secs(121) {
+        assert!(pair.step(&mut network));
+    }
+    assert_eq!((epochs(&pair.client).0, epochs(&pair.server).1), (3, 4));
+    // client → KeyUpdate, again, under the old keys → server
+    // client ← ACK ← server
+    pair.run(perfect);
+    assert_eq!((epochs(&pair.client).0, epochs(&pair.server).1), (4, 4));
+    pair.assert_data_flows();
+}
+
+#[test]
 fn what_was_sent_before_an_update_is_read_after_it_but_not_for_ever() {
     let mut pair = Pair::connected_1_3();
     let late = sealed(&mut pair.client, b"late");

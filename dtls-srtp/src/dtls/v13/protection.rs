@@ -232,6 +232,11 @@ impl Opener {
         self.epoch
     }
 
+    /// Whether the peer has used the keys.
+    pub(crate) fn has_opened(&self) -> bool {
+        self.window.end() > 0
+    }
+
     /// Whether half of the forgeries came that may come under one key: time for a KeyUpdate of
     /// the peer's.
     pub(crate) fn needs_update(&self) -> bool {
