@@ -79,6 +79,14 @@ impl AlertDescription {
             known => known.entry().map_or(0, |entry| entry.1),
         }
     }
+
+    /// Whether it ends a connection of DTLS 1.3: all that are not about closing "MUST be treated as
+    /// error alerts when received regardless of the AlertLevel in the message. Unknown Alert types
+    /// MUST be treated as error alerts"
+    /// ([RFC 8446 §6](https://www.rfc-editor.org/rfc/rfc8446#section-6)).
+    pub(crate) fn is_error(self) -> bool {
+        !matches!(self, Self::CloseNotify | Self::UserCanceled)
+    }
 }
 
 impl From<u8> for AlertDescription {

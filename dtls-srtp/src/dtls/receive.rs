@@ -251,10 +251,11 @@ impl Connection {
                 // down the connection immediately" (RFC 5246 §7.2.1).
                 self.end(CloseReason::Remote, Some(Alert::CLOSE_NOTIFY));
             }
-            Some(Alert { fatal: true, description }) => {
-                self.end(CloseReason::Alert(description), None);
+            Some(Alert { fatal, description }) => {
+                if fatal || self.version() == Some(Version::Dtls13) && description.is_error() {
+                    self.end(CloseReason::Alert(description), None);
+                }
             }
-            Some(_) => (),
         }
     }
 }

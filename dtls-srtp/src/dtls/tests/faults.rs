@@ -45,6 +45,29 @@ fn an_alert_that_is_none_ends_the_connection() {
 }
 
 #[test]
+fn only_in_1_2_is_an_alert_a_warning_because_it_says_so() {
+    use AlertDescription::{HandshakeFailure, NoRenegotiation, Unknown, UserCanceled};
+    for configs in [configs(), configs_1_3()] {
+        for description in [HandshakeFailure, NoRenegotiation, Unknown(200), UserCanceled] {
+            let mut pair = connected(configs.clone());
+            let mut datagram = Vec::new();
+            let epoch = pair.client.outgoing.newest_epoch();
+            let warning = Alert { fatal: false, description };
+            pair.client.outgoing.write(epoch, ContentType::Alert, &mut datagram, |buf| {
+                buf.extend_from_slice(&warning.bytes());
+            });
+            pair.send(Role::Client, &datagram, &mut perfect);
+            pair.run(perfect);
+            if pair.client.version() == Some(Version::Dtls12) || description == UserCanceled {
+                pair.assert_data_flows();
+            } else {
+                assert_eq!(pair.server.close_reason(), Some(CloseReason::Alert(description)));
+            }
+        }
+    }
+}
+
+#[test]
 fn a_client_that_was_asked_for_a_cookie_of_1_2_does_not_go_on_with_1_3() {
     let mut pair = Pair::new(configs_1_3());
     // HelloVerifyRequest with a cookie of one byte, from anybody.
