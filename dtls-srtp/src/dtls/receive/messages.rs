@@ -119,17 +119,21 @@ impl Connection {
     fn handle_late_message(&mut self, epoch: Epoch, fragment: Fragment<'_>) {
         let Phase::Established { rest, .. } = &self.phase else { return };
         let header = fragment.header;
+        // Its message_seq begins at zero again (RFC 6347 §4.2.2). In the clear it is a repetition,
+        // or anybody's.
+        if epoch == Epoch::PROTECTED
+            && matches!(header.kind, HandshakeType::HelloRequest | HandshakeType::ClientHello)
+        {
+            // A warning, and life goes on (RFC 5746 §4.5).
+            self.owed = Some((epoch, Alert::NO_RENEGOTIATION));
+            return;
+        }
         let repeated = u32::from(header.message_seq) < rest.peer_seq();
         // Without a pause between two of them, one message has to stand for the whole flight.
         let asks = self.settings.loss_reaction == LossReaction::Immediate
             || header.kind == HandshakeType::Finished && header.offset == 0;
         if repeated && asks {
             self.repeat_flight();
-        } else if epoch == Epoch::PROTECTED
-            && matches!(header.kind, HandshakeType::HelloRequest | HandshakeType::ClientHello)
-        {
-            // A warning, and life goes on (RFC 5746 §4.5).
-            self.owed = Some((epoch, Alert::NO_RENEGOTIATION));
         } else if epoch == Epoch::PROTECTED && !repeated {
             self.fail(HandshakeError::UnexpectedMessage);
         } else {

@@ -222,19 +222,24 @@ fn a_finished_message_that_overtakes_its_flight_costs_no_time() {
 #[test]
 fn renegotiation_is_refused_and_life_goes_on() {
     use super::super::message::{HandshakeType, write};
-    for (from, kind) in
-        [(Role::Client, HandshakeType::ClientHello), (Role::Server, HandshakeType::HelloRequest)]
-    {
+    // "The first message each side transmits in each handshake always has message_seq = 0"
+    // (RFC 6347 §4.2.2); a peer that counts on is not misread either.
+    for (from, kind, message_seq) in [
+        (Role::Client, HandshakeType::ClientHello, 0),
+        (Role::Server, HandshakeType::HelloRequest, 0),
+        (Role::Client, HandshakeType::ClientHello, 9),
+        (Role::Server, HandshakeType::HelloRequest, 9),
+    ] {
         let mut pair = Pair::connected();
         let mut datagram = Vec::new();
         let outgoing = &mut pair.side(from).outgoing;
         outgoing.write(Epoch::PROTECTED, ContentType::Handshake, &mut datagram, |buf| {
-            write(buf, kind, 9, |_| ());
+            write(buf, kind, message_seq, |_| ());
         });
         pair.send(from, &datagram, &mut perfect);
         pair.run(perfect);
         assert_eq!(pair.chart.len(), 2, "{:?}", pair.chart);
-        assert!(pair.chart[1].ends_with("[Alert]"), "no_renegotiation");
+        assert!(pair.chart[1].ends_with(": [Alert]"), "no_renegotiation: {:?}", pair.chart);
         pair.assert_data_flows();
     }
 }
