@@ -265,6 +265,28 @@ fn a_peer_that_asks_for_ids_gets_fresh_ones_up_to_a_bound() {
 }
 
 #[test]
+fn a_client_that_asks_for_ids_before_its_last_flight_is_acknowledged_is_not_left_alone_with_it() {
+    let [_, configs] = with_ids(Some(4), Some(8));
+    let mut pair = Pair::new(configs);
+    let mut network = |from, datagram: &[u8]| match from {
+        Role::Server if datagram[0] & 3 == 3 => vec![],
+        _ => vec![DELAY],
+    };
+    while !pair.is_connected() {
+        assert!(pair.step(&mut network));
+    }
+    // client → RequestConnectionId → server
+    // client ← NewConnectionId ← server
+    // client → ACK → server
+    assert_eq!(request(&mut pair, 2).len(), 2);
+    // client → Certificate … Finished, again → server
+    // client ← ACK ← server
+    pair.run(perfect);
+    assert!(pair.client.stats().flights_retransmitted > 0);
+    assert!(pair.is_connected(), "{:?}", pair.client.close_reason());
+}
+
+#[test]
 fn nobody_else_uses_an_id_up() {
     let [_, configs] = with_ids(Some(4), Some(8));
     let mut pair = Pair::new(configs);

@@ -243,8 +243,9 @@ impl PostHandshake {
             self.log(true, epoch + 1, secret, keys.key_log);
             let sealer = secret.sealer(keys.crypto, epoch + 1)?;
             keys.outgoing.set_application_keys(sealer);
-        } else {
-            // The server has all of the handshake, and nothing more comes under its keys.
+        } else if self.role == Role::Client {
+            // The server has all of the handshake, and nothing more comes under its keys. A server
+            // keeps them, as the client may ask again: see `forget_old`.
             keys.outgoing.drop_handshake_keys();
             keys.incoming.drop_handshake_keys();
         }
