@@ -415,7 +415,7 @@ impl Connection {
         match (handshake.inbox.version(), self.role) {
             // It opens records of epoch 3 once it has our Finished, which it answers.
             (Some(Version::Dtls13), Role::Server) if flight.was_acknowledged() => newest,
-            (Some(Version::Dtls13), Role::Server) if flight.was_sent() => {
+            (Some(Version::Dtls13), Role::Server) if flight.was_begun() => {
                 newest.min(Epoch::HANDSHAKE)
             }
             (Some(Version::Dtls13), Role::Client) => newest,

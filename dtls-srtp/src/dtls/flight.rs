@@ -135,6 +135,11 @@ impl Flight {
         self.held = false;
     }
 
+    /// Whether any of it was sent.
+    pub(crate) fn was_begun(&self) -> bool {
+        self.contents.as_ref().is_some_and(|contents| contents.was_begun())
+    }
+
     /// Whether all of it was sent at least once.
     pub(crate) fn was_sent(&self) -> bool {
         self.sent.is_some()

@@ -132,6 +132,16 @@ impl Incoming {
         (self.addressee, self.is_newest) = (Addressee::Unknown, false);
     }
 
+    /// Whether the peer has protected anything that came.
+    pub(crate) fn has_opened(&self) -> bool {
+        self.newest.is_some()
+    }
+
+    /// Whether there are keys of a handshake of DTLS 1.3.
+    pub(crate) fn has_handshake_keys(&self) -> bool {
+        self.handshake.is_some()
+    }
+
     /// Whether the datagram at hand had a record that is newer than all before it.
     pub(crate) fn is_newest(&self) -> bool {
         self.is_newest

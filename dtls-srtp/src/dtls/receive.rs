@@ -13,7 +13,7 @@ use super::record::{ContentType, Header};
 use super::v13::record::Record;
 use super::v13::{self, RecordNumber};
 use super::{
-    CloseReason, Closed, Connection, HandshakeError, KeyUpdate, LossReaction, Phase, Version,
+    CloseReason, Closed, Connection, HandshakeError, KeyUpdate, LossReaction, Phase, Role, Version,
 };
 
 /// The application data of a datagram, record by record, decrypted in place.
@@ -228,11 +228,18 @@ impl Connection {
         }
     }
 
-    /// Nobody has signed for it: during the handshake it is the only way for a peer to say that
-    /// it gives up, after it anybody could have sent it.
+    /// Whether an alert or an ACK without protection is to be believed. Anybody could have sent it,
+    /// but as long as the peer has no keys it is the only way to say that it gives up, or what it
+    /// lacks. A server whose ServerHello came has them, and so has whoever has used them.
+    fn believes_plaintext(&self) -> bool {
+        let greeted = self.role == Role::Client && self.incoming.has_handshake_keys();
+        let peer_has_keys = greeted || self.incoming.has_opened();
+        matches!(self.phase, Phase::Handshaking(_)) && !peer_has_keys
+    }
+
     fn handle_plaintext_alert(&mut self, body: &[u8]) {
-        match (&self.phase, Alert::parse(body)) {
-            (Phase::Handshaking(_), Some(alert)) => {
+        match Alert::parse(body) {
+            Some(alert) if self.believes_plaintext() => {
                 if alert.description == AlertDescription::CloseNotify {
                     self.end(CloseReason::Remote, None);
                 } else if alert.fatal {

@@ -109,6 +109,11 @@ impl Contents {
         self.parts.is_empty()
     }
 
+    /// Whether any of it was sent.
+    pub(super) fn was_begun(&self) -> bool {
+        self.records > 0
+    }
+
     /// Whether something of it is to be sent.
     pub(super) fn is_sending(&self) -> bool {
         self.sending.is_some()

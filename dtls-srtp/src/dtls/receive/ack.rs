@@ -38,7 +38,7 @@ impl Connection {
             Phase::Established { rest: Rest::PostHandshake(_), .. } => Some(Version::Dtls13),
             _ => None,
         };
-        let forged = epoch == Epoch::PLAINTEXT && !matches!(self.phase, Phase::Handshaking(_));
+        let forged = epoch == Epoch::PLAINTEXT && !self.believes_plaintext();
         let (Ok(numbers), Some(Version::Dtls13), false) = (ack::parse(body), version, forged)
         else {
             self.stats.records_dropped += 1;

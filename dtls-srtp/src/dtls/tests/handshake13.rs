@@ -404,6 +404,73 @@ fn plaintext_from_nowhere_does_not_disturb_a_handshake_that_has_keys() {
     pair.assert_data_flows();
 }
 
+/// Alerts and an ACK that anybody could send.
+fn forged_endings() -> Vec<Vec<u8>> {
+    let mut ack = Vec::new();
+    v13::ack::write(&mut ack, [v13::RecordNumber { epoch: 2, sequence_number: 0 }].into_iter());
+    let fatal = Alert::fatal(AlertDescription::HandshakeFailure);
+    let bodies = [
+        (ContentType::Alert, Alert::CLOSE_NOTIFY.bytes().to_vec()),
+        (ContentType::Alert, fatal.bytes().to_vec()),
+        (ContentType::Ack, ack),
+    ];
+    let forge = |(content_type, body): (ContentType, Vec<u8>)| {
+        let version = record::DTLS_1_2;
+        let header = record::Header { content_type, version, epoch: 0, sequence_number: 1000 };
+        let mut datagram = Vec::new();
+        header.write(&mut datagram, body.len() as u16);
+        [datagram, body].concat()
+    };
+    bodies.into_iter().map(forge).collect()
+}
+
+#[test]
+fn nobody_else_ends_a_handshake_once_it_is_plain_that_the_peer_has_keys() {
+    for (victim, forged) in [Role::Client, Role::Server]
+        .into_iter()
+        .flat_map(|role| forged_endings().into_iter().map(move |forged| (role, forged)))
+    {
+        let (client, server) = configs_1_3();
+        let mut pair = Pair::new((client.with_mtu(300), server.with_mtu(300)));
+        // A server has them when its ServerHello came, a client when it has used them: the datagrams
+        // of its flight come one by one.
+        let mut late = Duration::ZERO;
+        while !match victim {
+            Role::Client => pair.client.outgoing.newest_epoch() > Epoch::PLAINTEXT,
+            Role::Server => pair.server.incoming.has_opened(),
+        } {
+            assert!(pair.step(&mut |_, _: &[u8]| {
+                late += Duration::from_micros(10);
+                vec![DELAY + late]
+            }));
+        }
+        let now = pair.now;
+        assert!(matches!(pair.side(victim).phase, Phase::Handshaking(_)));
+        pair.side(victim).handle_datagram(now, &mut forged.clone());
+        pair.run(perfect);
+        assert!(pair.is_connected(), "{victim:?} {forged:?}");
+        pair.assert_data_flows();
+    }
+}
+
+#[test]
+fn a_server_that_breaks_off_amid_its_flight_is_heard() {
+    let (client, server) = configs_1_3();
+    let client = client.with_groups(&[NamedGroup::X25519]).unwrap();
+    let mut pair = Pair::new((client, server.with_mtu(300)));
+    let mut datagram = Vec::new();
+    pair.client.poll_transmit(pair.now, &mut datagram).unwrap();
+    pair.server.handle_datagram(pair.now, &mut datagram);
+    datagram.clear();
+    pair.server.poll_transmit(pair.now, &mut datagram).unwrap();
+    assert!(describe(&datagram).starts_with("ServerHello"));
+    let why = AlertDescription::InternalError;
+    pair.server.abort(pair.now, why);
+    pair.client.handle_datagram(pair.now, &mut datagram);
+    pair.run(perfect);
+    assert_eq!(pair.client.close_reason(), Some(CloseReason::Alert(why)));
+}
+
 #[test]
 fn only_the_signature_schemes_of_the_configuration_are_used() {
     use rustls::SignatureScheme;
