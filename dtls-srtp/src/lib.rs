@@ -56,7 +56,7 @@
 //!
 //! What this crate never sees: an address, a socket, a clock of its own. Secrets that it holds as
 //! bytes are wiped when dropped, compared in constant time and never printed; keys expanded inside
-//! *ring* are beyond its reach.
+//! *ring* and aws-lc-rs, and the states of RustCrypto's HMACs, are beyond its reach.
 #![forbid(unsafe_code)]
 
 pub mod certificate;

@@ -5,6 +5,7 @@
 //! PRF makes one HMAC more than it uses, too.
 
 use std::marker::PhantomData;
+use std::ops::Deref;
 
 use hmac::digest::{Digest, KeyInit, Output};
 use hmac::{Hmac, Mac};
@@ -16,6 +17,7 @@ use rustls::crypto::{ActiveKeyExchange, CryptoProvider};
 use rustls::version::TLS12;
 use rustls::{CipherSuiteCommon, Error, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
 use sha2::{Sha256, Sha384};
+use zeroize::Zeroize;
 
 static SHA256: Hashing<Sha256, Hmac<Sha256>> = Hashing(HashAlgorithm::SHA256, PhantomData);
 static SHA384: Hashing<Sha384, Hmac<Sha384>> = Hashing(HashAlgorithm::SHA384, PhantomData);
@@ -116,11 +118,35 @@ impl<D: Digest + Clone + Send + Sync + 'static> Context for Transcript<D> {
     }
 }
 
+/// An HMAC that is a secret, or becomes one. The states that it comes from are not wiped: RustCrypto
+/// gives no access to them.
+struct Secret<M: Mac>(Output<M>);
+
+impl<M: Mac> Secret<M> {
+    fn of(mac: M) -> Self {
+        Self(mac.finalize().into_bytes())
+    }
+}
+
+impl<M: Mac> Deref for Secret<M> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<M: Mac> Drop for Secret<M> {
+    fn drop(&mut self) {
+        self.0.as_mut_slice().zeroize();
+    }
+}
+
 /// The HMAC of some pieces under a key.
-fn sign<M: Mac + Clone>(keyed: &M, pieces: &[&[u8]]) -> Output<M> {
+fn sign<M: Mac + Clone>(keyed: &M, pieces: &[&[u8]]) -> Secret<M> {
     let mut mac = keyed.clone();
     pieces.iter().for_each(|piece| mac.update(piece));
-    mac.finalize().into_bytes()
+    Secret::of(mac)
 }
 
 fn keyed<M: Mac + KeyInit>(key: &[u8]) -> M {
@@ -186,20 +212,20 @@ impl<D, M: Mac + KeyInit + Clone + Send + Sync + 'static> Hkdf for Hashing<D, M>
 struct Expander<M>(M);
 
 impl<M: Mac + Clone> Expander<M> {
-    fn first_block(&self, info: &[&[u8]]) -> Output<M> {
+    fn first_block(&self, info: &[&[u8]]) -> Secret<M> {
         Self::finish(self.0.clone(), info, 1)
     }
 
-    fn next_block(&self, previous: &[u8], info: &[&[u8]], number: u8) -> Output<M> {
+    fn next_block(&self, previous: &[u8], info: &[&[u8]], number: u8) -> Secret<M> {
         let mut mac = self.0.clone();
         mac.update(previous);
         Self::finish(mac, info, number)
     }
 
-    fn finish(mut mac: M, info: &[&[u8]], number: u8) -> Output<M> {
+    fn finish(mut mac: M, info: &[&[u8]], number: u8) -> Secret<M> {
         info.iter().for_each(|piece| mac.update(piece));
         mac.update(&[number]);
-        mac.finalize().into_bytes()
+        Secret::of(mac)
     }
 }
 
