@@ -167,11 +167,22 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::NoVersion`] if the providers and the certificate allow none of them.
+    /// [`ConfigError::VersionRange`] if there are none between the two, [`ConfigError::NoGroup`] if
+    /// no group can be used in any of them, [`ConfigError::NoVersion`] if the providers and the
+    /// certificate allow none of them.
     pub fn with_versions(mut self, min: Version, max: Version) -> Result<Self, ConfigError> {
+        if min > max {
+            return Err(ConfigError::VersionRange);
+        }
         let settings = self.settings();
         settings.range = min..=max;
-        if settings.find_versions() { Ok(self) } else { Err(ConfigError::NoVersion) }
+        if settings.find_versions() {
+            Ok(self)
+        } else if settings.has_groups() {
+            Err(ConfigError::NoVersion)
+        } else {
+            Err(ConfigError::NoGroup)
+        }
     }
 
     /// Another certificate, for peers that cannot verify what the key of none before it signs: the
@@ -414,6 +425,13 @@ impl Settings {
     /// Whether a version is offered and accepted.
     pub(crate) fn speaks(&self, version: Version) -> bool {
         self.versions.contains(&version)
+    }
+
+    /// Whether any version within the range has a group.
+    fn has_groups(&self) -> bool {
+        let of = |version| self.groups_of(version).next().is_some();
+        self.range.contains(&Version::Dtls13) && of(ProtocolVersion::TLSv1_3)
+            || self.range.contains(&Version::Dtls12) && of(ProtocolVersion::TLSv1_2)
     }
 
     /// Finds out which versions there is all for that they need. `false` if there is none.

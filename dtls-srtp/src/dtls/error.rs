@@ -140,15 +140,22 @@ pub enum ConfigError {
     /// The two providers have no cipher suite in common.
     #[error("no cipher suite is known to both the handshake and the packet provider")]
     NoCipherSuite,
-    /// The handshake provider has no elliptic-curve group.
-    #[error("the handshake provider has no key exchange group")]
+    /// No key exchange group is left: of those that were asked for, or that the provider has, none
+    /// can be used in the versions that were asked for. X25519MLKEM768 belongs to DTLS 1.3 alone.
+    #[error("no key exchange group is left that the provider has and the versions can use")]
     NoGroup,
-    /// The providers and the certificate allow none of the versions.
-    #[error("no version is left that the providers and the certificate allow")]
+    /// Each of the versions lacks something: a cipher suite, or a scheme that the certificate's key
+    /// can sign with.
+    #[error(
+        "no version is left that has a cipher suite and a signature scheme for the certificate"
+    )]
     NoVersion,
     /// The certificate's key cannot be used with the suites that there are.
     #[error("the certificate's kind of key cannot be used with the suites that there are")]
     UnsupportedKey,
+    /// The oldest version that was asked for is newer than the newest.
+    #[error("the oldest version is newer than the newest")]
+    VersionRange,
 }
 
 /// Why [`Connection::seal`](super::Connection::seal) did not close a record.

@@ -64,6 +64,22 @@ fn where_no_certificate_suits_the_client_the_server_breaks_off() {
 }
 
 #[test]
+fn settings_that_leave_nothing_are_refused_for_what_is_wrong_with_them() {
+    use Version::{Dtls12, Dtls13};
+    let config = Config::new(recorded_certificate("p256-v1"), Crypto::default()).unwrap();
+    let hybrid = [NamedGroup::X25519MLKEM768];
+    let error = config.clone().with_versions(Dtls13, Dtls12).unwrap_err();
+    assert_eq!(error, ConfigError::VersionRange);
+    // In either order.
+    let old = config.clone().with_versions(Dtls12, Dtls12).unwrap();
+    assert_eq!(old.with_groups(&hybrid).unwrap_err(), ConfigError::NoGroup);
+    let new = config.clone().with_groups(&hybrid).unwrap();
+    assert_eq!(new.with_versions(Dtls12, Dtls12).unwrap_err(), ConfigError::NoGroup);
+    let foreign = config.with_signature_schemes(&[SignatureScheme::RSA_PSS_SHA256]).unwrap();
+    assert_eq!(foreign.with_versions(Dtls13, Dtls13).unwrap_err(), ConfigError::NoVersion);
+}
+
+#[test]
 fn in_1_2_the_key_of_the_servers_certificate_is_on_a_curve_of_the_client() {
     let (p256, p384) = (recorded_certificate("p256-v1"), recorded_certificate("p384"));
     let (rsa, ed25519) = (recorded_certificate("rsa-2048"), recorded_certificate("ed25519"));
