@@ -50,8 +50,11 @@ const MAX_HELLO: usize = 4096;
 /// [`Connection::server`] takes the first ClientHello.
 ///
 /// An address is whatever bytes the caller tells its peers apart by, such as those of a
-/// [`SocketAddr`](std::net::SocketAddr). There is no timer here and nothing to poll. Datagrams of
-/// addresses that have a connection already go to that connection.
+/// [`SocketAddr`](std::net::SocketAddr). There is no timer here and nothing to poll.
+///
+/// Datagrams of addresses that have a connection already go to that connection. Where clients may
+/// begin anew from the same address, after a restart, [`is_client_hello`] tells which datagrams come
+/// here all the same.
 ///
 /// ```
 /// use std::time::{Instant, SystemTime};
@@ -437,6 +440,62 @@ fn write_record(
     contents(buf);
     let length = buf.len() - start - Header::LEN;
     Header::set_length(buf, start, u16::try_from(length).unwrap_or_default());
+}
+
+/// Returns whether a datagram begins with a ClientHello, or a part of one: from an address that has
+/// a connected [`Connection`], it is a client that has forgotten that and begins anew, or an old
+/// datagram, or a forgery. In all three cases it belongs to the [`Acceptor`].
+///
+/// A server "SHOULD proceed with a new handshake but MUST NOT destroy the existing association
+/// until the client has demonstrated reachability", and has to once the new one is connected
+/// ([RFC 9147 §5.11](https://www.rfc-editor.org/rfc/rfc9147#section-5.11),
+/// [RFC 6347 §4.2.8](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.8)). As a recorded cookie
+/// may come again within its lifetime, what the acceptor gives stands beside the old connection
+/// until then. Both see what else comes, and each drops what is the other's:
+///
+/// ```
+/// use std::time::Instant;
+///
+/// use peerless_dtls_srtp::dtls::{Acceptor, Connection, is_client_hello};
+///
+/// /// All that belongs to one address.
+/// struct Peer {
+///     connection: Connection,
+///     newer: Option<Connection>,
+/// }
+///
+/// impl Peer {
+///     fn handle(&mut self, now: Instant, datagram: &mut [u8], acceptor: &mut Acceptor) {
+///         let address = b"192.0.2.1:4433";
+///         if self.connection.is_connected() && is_client_hello(datagram) {
+///             let mut answer = Vec::new();
+///             let accepted = acceptor.handle_datagram(now, address, datagram, &mut answer);
+///             self.newer = accepted.or_else(|| self.newer.take());
+///             // … send the answer, and what `newer` has to send.
+///             return;
+///         }
+///         if let Some(newer) = &mut self.newer {
+///             newer.handle_datagram(now, &mut datagram.to_vec()).for_each(|_data| ());
+///             if newer.is_connected() {
+///                 self.connection = self.newer.take().expect("it is there");
+///                 return;
+///             }
+///             if newer.close_reason().is_some() {
+///                 self.newer = None;
+///             }
+///         }
+///         for data in self.connection.handle_datagram(now, datagram) {
+///             // … take the data.
+///             # let _ = data;
+///         }
+///     }
+/// }
+/// # let _ = Peer::handle;
+/// ```
+pub fn is_client_hello(datagram: &[u8]) -> bool {
+    // Type and major version; the epoch is zero.
+    matches!(datagram, [22, 0xfe, _, 0, 0, ..])
+        && datagram.get(Header::LEN) == Some(&HandshakeType::ClientHello.code())
 }
 
 impl fmt::Debug for Acceptor {

@@ -384,3 +384,114 @@ fn how_long_cookies_and_their_keys_live_is_a_setting() {
         }
     }
 }
+
+/// A server's end for one address: its connection, and one that may take its place.
+struct End {
+    connection: Connection,
+    newer: Option<Connection>,
+    read: Vec<Vec<u8>>,
+}
+
+impl End {
+    fn handle(&mut self, door: &mut Door, datagram: &[u8]) {
+        let now = door.now;
+        if self.connection.is_connected() && is_client_hello(datagram) {
+            let (mut answer, accepted) = door.ask(ADDRESS, datagram);
+            self.newer = accepted.or_else(|| self.newer.take());
+            door.client.handle_datagram(now, &mut answer);
+            return;
+        }
+        if let Some(newer) = &mut self.newer {
+            newer.handle_datagram(now, &mut datagram.to_vec());
+            if newer.is_connected() {
+                self.connection = self.newer.take().unwrap();
+                return;
+            }
+        }
+        let mut datagram = datagram.to_vec();
+        let read = self.connection.handle_datagram(now, &mut datagram);
+        self.read.extend(read.map(|data| data.to_vec()));
+    }
+
+    /// Sends what both have to send.
+    fn answer(&mut self, door: &mut Door) {
+        let mut datagram = Vec::new();
+        for connection in [&mut self.connection].into_iter().chain(&mut self.newer) {
+            while connection.poll_transmit(door.now, &mut datagram).is_some() {
+                door.client.handle_datagram(door.now, &mut datagram);
+                datagram.clear();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_that_has_restarted_comes_back_and_until_then_the_old_connection_goes_on() {
+    let (old, new) = (Version::Dtls12, Version::Dtls13);
+    for (first, second) in [(old, old), (new, new), (old, new), (new, old)] {
+        let server = versions(old, new).with_any_remote_certificate();
+        let client = |version| versions(version, version).with_any_remote_certificate();
+        let mut door = Door::new((client(first), server));
+        let mut connection = door.enter();
+        let now = door.now;
+        finish(&mut door.client, &mut connection, now);
+        let mut end = End { connection, newer: None, read: Vec::new() };
+        let after = Connection::client(client(second), now, [9; 32]);
+        let mut before = mem::replace(&mut door.client, after);
+
+        let mut rounds = 0;
+        while !door.client.is_connected() || end.newer.is_some() {
+            for question in door.questions() {
+                end.handle(&mut door, &question);
+            }
+            // As long as the new one is not connected, the old one serves.
+            if end.newer.is_some() {
+                let data = sealed(&mut before, b"still here");
+                end.handle(&mut door, &data);
+                assert_eq!(end.read.pop().as_deref(), Some(&b"still here"[..]), "{first} {second}");
+            }
+            end.answer(&mut door);
+            rounds += 1;
+            assert!(rounds < 10, "{first} {second}: {:?} {:?}", door.client, end.newer);
+        }
+        assert_eq!(end.connection.version(), Some(second));
+        let data = sealed(&mut door.client, b"back again");
+        end.handle(&mut door, &data);
+        assert_eq!(end.read, [b"back again"]);
+        // The old keys are worth nothing now.
+        let data = sealed(&mut before, b"too late");
+        end.handle(&mut door, &data);
+        assert_eq!(end.read.len(), 1);
+    }
+}
+
+#[test]
+fn recorded_hellos_do_not_end_a_connection() {
+    for configs in [configs(), configs_1_3()] {
+        let mut door = Door::new(configs);
+        let mut recorded = Vec::new();
+        let mut server = None;
+        while server.is_none() {
+            for question in door.questions() {
+                let (mut answer, connection) = door.ask(ADDRESS, &question);
+                door.client.handle_datagram(door.now, &mut answer);
+                server = connection.or(server);
+                recorded.push(question);
+            }
+        }
+        let mut connection = server.expect("it was let in");
+        let now = door.now;
+        finish(&mut door.client, &mut connection, now);
+        let mut end = End { connection, newer: None, read: Vec::new() };
+        for hello in &recorded {
+            assert!(is_client_hello(hello));
+            end.handle(&mut door, hello);
+        }
+        assert!(end.newer.is_some(), "the cookie is good still");
+        end.answer(&mut door);
+        let data = sealed(&mut door.client, b"as before");
+        assert!(!is_client_hello(&data));
+        end.handle(&mut door, &data);
+        assert_eq!(end.read, [b"as before"]);
+    }
+}
