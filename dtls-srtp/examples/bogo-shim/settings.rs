@@ -11,7 +11,7 @@ use peerless_dtls_srtp::srtp::Profile;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{Signer, SigningKey};
-use rustls::{NamedGroup, SignatureAlgorithm, SignatureScheme};
+use rustls::{CipherSuite, NamedGroup, SignatureAlgorithm, SignatureScheme};
 
 use crate::Failure;
 use crate::flags::{Credential, Flags};
@@ -56,6 +56,9 @@ pub(crate) fn config(flags: &Flags) -> Result<Config, Failure> {
     if !flags.curves.is_empty() {
         let names: Vec<_> = flags.curves.iter().copied().map(NamedGroup::from).collect();
         config = config.with_groups(&names).map_err(Failure::unsupported)?;
+    }
+    if let Some(names) = &flags.ciphers {
+        config = config.with_cipher_suites(&ciphers(names)?).map_err(Failure::unsupported)?;
     }
     config = versions(flags, config)?;
     if !flags.verify_preferences.is_empty() {
@@ -120,6 +123,31 @@ fn client_authentication(flags: &Flags) -> ClientAuthentication {
     } else {
         ClientAuthentication::NotRequested
     }
+}
+
+/// The suites of DTLS 1.2 by their names, and all of DTLS 1.3, which the flag is not about.
+fn ciphers(names: &str) -> Result<Vec<CipherSuite>, Failure> {
+    use CipherSuite as C;
+    let named = names.split(':').map(|name| match name {
+        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" => Ok(C::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
+        "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" => Ok(C::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
+        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384" => Ok(C::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
+        "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384" => Ok(C::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
+        "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256" => {
+            Ok(C::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256)
+        }
+        "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256" => {
+            Ok(C::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256)
+        }
+        // CBC, and rules that speak of it.
+        other => Err(Failure::unsupported(other)),
+    });
+    let newer = [
+        C::TLS13_AES_128_GCM_SHA256,
+        C::TLS13_AES_256_GCM_SHA384,
+        C::TLS13_CHACHA20_POLY1305_SHA256,
+    ];
+    named.chain(newer.map(Ok)).collect()
 }
 
 /// The profiles by the names that OpenSSL gave them.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::sign::Signer;
-use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
+use rustls::{CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme};
 
 use super::key_log::KeyLog;
 use super::signature::{is_of_1_3, supported_schemes};
@@ -243,6 +243,25 @@ impl Config {
         let settings = self.settings();
         settings.groups = groups;
         if settings.find_versions() { Ok(self) } else { Err(ConfigError::NoGroup) }
+    }
+
+    /// The cipher suites to offer or to choose from, most preferred first; those that the providers
+    /// do not have are left out. Each belongs to one version, and a version without any is not
+    /// spoken. The server's order decides. Default: AES-128-GCM, AES-256-GCM, ChaCha20-Poly1305, in
+    /// both versions.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::NoCipherSuite`] if none is left that the versions and the certificate can use.
+    pub fn with_cipher_suites(mut self, names: &[CipherSuite]) -> Result<Self, ConfigError> {
+        let all = Suite::all(&self.shared.crypto);
+        let all_1_3 = Suite13::all(&self.shared.crypto);
+        let settings = self.settings();
+        settings.suites =
+            names.iter().filter_map(|id| all.iter().find(|s| s.id == *id)).copied().collect();
+        settings.suites_1_3 =
+            names.iter().filter_map(|id| all_1_3.iter().find(|s| s.id == *id)).copied().collect();
+        if settings.find_versions() { Ok(self) } else { Err(ConfigError::NoCipherSuite) }
     }
 
     /// The signature schemes to sign with and to accept from the peer, most preferred first; those

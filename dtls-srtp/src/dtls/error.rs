@@ -137,8 +137,9 @@ pub enum CloseReason {
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The two providers have no cipher suite in common.
-    #[error("no cipher suite is known to both the handshake and the packet provider")]
+    /// No cipher suite is left: of those that were asked for, or that there are, none is known to
+    /// both providers and of use to the versions and the certificate.
+    #[error("no cipher suite is left that both providers have and the settings can use")]
     NoCipherSuite,
     /// No key exchange group is left: of those that were asked for, or that the provider has, none
     /// can be used in the versions that were asked for. X25519MLKEM768 belongs to DTLS 1.3 alone.

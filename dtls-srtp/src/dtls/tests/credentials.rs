@@ -1,4 +1,4 @@
-use rustls::{NamedGroup, SignatureScheme};
+use rustls::{CipherSuite, NamedGroup, SignatureScheme};
 
 use super::super::*;
 use super::pair::*;
@@ -77,6 +77,53 @@ fn settings_that_leave_nothing_are_refused_for_what_is_wrong_with_them() {
     assert_eq!(new.with_versions(Dtls12, Dtls12).unwrap_err(), ConfigError::NoGroup);
     let foreign = config.with_signature_schemes(&[SignatureScheme::RSA_PSS_SHA256]).unwrap();
     assert_eq!(foreign.with_versions(Dtls13, Dtls13).unwrap_err(), ConfigError::NoVersion);
+}
+
+#[test]
+fn only_the_cipher_suites_of_the_configuration_are_used() {
+    use CipherSuite as C;
+    let old = [
+        C::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        C::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    ];
+    let new = [C::TLS13_CHACHA20_POLY1305_SHA256, C::TLS13_AES_256_GCM_SHA384];
+    let p256 = recorded_certificate("p256-v1");
+    let config = || Config::new(p256.clone(), Crypto::default()).unwrap();
+    let config = || config().with_any_remote_certificate();
+    // The server's order decides, and the newest version that both have suites of.
+    for (client, server, agreed) in [
+        (&[old[0], old[1]][..], &[old[1], old[0]][..], Some(old[1])),
+        (&[new[0], new[1]], &[new[1], new[0]], Some(new[1])),
+        (&[old[0], new[0]], &[new[0], old[0]], Some(new[0])),
+        (&[old[0], new[0]], &old, Some(old[0])),
+        (&new, &[new[0]], Some(new[0])),
+        (&new[..1], &new[1..], None),
+        (&old[..1], &old[1..], None),
+    ] {
+        let [client, server] = [client, server].map(|s| config().with_cipher_suites(s).unwrap());
+        let mut pair = Pair::new((client, server));
+        pair.run(perfect);
+        assert_eq!(pair.client.cipher_suite(), agreed);
+        assert_eq!(pair.server.cipher_suite(), agreed);
+        match agreed {
+            Some(_) => pair.assert_data_flows(),
+            None => assert_eq!(
+                pair.server.close_reason(),
+                Some(CloseReason::Handshake(HandshakeError::NoCommonCipherSuite))
+            ),
+        }
+    }
+    // None that there is, none for the key, none for the version.
+    for (version, suites) in [
+        (Version::Dtls13, &[C::TLS13_AES_128_CCM_SHA256][..]),
+        (Version::Dtls12, &[C::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]),
+        (Version::Dtls13, &old),
+        (Version::Dtls12, &new),
+        (Version::Dtls12, &[]),
+    ] {
+        let config = config().with_versions(version, version).unwrap();
+        assert_eq!(config.with_cipher_suites(suites).unwrap_err(), ConfigError::NoCipherSuite);
+    }
 }
 
 #[test]
