@@ -11,7 +11,10 @@ mod remote;
 
 use std::time::Duration;
 
-use peerless::{DataChannelInit, Message};
+use peerless::{
+    Configuration, DataChannelInit, Message,
+    security::{Role, Version},
+};
 use serde_json::{Value, json};
 
 use self::{
@@ -88,13 +91,54 @@ fn aiortc_has_every_kind_of_channel_many_of_them_and_much_data() {
     bulk(&mut pair);
 }
 
+#[test]
+fn chromium_has_both_versions_of_dtls_in_both_roles() {
+    let _alone = alone();
+    let Some(browser) = Browser::start(Devices::None) else { return };
+    versions_and_roles([127, 0, 0, 1].into(), Scripted::new(browser.tab()));
+}
+
+#[test]
+fn firefox_has_both_versions_of_dtls_in_both_roles() {
+    let _alone = alone();
+    let Some(address) = program::lan_address() else {
+        return missing("this machine has loopback addresses only, which Firefox does not use");
+    };
+    let Some(firefox) = Firefox::start() else { return };
+    versions_and_roles(address, Scripted::new(firefox));
+}
+
+fn versions_and_roles(address: std::net::IpAddr, mut remote: impl Remote) {
+    for version in [Version::Dtls12, Version::Dtls13] {
+        for role in [Role::Client, Role::Server] {
+            let mut configuration = Configuration::default();
+            configuration.security_policy.max_version = version;
+            let mut local = Local::new(address, configuration);
+            // Who is active is the client (RFC 5763 §5); the other side answers what is left.
+            let setup = if role == Role::Client { "active" } else { "passive" };
+            let offer = local.offer().replace("a=setup:actpass", &format!("a=setup:{setup}"));
+            let answer = remote.command("answer", &json!(offer));
+            local.take_answer(answer.as_str().expect("an answer"));
+
+            let report = local.security();
+            println!("{role:?}: {report}");
+            assert_eq!((report.version, report.dtls_role), (version, role), "{report:?}");
+            assert_eq!(report.post_quantum, version == Version::Dtls13, "{report:?}");
+            let channel = local.open("echo", DataChannelInit::default());
+            local.send(channel, "hello");
+            assert!(local.read(channel) == Message::from("hello"));
+            local.hang_up();
+        }
+    }
+}
+
 struct Pair<R> {
     local: Local,
     remote: R,
 }
 
 fn connect<R: Remote>(address: std::net::IpAddr, mut remote: R) -> Pair<R> {
-    let mut local = Local::new(address);
+    let mut local = Local::new(address, Configuration::default());
     let offer = local.offer();
     let answer = remote.command("answer", &json!(offer));
     local.take_answer(answer.as_str().expect("an answer"));

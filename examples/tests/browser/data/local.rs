@@ -9,8 +9,8 @@ use std::{
 
 use peerless::{
     Configuration, ConnectionId, DataChannelId, DataChannelInit, Event, IceGatheringState, Message,
-    Origin, PeerConnection, Readable, SendError, SessionDescription, driver::Blocking,
-    endpoint::Endpoint, stats::AssociationStats,
+    Origin, PeerConnection, Readable, SecurityReport, SendError, SessionDescription,
+    driver::Blocking, endpoint::Endpoint, stats::AssociationStats,
 };
 
 /// The most bytes that a bulk message has.
@@ -35,10 +35,10 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    pub(crate) fn new(address: IpAddr) -> Self {
+    pub(crate) fn new(address: IpAddr, configuration: Configuration) -> Self {
         let mut endpoint = Endpoint::new(Origin::system());
         let driver = Blocking::bind(SocketAddr::new(address, 0)).expect("a socket");
-        let id = endpoint.add_connection(now(), Configuration::default());
+        let id = endpoint.add_connection(now(), configuration);
         Self {
             endpoint,
             driver,
@@ -166,6 +166,11 @@ impl Local {
         if let Some(mut channel) = self.pc().data_channel(id) {
             channel.close(now());
         }
+    }
+
+    /// How the connection is protected.
+    pub(crate) fn security(&mut self) -> SecurityReport {
+        self.pc().security_report().expect("DTLS is connected")
     }
 
     /// What has become of the association so far.
