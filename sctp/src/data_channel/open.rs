@@ -122,7 +122,7 @@ impl Session {
 
     /// How many numbers there are for channels: both sides have the stream, and 65 535 is no
     /// number (RFC 8832 §8.2.1, "Stream Identifier").
-    fn streams(&self) -> u16 {
+    pub(super) fn streams(&self) -> u16 {
         self.association.outbound_streams().min(self.association.inbound_streams())
     }
 
@@ -239,16 +239,15 @@ impl Session {
         let ids: Vec<ChannelId> = self.channels().collect();
         for id in ids {
             let Some(channel) = self.channel_mut(id) else { continue };
-            let (ChannelState::Connecting, Some(stream)) = (channel.state, channel.stream) else {
-                continue;
-            };
+            let Some(stream) = channel.own_stream() else { continue };
+            // One that is being closed already would wait for a reset that cannot be.
             if stream >= streams {
                 self.end(id);
-                continue;
+            } else if channel.state == ChannelState::Connecting {
+                channel.state = ChannelState::Open;
+                self.opened += 1;
+                self.tell(id, Events::OPEN);
             }
-            channel.state = ChannelState::Open;
-            self.opened += 1;
-            self.tell(id, Events::OPEN);
         }
     }
 
@@ -286,7 +285,10 @@ impl Session {
             self.end(id);
         }
         let name_len = open.label.len() + open.protocol.len();
+        // Closed ones that the application has not heard of count, too.
+        let closed = self.slots.len() - self.free.len() - self.live;
         let fits = self.live < self.max_channels
+            && closed < self.max_channels
             && self.name_bytes + name_len <= self.max_name_bytes
             && stream < self.streams()
             && self.association.receiver().admit_channel(CHANNEL + name_len);

@@ -22,7 +22,8 @@ pub struct Config {
     /// Those of the association.
     pub association: config::Config,
     /// How many channels there may be at a time, opened by either side. 65 535, all that have a
-    /// number; one that the peer opens beyond is closed at once.
+    /// number; one that the peer opens beyond is closed at once, and so is one while as many closed
+    /// ones wait to be heard of or read.
     pub max_channels: usize,
     /// How many bytes the labels and protocols of the channels that the peer opens may have
     /// together. 1 MiB; a channel beyond is closed at once.

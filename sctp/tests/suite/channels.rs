@@ -126,6 +126,24 @@ fn numbers_are_even_for_the_dtls_client_and_odd_for_the_server() {
 }
 
 #[test]
+fn a_channel_waits_for_its_number_though_the_association_is_up() {
+    let start = origin();
+    let mut pair = Pair::new(
+        start,
+        Session::new(Config::default(), start, seed(1, 0)),
+        Session::new(Config::default(), start, seed(1, 1)),
+    );
+    let z = pair.z.open(start, ChannelInit::new("early")).unwrap();
+    pair.a.start(start, Role::Client);
+    pair.run(ms(100));
+    assert_eq!(events(&mut pair.z), [Event::Connected]);
+    assert_eq!(pair.z.state(z), ChannelState::Connecting);
+    pair.z.start(pair.now, Role::Server);
+    assert_eq!(events(&mut pair.z), [Event::ChannelOpen(z)]);
+    assert_eq!(pair.z.stream_id(z), Some(1));
+}
+
+#[test]
 fn negotiated_channels_need_no_announcement_and_lose_nothing_that_comes_early() {
     let mut pair = sessions(1);
     let init = ChannelInit { negotiated: Some(100), ..ChannelInit::new("n") };

@@ -9,6 +9,7 @@ mod arrival;
 mod attack;
 mod blue;
 mod bulk;
+mod channel_bounds;
 mod channels;
 mod churn;
 mod collisions;
