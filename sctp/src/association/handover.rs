@@ -94,7 +94,7 @@ impl Association {
         *self.handshake.key() = CookieKey::resume(from)?;
         self.send.resume(from, now)?;
         self.recv.resume(from)?;
-        self.reset = super::reset::Reset::resume(from)?;
+        self.reset = super::reset::Reset::resume(from, self.inbound_streams)?;
         self.pending.reset_request = self.reset.is_open();
         self.state = State::Established;
         self.start_heartbeat(now);

@@ -95,6 +95,14 @@ impl Channel {
         self.init.label.len() + self.init.protocol.len()
     }
 
+    /// Whether it is closed, and nothing of it is left to be told or read.
+    pub(crate) fn is_done(&self) -> bool {
+        self.state == ChannelState::Closed
+            && self.events.is_empty()
+            && self.unread.is_empty()
+            && self.cut_short.is_none()
+    }
+
     /// Takes the next message that was set aside, and what it counted for.
     pub(crate) fn pop_unread(&mut self) -> Option<(Message, usize)> {
         let message = self.unread.pop_front()?;
@@ -129,6 +137,10 @@ impl Events {
 
     pub(crate) const fn clear(&mut self, bit: u8) {
         self.0 &= !bit;
+    }
+
+    pub(crate) const fn has(self, bit: u8) -> bool {
+        self.0 & bit != 0
     }
 
     pub(crate) const fn is_empty(self) -> bool {

@@ -1,7 +1,7 @@
 //! How channels end ([RFC 8831 §6.7](https://www.rfc-editor.org/rfc/rfc8831#section-6.7)).
 
 use super::ChannelId;
-use super::channel::{ChannelState, Events};
+use super::channel::{Channel, ChannelState, Events};
 use super::open::CHANNEL;
 use super::session::Session;
 use crate::send::scheduler::NORMAL_PRIORITY;
@@ -110,13 +110,7 @@ impl Session {
 
     /// Forgets a closed channel when its end was told and all that arrived was read.
     pub(crate) fn free_if_done(&mut self, id: ChannelId) {
-        let done = self.channel(id).is_some_and(|channel| {
-            channel.state == ChannelState::Closed
-                && channel.events.is_empty()
-                && channel.unread.is_empty()
-                && channel.cut_short.is_none()
-        });
-        if !done {
+        if !self.channel(id).is_some_and(Channel::is_done) {
             return;
         }
         if let Some((_, channel)) = self.slots.get_mut(id.slot as usize).and_then(Option::take) {

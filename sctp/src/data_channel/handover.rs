@@ -11,7 +11,7 @@ use crate::handover::{HandoverError, Reader, Writer, check};
 use crate::message::{Order, Reliability};
 use crate::recv::OVERHEAD;
 use crate::recv::handover::{read_message, read_mode, write_message, write_mode};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 impl Session {
@@ -48,11 +48,13 @@ impl Session {
     }
 
     /// Makes a session of what [`Self::hand_over`] gave, perhaps in another process; see
-    /// [`Association::resume`].
+    /// [`Association::resume`]. `config` must allow as much as that had: so many channels, and as
+    /// many bytes of their names and of what came early.
     ///
     /// # Errors
     ///
-    /// When the bytes are not what was handed over ([`HandoverError`]).
+    /// When the bytes are not what was handed over, or hold more than `config` allows
+    /// ([`HandoverError`]).
     pub fn resume(
         config: Config,
         now: Instant,
@@ -65,6 +67,8 @@ impl Session {
         session.association = association;
         let mut from = Reader::new(bytes, now)?;
         session.association.read_handover(&mut from)?;
+        // What it had to say was carried over to the channels.
+        check(session.association.poll_own_event().is_none())?;
         session.read_channels(&mut from)?;
         from.end()?;
         Ok(session)
@@ -74,6 +78,7 @@ impl Session {
         self.role = Some(if from.flag()? { Role::Server } else { Role::Client });
         self.connected = true;
         self.remote_max_message_size = from.option(Reader::size)?;
+        check(self.remote_max_message_size != Some(0))?;
         if from.flag()? {
             self.events.push_back(Event::Connected);
         }
@@ -82,22 +87,24 @@ impl Session {
         let slots =
             from.list(|from| from.option(|from| Ok((from.u32()?, Box::new(read_channel(from)?)))))?;
         // What the association does not hold any more counts in its window all the same.
-        let (mut set_aside, mut open) = (0, 0);
+        let (mut set_aside, mut opened, mut incoming) = (0, 0, 0_usize);
         for (slot, entry) in (0_u32..).zip(&slots) {
             let Some((serial, channel)) = entry else {
                 self.free.push(slot);
                 continue;
             };
-            open += u64::from(channel.state == ChannelState::Open);
-            if channel.state != ChannelState::Closed {
+            check(channel.can_be())?;
+            opened += u64::from(channel.state == ChannelState::Open || channel.incoming);
+            if let Some(stream) = channel.own_stream() {
                 self.live += 1;
-                if let Some(stream) = channel.stream {
-                    check(self.on_stream(stream).is_none())?;
-                    *self.by_stream.entry(stream) = Some(ChannelId { serial: *serial, slot });
-                }
+                check(stream < self.streams() && self.on_stream(stream).is_none())?;
+                check(channel.writing.is_some() || self.association.written(stream).is_none())?;
+                *self.by_stream.entry(stream) = Some(ChannelId { serial: *serial, slot });
             }
             if channel.incoming {
+                incoming += 1;
                 self.name_bytes += channel.name_len();
+                check(self.name_bytes <= self.max_name_bytes)?;
                 self.association.receiver().admit_channel(CHANNEL + channel.name_len());
             }
             set_aside += channel
@@ -106,7 +113,9 @@ impl Session {
                 .map(|message| message.payload.len() + OVERHEAD)
                 .sum::<usize>();
         }
-        check(open <= self.opened)?;
+        check(opened <= self.opened && self.live <= self.max_channels)?;
+        // As many again may be closed.
+        check(incoming <= self.max_channels.saturating_mul(2))?;
         self.slots = slots;
         let listed = from.list(|from| Ok(ChannelId { serial: from.u32()?, slot: from.u32()? }))?;
         for id in listed {
@@ -115,14 +124,51 @@ impl Session {
                 self.listed.push_back(id);
             }
         }
+        let is_told = |channel: &Channel| channel.listed || channel.events.is_empty();
+        check(self.slots.iter().flatten().all(|(_, channel)| is_told(channel)))?;
         self.early = from.list(|from| {
             let stream = from.u16()?;
             Ok((stream, VecDeque::from(from.list(read_message)?)))
         })?;
+        let mut numbers = BTreeSet::new();
+        for (stream, messages) in &self.early {
+            check(numbers.insert(*stream) && !messages.is_empty())?;
+            check(
+                *stream < self.association.inbound_streams() && self.on_stream(*stream).is_none(),
+            )?;
+        }
         let early = self.early.iter().flat_map(|(_, messages)| messages);
         self.early_bytes = early.map(|message| message.payload.len() + OVERHEAD).sum();
+        check(self.early_bytes <= self.max_early_bytes)?;
         self.association.receiver().set_aside(set_aside + self.early_bytes);
         Ok(())
+    }
+}
+
+impl Channel {
+    /// Whether a channel of an established association can be so.
+    fn can_be(&self) -> bool {
+        let is_reset = self.outgoing_reset || self.incoming_reset;
+        let agreed = self.init.negotiated.is_none_or(|number| self.stream == Some(number));
+        let over = self.state == ChannelState::Closed || self.incoming_reset;
+        let in_state = match self.state {
+            // Its number is given when the side of the DTLS connection is known.
+            ChannelState::Connecting => false,
+            ChannelState::Open => self.stream.is_some() && !self.reset_asked && !is_reset,
+            ChannelState::Closing => {
+                self.stream.is_some()
+                    && self.reset_asked
+                    && !(self.outgoing_reset && self.incoming_reset)
+            }
+            // It is kept for what was not told or read.
+            ChannelState::Closed => !self.is_done(),
+        };
+        in_state
+            && agreed
+            && (self.writing.is_none() || self.state == ChannelState::Open)
+            && (self.cut_short.is_none() || over)
+            && (self.state == ChannelState::Closed || !self.events.has(Events::CLOSED))
+            && !(self.incoming && self.init.negotiated.is_some())
     }
 }
 
@@ -222,3 +268,7 @@ fn read_channel(from: &mut Reader<'_>) -> Result<Channel, HandoverError> {
         listed: false,
     })
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the origin of virtual time")]
+mod tests;
