@@ -8,18 +8,22 @@
 
 mod channel;
 mod close;
+mod config;
 pub mod dcep;
+mod early;
 mod handover;
 mod message;
 mod open;
+mod send;
 mod session;
 mod streaming;
 
 pub use crate::association::streaming::AppendError;
 pub use channel::{ChannelState, ChannelStats};
+pub use config::Config;
 pub use message::Message;
 pub use open::{ChannelInit, OpenError};
-pub use session::{Config, Session};
+pub use session::Session;
 pub use streaming::MessagePart;
 
 use crate::event::CloseReason;

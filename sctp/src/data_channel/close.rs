@@ -135,9 +135,7 @@ impl Session {
             self.end(id);
         }
         // What came for channels that were still to be opened was this association's.
-        while let Some((stream, _)) = self.early.first() {
-            self.drop_early(*stream);
-        }
+        self.drop_all_early();
     }
 
     /// The peer began a new association in place of the old one: it knows nothing of the channels.

@@ -1,9 +1,11 @@
 //! All channels of a connection, going on in another process.
 
 use super::channel::{Channel, ChannelState, ChannelStats, Events};
+use super::config::Config;
+use super::early::Early;
 use super::message::DCEP;
 use super::open::{CHANNEL, ChannelInit};
-use super::session::{Config, Session};
+use super::session::Session;
 use super::streaming::Writing;
 use super::{ChannelId, Event, Role};
 use crate::association::Association;
@@ -40,10 +42,7 @@ impl Session {
             out.u32(id.serial);
             out.u32(id.slot);
         });
-        out.list(self.early.iter(), |out, (stream, messages)| {
-            out.u16(*stream);
-            out.list(messages.iter(), write_message);
-        });
+        self.early.hand_over(&mut out);
         Ok(out.into_bytes())
     }
 
@@ -126,22 +125,34 @@ impl Session {
         }
         let is_told = |channel: &Channel| channel.listed || channel.events.is_empty();
         check(self.slots.iter().flatten().all(|(_, channel)| is_told(channel)))?;
-        self.early = from.list(|from| {
-            let stream = from.u16()?;
-            Ok((stream, VecDeque::from(from.list(read_message)?)))
-        })?;
-        let mut numbers = BTreeSet::new();
-        for (stream, messages) in &self.early {
-            check(numbers.insert(*stream) && !messages.is_empty())?;
-            check(
-                *stream < self.association.inbound_streams() && self.on_stream(*stream).is_none(),
-            )?;
+        self.early.resume(from)?;
+        let streams = self.association.inbound_streams();
+        for (stream, _) in &self.early.streams {
+            check(*stream < streams && self.on_stream(*stream).is_none())?;
         }
-        let early = self.early.iter().flat_map(|(_, messages)| messages);
-        self.early_bytes = early.map(|message| message.payload.len() + OVERHEAD).sum();
-        check(self.early_bytes <= self.max_early_bytes)?;
-        self.association.receiver().set_aside(set_aside + self.early_bytes);
+        self.association.receiver().set_aside(set_aside + self.early.bytes);
         Ok(())
+    }
+}
+
+impl Early {
+    fn hand_over(&self, out: &mut Writer) {
+        out.list(self.streams.iter(), |out, (stream, messages)| {
+            out.u16(*stream);
+            out.list(messages.iter(), write_message);
+        });
+    }
+
+    /// Takes up what was handed over; `self` is new.
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), HandoverError> {
+        let mut numbers = BTreeSet::new();
+        self.streams = from.list(|from| {
+            let (stream, messages) = (from.u16()?, VecDeque::from(from.list(read_message)?));
+            check(numbers.insert(stream) && !messages.is_empty())?;
+            self.bytes += messages.iter().map(Self::size).sum::<usize>();
+            Ok((stream, messages))
+        })?;
+        check(self.bytes <= self.most)
     }
 }
 

@@ -183,7 +183,7 @@ impl Session {
     /// Gives a channel of ours its streams, and announces it.
     fn attach(&mut self, now: Instant, id: ChannelId, stream: u16) {
         *self.by_stream.entry(stream) = Some(id);
-        let early = self.take_early(stream);
+        let early = self.early.take(stream);
         let connected = self.connected;
         let Some(channel) = self.channel_mut(id) else { return };
         channel.stream = Some(stream);
@@ -298,7 +298,7 @@ impl Session {
             return;
         }
         self.name_bytes += name_len;
-        let unread = self.take_early(stream);
+        let unread = self.early.take(stream);
         let readable = !unread.is_empty();
         let id = self.insert(Channel {
             init: ChannelInit {

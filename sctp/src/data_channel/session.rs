@@ -1,48 +1,18 @@
 //! The engine of data channels: an association, and the channels on it.
 
 use super::channel::{Channel, ChannelState, ChannelStats, Events};
+use super::config::Config;
+use super::early::Early;
 use super::message::{self, Message};
-use super::{ChannelId, Event, Role, SendError};
+use super::{ChannelId, Event, Role};
+use crate::association::Association;
 use crate::association::snap::RemoteInit;
 use crate::association::stats::{PathReport, Stats};
-use crate::association::{self, Association};
-use crate::config;
 use crate::event;
-use crate::message::{Order, Outgoing, Reliability};
-use crate::recv::OVERHEAD;
 use crate::stream_table::StreamTable;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant};
-
-/// The settings of a [`Session`].
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Config {
-    /// Those of the association.
-    pub association: config::Config,
-    /// How many channels there may be at a time, opened by either side. 65 535, all that have a
-    /// number; one that the peer opens beyond is closed at once, and so is one while as many closed
-    /// ones wait to be heard of or read.
-    pub max_channels: usize,
-    /// How many bytes the labels and protocols of the channels that the peer opens may have
-    /// together. 1 MiB; a channel beyond is closed at once.
-    pub max_name_bytes: usize,
-    /// How many bytes are kept that arrive for channels which do not exist yet, as when the other
-    /// side has opened a negotiated channel first. 64 KiB; what is beyond is dropped.
-    pub max_early_bytes: usize,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            association: config::Config::default(),
-            max_channels: 65_535,
-            max_name_bytes: 1 << 20,
-            max_early_bytes: 64 << 10,
-        }
-    }
-}
 
 /// All data channels of a connection.
 ///
@@ -53,7 +23,6 @@ pub struct Session {
     pub(crate) association: Association,
     pub(crate) max_channels: usize,
     pub(crate) max_name_bytes: usize,
-    pub(crate) max_early_bytes: usize,
     pub(crate) role: Option<Role>,
     /// The peer's INIT, when it came with its description.
     pub(crate) remote_init: Option<Box<RemoteInit>>,
@@ -68,9 +37,7 @@ pub struct Session {
     pub(crate) next_stream: u16,
     /// Bytes of the names that the peer chose.
     pub(crate) name_bytes: usize,
-    /// What arrived on streams without a channel.
-    pub(crate) early: Vec<(u16, VecDeque<crate::message::Message>)>,
-    pub(crate) early_bytes: usize,
+    pub(crate) early: Early,
     pub(crate) max_send: usize,
     pub(crate) remote_max_message_size: Option<usize>,
     pub(crate) connected: bool,
@@ -90,7 +57,6 @@ impl Session {
             association,
             max_channels: config.max_channels,
             max_name_bytes: config.max_name_bytes,
-            max_early_bytes: config.max_early_bytes,
             role: None,
             remote_init: None,
             slots: Vec::new(),
@@ -101,8 +67,7 @@ impl Session {
             by_stream: StreamTable::new(),
             next_stream: 0,
             name_bytes: 0,
-            early: Vec::new(),
-            early_bytes: 0,
+            early: Early::new(config.max_early_bytes),
             max_send,
             remote_max_message_size: None,
             connected: false,
@@ -221,53 +186,6 @@ impl Session {
         None
     }
 
-    /// Sends a message on a channel.
-    ///
-    /// # Errors
-    ///
-    /// The message comes back when it cannot be sent ([`SendError`]).
-    pub fn send(
-        &mut self,
-        now: Instant,
-        id: ChannelId,
-        message: impl Into<Message>,
-    ) -> Result<(), SendError> {
-        let (stream, order, reliability, message) = self.check_send(id, message.into())?;
-        let len = message.len();
-        let (ppid, payload) = message.into_sctp();
-        let outgoing = Outgoing { stream, ppid, payload, order, reliability };
-        if let Err(error) = self.association.send(now, outgoing) {
-            return Err(refused(error));
-        }
-        if let Some(channel) = self.channel_mut(id) {
-            channel.stats_mut().messages_sent += 1;
-            channel.stats_mut().bytes_sent += len as u64;
-        }
-        Ok(())
-    }
-
-    /// Where and how a message of a channel is to go; or it comes back.
-    #[inline]
-    pub(crate) fn check_send(
-        &self,
-        id: ChannelId,
-        message: Message,
-    ) -> Result<(u16, Order, Reliability, Message), SendError> {
-        let limit = self.max_message_size();
-        let Some(channel) = self.channel(id) else {
-            return Err(SendError::NotOpen { message, state: ChannelState::Closed });
-        };
-        let (ChannelState::Open, Some(stream)) = (channel.state, channel.stream) else {
-            return Err(SendError::NotOpen { message, state: channel.state });
-        };
-        if message.len() > limit {
-            return Err(SendError::TooLarge { message, limit });
-        }
-        // RFC 8832 §6: until the peer has answered, order keeps messages behind the OPEN.
-        let order = if channel.confirmed { channel.init.order } else { Order::Ordered };
-        Ok((stream, order, channel.init.reliability, message))
-    }
-
     /// Returns the next message of a channel.
     pub fn read(&mut self, id: ChannelId) -> Option<Message> {
         loop {
@@ -298,37 +216,6 @@ impl Session {
             }
             return Some(message);
         }
-    }
-
-    /// Returns how many bytes wait to be sent on a channel, of those that `send` took; on a closed
-    /// one, how many were not sent any more: the amount "does not reset to zero once the channel
-    /// closes" ([webrtc-pc §6.2](https://www.w3.org/TR/webrtc/#dom-datachannel-bufferedamount)).
-    pub fn buffered_amount(&self, id: ChannelId) -> usize {
-        let Some(channel) = self.channel(id) else { return 0 };
-        channel
-            .own_stream()
-            .map_or(channel.unsent, |stream| self.association.buffered_amount(stream))
-    }
-
-    /// Returns how many bytes wait to be sent or acknowledged, over all channels: what the send
-    /// buffer bounds.
-    pub fn total_buffered_amount(&self) -> usize {
-        self.association.total_buffered_amount()
-    }
-
-    /// Sets from which amount of waiting bytes downwards [`Event::BufferedAmountLow`] tells. 0 at
-    /// first. On a closed channel none waits, and nothing is told.
-    pub fn set_buffered_amount_low_threshold(&mut self, id: ChannelId, threshold: usize) {
-        let Some(channel) = self.channel_mut(id) else { return };
-        channel.low_threshold = threshold;
-        if let Some(stream) = channel.own_stream() {
-            self.association.set_buffered_amount_low_threshold(stream, threshold);
-        }
-    }
-
-    /// Returns from which amount downwards [`Event::BufferedAmountLow`] tells.
-    pub fn buffered_amount_low_threshold(&self, id: ChannelId) -> usize {
-        self.channel(id).map_or(0, |channel| channel.low_threshold)
     }
 
     /// Returns the state of a channel; `Closed` when there is none.
@@ -388,20 +275,6 @@ impl Session {
     /// Returns the association, to look at.
     pub const fn association(&self) -> &Association {
         &self.association
-    }
-
-    /// Returns the largest message that [`Self::send`] takes, in bytes: the lesser of our setting
-    /// and the peer's.
-    pub fn max_message_size(&self) -> usize {
-        self.remote_max_message_size.map_or(self.max_send, |remote| remote.min(self.max_send))
-    }
-
-    /// Sets the largest message that the peer takes: its `a=max-message-size`, where 0 stands for
-    /// any; 65 536 when the attribute is missing
-    /// ([RFC 8841 §6](https://www.rfc-editor.org/rfc/rfc8841#section-6)).
-    pub fn set_remote_max_message_size(&mut self, bytes: u64) {
-        let limit = (bytes != 0).then(|| usize::try_from(bytes).unwrap_or(usize::MAX));
-        self.remote_max_message_size = limit;
     }
 
     /// Sets the peer's port (`a=sctp-port`), before the association is begun.
@@ -509,64 +382,6 @@ impl Session {
                 | event::Event::StreamsAdded
                 | event::Event::StreamsRefused => {}
             }
-        }
-    }
-
-    /// Sets aside what arrived on a stream that has no channel.
-    fn keep_early(&mut self, stream: u16) {
-        let messages = self.association.receiver().take_unread(stream);
-        for message in messages {
-            let len = message.payload.len() + OVERHEAD;
-            if self.early_bytes + len > self.max_early_bytes {
-                self.association.receiver().release(len);
-                continue;
-            }
-            self.early_bytes += len;
-            match self.early.iter_mut().find(|(other, _)| *other == stream) {
-                Some((_, queue)) => queue.push_back(message),
-                None => self.early.push((stream, VecDeque::from([message]))),
-            }
-        }
-    }
-
-    /// Takes what was set aside for a stream.
-    pub(crate) fn take_early(&mut self, stream: u16) -> VecDeque<crate::message::Message> {
-        let Some(index) = self.early.iter().position(|(other, _)| *other == stream) else {
-            return VecDeque::new();
-        };
-        let (_, queue) = self.early.swap_remove(index);
-        self.early_bytes -=
-            queue.iter().map(|message| message.payload.len() + OVERHEAD).sum::<usize>();
-        queue
-    }
-
-    /// Drops what was set aside for a stream.
-    pub(crate) fn drop_early(&mut self, stream: u16) {
-        for message in self.take_early(stream) {
-            self.association.receiver().release(message.payload.len() + OVERHEAD);
-        }
-    }
-}
-
-/// What the association says of a message, said of the channel's message.
-pub(crate) fn refused(error: association::SendError) -> SendError {
-    use association::SendError as Refused;
-    let restore = |outgoing: Outgoing| Message::restore(outgoing.ppid, outgoing.payload);
-    match error {
-        Refused::BufferFull { message, buffered } => {
-            SendError::BufferFull { message: restore(message), buffered }
-        }
-        Refused::TooLarge { message, limit } => {
-            SendError::TooLarge { message: restore(message), limit }
-        }
-        Refused::MessageOpen { message } => SendError::MessageOpen { message: restore(message) },
-        Refused::NeedsInterleaving { message } => {
-            SendError::NeedsInterleaving { message: restore(message) }
-        }
-        Refused::Closed { message }
-        | Refused::Empty { message }
-        | Refused::NoSuchStream { message, .. } => {
-            SendError::NotOpen { message: restore(message), state: ChannelState::Closing }
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::channel::{ChannelState, Events};
 use super::message::{BINARY, Message, STRING};
-use super::session::{Session, refused};
+use super::send::refused;
+use super::session::Session;
 use super::{AppendError, ChannelId, SendError};
 use crate::message::{Outgoing, ReadMode, Then};
 use bytes::Bytes;

@@ -23,7 +23,7 @@ fn session() -> (Session, Instant) {
     z.close(now, closed);
     exchange(&mut a, &mut z, now);
     while a.poll_event().is_some() {}
-    assert_eq!((a.live, a.slots.len(), a.early_bytes), (2, 3, 5 + OVERHEAD));
+    assert_eq!((a.live, a.slots.len(), a.early.bytes), (2, 3, 5 + OVERHEAD));
     (a, now)
 }
 
@@ -179,10 +179,10 @@ fn all_news_are_told_in_their_turn() {
 
 #[test]
 fn what_came_early_has_no_channel_yet() {
-    refused(|session| session.early[0].0 = 1);
-    refused(|session| session.early[0].0 = u16::MAX);
-    refused(|session| session.early[0].1.clear());
-    refused(|session| session.early.push(session.early[0].clone()));
+    refused(|session| session.early.streams[0].0 = 1);
+    refused(|session| session.early.streams[0].0 = u16::MAX);
+    refused(|session| session.early.streams[0].1.clear());
+    refused(|session| session.early.streams.push(session.early.streams[0].clone()));
 }
 
 #[test]

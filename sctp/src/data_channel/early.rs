@@ -1,0 +1,77 @@
+//! What arrives on streams before they have a channel, as when the other side has opened a negotiated
+//! one first.
+
+use super::session::Session;
+use crate::message::Message;
+use crate::recv::OVERHEAD;
+use std::collections::VecDeque;
+
+/// Messages for channels that do not exist yet, by stream.
+#[derive(Debug)]
+pub(crate) struct Early {
+    pub(super) streams: Vec<(u16, VecDeque<Message>)>,
+    /// What they count for, and the most that they may.
+    pub(super) bytes: usize,
+    pub(super) most: usize,
+}
+
+impl Early {
+    pub(crate) const fn new(most: usize) -> Self {
+        Self { streams: Vec::new(), bytes: 0, most }
+    }
+
+    /// What a message counts for.
+    pub(super) fn size(message: &Message) -> usize {
+        message.payload.len() + OVERHEAD
+    }
+
+    /// Keeps a message for whoever opens a channel on `stream`; gives whether there is room for it.
+    fn keep(&mut self, stream: u16, message: Message) -> bool {
+        let size = Self::size(&message);
+        if self.bytes + size > self.most {
+            return false;
+        }
+        self.bytes += size;
+        match self.streams.iter_mut().find(|(other, _)| *other == stream) {
+            Some((_, queue)) => queue.push_back(message),
+            None => self.streams.push((stream, VecDeque::from([message]))),
+        }
+        true
+    }
+
+    /// Takes the messages for a stream.
+    pub(super) fn take(&mut self, stream: u16) -> VecDeque<Message> {
+        let Some(index) = self.streams.iter().position(|(other, _)| *other == stream) else {
+            return VecDeque::new();
+        };
+        let (_, queue) = self.streams.swap_remove(index);
+        self.bytes -= queue.iter().map(Self::size).sum::<usize>();
+        queue
+    }
+}
+
+impl Session {
+    /// Sets aside what arrived on a stream that has no channel.
+    pub(super) fn keep_early(&mut self, stream: u16) {
+        for message in self.association.receiver().take_unread(stream) {
+            let size = Early::size(&message);
+            if !self.early.keep(stream, message) {
+                self.association.receiver().release(size);
+            }
+        }
+    }
+
+    /// Drops what was set aside for a stream.
+    pub(crate) fn drop_early(&mut self, stream: u16) {
+        for message in self.early.take(stream) {
+            self.association.receiver().release(Early::size(&message));
+        }
+    }
+
+    /// Drops all that was set aside.
+    pub(super) fn drop_all_early(&mut self) {
+        while let Some((stream, _)) = self.early.streams.first() {
+            self.drop_early(*stream);
+        }
+    }
+}
