@@ -30,6 +30,7 @@ use entropy::Entropy;
 use handshake::Handshake;
 use heartbeat::Heartbeat;
 pub use outgoing::SendError;
+use outgoing::Unsent;
 use path_mtu::PathMtu;
 use rand::Rng;
 use rand::rngs::ChaCha20Rng;
@@ -78,7 +79,7 @@ pub struct Association {
     replies: VecDeque<Reply>,
     events: VecDeque<Event>,
     /// What waited on streams when it was thrown away.
-    unsent: Box<[(u16, usize)]>,
+    unsent: Option<Box<Unsent>>,
     traffic: Box<Traffic>,
 }
 
@@ -132,7 +133,7 @@ impl Association {
             pending: Pending::default(),
             replies: VecDeque::new(),
             events: VecDeque::new(),
-            unsent: Box::default(),
+            unsent: None,
             traffic: Box::default(),
             entropy,
             config,

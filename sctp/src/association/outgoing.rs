@@ -91,6 +91,10 @@ pub(crate) enum Refusal {
     TooLarge { limit: usize },
 }
 
+/// Streams, and how many bytes waited on them.
+#[derive(Debug)]
+pub(super) struct Unsent(Vec<(u16, usize)>);
+
 impl Refusal {
     /// Gives the message back.
     pub(crate) const fn with(self, message: Outgoing) -> SendError {
@@ -226,14 +230,14 @@ impl Association {
             }
         }
         if !unsent.is_empty() {
-            self.unsent = unsent.into_boxed_slice();
+            self.unsent = Some(Box::new(Unsent(unsent)));
         }
     }
 
     /// Takes what was thrown away unsent with the end of the association, or of the one before a
     /// restart: streams and bytes.
-    pub(crate) fn take_unsent(&mut self) -> Box<[(u16, usize)]> {
-        std::mem::take(&mut self.unsent)
+    pub(crate) fn take_unsent(&mut self) -> Vec<(u16, usize)> {
+        self.unsent.take().map_or_else(Vec::new, |unsent| unsent.0)
     }
 
     /// How many bytes may wait to be sent or acknowledged: more on a path that holds more.

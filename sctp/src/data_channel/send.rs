@@ -90,7 +90,8 @@ impl Session {
     /// Returns the largest message that [`Self::send`] takes, in bytes: the lesser of our setting
     /// and the peer's.
     pub fn max_message_size(&self) -> usize {
-        self.remote_max_message_size.map_or(self.max_send, |remote| remote.min(self.max_send))
+        let ours = self.association.config().max_send_message_size;
+        self.remote_max_message_size.map_or(ours, |remote| remote.min(ours))
     }
 
     /// Sets the largest message that the peer takes: its `a=max-message-size`, where 0 stands for

@@ -38,7 +38,6 @@ pub struct Session {
     /// Bytes of the names that the peer chose.
     pub(crate) name_bytes: usize,
     pub(crate) early: Early,
-    pub(crate) max_send: usize,
     pub(crate) remote_max_message_size: Option<usize>,
     pub(crate) connected: bool,
     pub(crate) events: VecDeque<Event>,
@@ -50,7 +49,6 @@ impl Session {
     ///
     /// `seed` is 32 bytes of fresh entropy, a secret.
     pub fn new(config: Config, now: Instant, seed: [u8; 32]) -> Self {
-        let max_send = config.association.max_send_message_size;
         let association =
             Association::with_control_ppid(config.association, now, seed, Some(message::DCEP));
         Self {
@@ -68,7 +66,6 @@ impl Session {
             next_stream: 0,
             name_bytes: 0,
             early: Early::new(config.max_early_bytes),
-            max_send,
             remote_max_message_size: None,
             connected: false,
             events: VecDeque::new(),
