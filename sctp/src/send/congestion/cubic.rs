@@ -67,8 +67,10 @@ impl Cubic {
             self.w_max = self.w_max.max(self.window);
             Epoch { start: sample.now, k: cube_root(missing / C), window: self.window }
         });
-        // §4.3: as fast as NewReno at least.
-        let alpha = if self.w_est < self.w_max { ALPHA } else { 1.0 };
+        // §4.3: as fast as NewReno at least. Below cwnd_prior, the window at the last loss, which fast
+        // convergence leaves as it was.
+        let prior = self.before_loss.map_or(self.w_max, |(window, ..)| window);
+        let alpha = if self.w_est < prior { ALPHA } else { 1.0 };
         self.w_est += alpha * acknowledged / self.window;
         let t = sample.now.saturating_duration_since(epoch.start).as_secs_f64();
         let cubic = |t: f64| C * (t - epoch.k) * (t - epoch.k) * (t - epoch.k) + self.w_max;
@@ -122,6 +124,11 @@ impl Controller for Cubic {
         self.window = (self.window * scale).max(1.0);
         self.threshold *= scale;
         self.w_max *= scale;
+        if let Some((window, threshold, w_max)) = &mut self.before_loss {
+            *window *= scale;
+            *threshold *= scale;
+            *w_max *= scale;
+        }
         self.epoch = None;
     }
 
