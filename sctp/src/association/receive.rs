@@ -209,8 +209,9 @@ impl Association {
         let Some(sack) = Sack::parse(chunk) else { return };
         match self.send.handle_sack(now, &sack) {
             Ok(progress) => {
-                // §8.1: an answer. One about a closed window is one too (§6.1 A).
-                if progress || sack.a_rwnd == 0 {
+                // §8.1: an answer. One about a window that is probed is one too (§6.1 A).
+                let window = usize::try_from(sack.a_rwnd).unwrap_or(usize::MAX);
+                if progress || !self.send.is_worthwhile(window) {
                     self.errors = 0;
                 }
                 self.continue_shutdown();

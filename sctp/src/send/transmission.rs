@@ -85,7 +85,7 @@ impl Sender {
 
     /// Whether a window is worth a chunk, were there no end of data.
     #[inline]
-    pub(super) fn is_worthwhile(&self, window: usize) -> bool {
+    pub(crate) fn is_worthwhile(&self, window: usize) -> bool {
         window >= usize::from(self.worthwhile)
     }
 

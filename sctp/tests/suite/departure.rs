@@ -75,20 +75,23 @@ fn a_peer_that_keeps_its_window_closed_is_not_dead() {
     let mut config = plain();
     config.max_retransmits = 2;
     config.heartbeat_interval = None;
-    let mut lone = Lone::new(&config);
-    lone.send(100);
-    lone.now();
-    lone.take_sack(0, 0, &[]);
-    lone.send(1_000);
-    for _ in 0..20 {
-        let made = lone.next(Duration::from_secs(20));
-        assert_eq!(lines(&made), ["Data"]);
-        lone.take_sack(0, 0, &[]);
+    // One that is too small for anything is probed like a closed one.
+    for window in [0, 500] {
+        let mut lone = Lone::new(&config);
+        lone.send(100);
+        lone.now();
+        lone.take_sack(0, window, &[]);
+        lone.send(1_000);
+        for _ in 0..20 {
+            let made = lone.next(Duration::from_secs(20));
+            assert_eq!(lines(&made), ["Data"]);
+            lone.take_sack(0, window, &[]);
+        }
+        assert_eq!(lone.z.state(), State::Established);
+        // One that does not even say so is.
+        lone.wait(Duration::from_secs(60));
+        assert_eq!(lone.z.state(), State::Closed);
     }
-    assert_eq!(lone.z.state(), State::Established);
-    // One that does not even say so is.
-    lone.wait(Duration::from_secs(60));
-    assert_eq!(lone.z.state(), State::Closed);
 }
 
 #[test]
