@@ -121,7 +121,7 @@ pub use self::{
     extension::ExtensionIds,
     keys::{MasterKey, SessionKeys},
     profile::Profile,
-    settings::Settings,
+    settings::{Repetition, Settings},
 };
 
 /// One direction of SRTP and SRTCP, with the state of every source in it.
@@ -133,6 +133,8 @@ pub struct Context {
     replay_window: usize,
     rtcp_replay_window: usize,
     cryptex: Cryptex,
+    /// Whether a packet may have the index of an earlier one.
+    repetition: Repetition,
     profile: Profile,
 }
 
@@ -169,6 +171,12 @@ impl Context {
         let settings = settings.bounded();
         let lifetime = settings.lifetime(profile);
         let key = Key::new(profile, key, settings.encrypted_extensions, lifetime, crypto)?;
+        let hides_headers =
+            settings.cryptex != Cryptex::Off || !settings.encrypted_extensions.is_empty();
+        let repetition = match hides_headers || key.rtp.needs_unique_nonces() {
+            true => Repetition::Refused,
+            false => settings.repetition,
+        };
         Ok(Self {
             keys: Keyring::new(key),
             sources: Sources::new(settings.max_sources),
@@ -176,6 +184,7 @@ impl Context {
             replay_window: settings.replay_window,
             rtcp_replay_window: settings.rtcp_replay_window,
             cryptex: settings.cryptex,
+            repetition,
             profile,
         })
     }
@@ -241,6 +250,9 @@ impl Context {
     /// Changes whether CSRCs and header extensions are encrypted, as a session description says.
     pub const fn set_cryptex(&mut self, cryptex: Cryptex) {
         self.cryptex = cryptex;
+        if !matches!(cryptex, Cryptex::Off) {
+            self.repetition = Repetition::Refused;
+        }
     }
 
     /// Returns by how many bytes [`protect_rtp`](Self::protect_rtp) makes a packet longer. With
@@ -284,10 +296,11 @@ impl Context {
     /// Turns the RTP packet in `buf[start..]` into an SRTP packet: encrypted in place, the tag
     /// appended.
     ///
-    /// A packet with the index of an earlier one may be sent again, byte for byte, under
-    /// AES-CM; under GCM that is refused, as the same nonce over other bytes (a header extension
-    /// made anew is enough) gives the authentication key away
-    /// ([RFC 7714 §8.4](https://www.rfc-editor.org/rfc/rfc7714#section-8.4)).
+    /// A packet with the index of an earlier one is refused: the same keystream would hide other
+    /// bytes ([RFC 3711 §9.1](https://www.rfc-editor.org/rfc/rfc3711#section-9.1)), and under GCM
+    /// the same nonce over other bytes gives the authentication key away
+    /// ([RFC 7714 §8.4](https://www.rfc-editor.org/rfc/rfc7714#section-8.4)). Where the payload is
+    /// the same and counter mode is used, [`Settings::repetition`] can permit it.
     ///
     /// # Errors
     ///
@@ -305,9 +318,9 @@ impl Context {
         let source = self.sources.find(ssrc, &mut fresh);
         let source = source.map_err(|_| ProtectError::TooManySources)?;
         let index = source.estimate(layout.sequence_number).ok_or(ProtectError::KeyExhausted)?;
-        if key.rtp.needs_unique_nonces() {
-            let new = source.rtp.check(index, self.replay_window);
-            new.map_err(|_| ProtectError::Repeated)?;
+        let is_new = source.rtp.check(index, self.replay_window).is_ok();
+        if !is_new && self.repetition == Repetition::Refused {
+            return Err(ProtectError::Repeated);
         }
 
         let mut portion = layout.payload();
@@ -326,10 +339,8 @@ impl Context {
         }
         key.rtp.seal_rtp(ssrc, index, buf, start, portion, &key.mki)?;
         key.left.rtp -= 1;
-        if key.rtp.needs_unique_nonces() {
+        if is_new {
             source.rtp.mark(index, self.replay_window);
-        } else {
-            source.rtp.advance(index);
         }
         self.sources.keep(fresh);
         Ok(())

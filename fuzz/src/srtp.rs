@@ -1,5 +1,5 @@
 use dtls_srtp::crypto::Crypto;
-use dtls_srtp::srtp::{Context, Cryptex, MasterKey, Profile, ProtectError, Settings};
+use dtls_srtp::srtp::{Context, Cryptex, MasterKey, Profile, ProtectError, Repetition, Settings};
 
 use crate::choices::Choices;
 
@@ -80,6 +80,9 @@ fn contexts(choices: &mut Choices<'_>) -> (Context, Context) {
     settings.max_sources = 4;
     if options & 2 != 0 {
         settings.encrypted_extensions = [1, 3, 20].into_iter().collect();
+    }
+    if options & 4 != 0 {
+        settings.repetition = Repetition::SamePayload;
     }
     let key = |number| {
         MasterKey::new(&vec![number; profile.key_len()], &vec![number; profile.salt_len()])

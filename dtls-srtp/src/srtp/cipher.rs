@@ -49,8 +49,8 @@ impl Cipher {
         Self { object: Object::Aead(aead), salt }
     }
 
-    /// Returns whether two packets under one index would break the cipher even if their payloads
-    /// are the same.
+    /// Returns whether two packets under one index would break the cipher even if their payloads are
+    /// the same: a header that differs is enough.
     pub(super) const fn needs_unique_nonces(&self) -> bool {
         matches!(self.object, Object::Aead(_))
     }

@@ -20,7 +20,8 @@ pub enum ProtectError {
     /// Not an RTP or RTCP packet.
     #[error("the bytes are not an RTP or RTCP packet")]
     Malformed,
-    /// A packet with this sequence number has been protected already, or may have been.
+    /// A packet with this sequence number has been protected already, or may have been
+    /// ([`Repetition`](super::Repetition)).
     #[error("a packet with this sequence number was already protected")]
     Repeated,
     /// The table of sources is full ([`Settings::max_sources`](super::Settings::max_sources)).

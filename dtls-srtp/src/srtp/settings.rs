@@ -27,6 +27,28 @@ pub struct Settings {
     /// encrypt whole ([RFC 6904](https://www.rfc-editor.org/rfc/rfc6904)). The default is none;
     /// what holds when the context is made holds as long as it lives.
     pub encrypted_extensions: ExtensionIds,
+    /// Whether a packet with the index of an earlier one can be protected.
+    pub repetition: Repetition,
+}
+
+/// Whether [`protect_rtp`](super::Context::protect_rtp) takes a packet whose index was used before.
+///
+/// "Any fixed keystream output, generated from the same key and index MUST only be used to encrypt
+/// once" ([RFC 3711 §9.1](https://www.rfc-editor.org/rfc/rfc3711#section-9.1)): of two payloads under
+/// one, whoever hears both learns the difference.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Repetition {
+    /// It is refused, and so is one that is too old to know.
+    #[default]
+    Refused,
+    /// It is taken in counter mode: the caller sees to it that payload, padding and SSRC are those of
+    /// the packet before, as they are where lost packets are sent again as they were, without RFC
+    /// 4588. What is not encrypted may differ. It is refused all the same under GCM, where that
+    /// would give the authentication key away, with [`encrypted
+    /// extensions`](Settings::encrypted_extensions), and as soon as [`Cryptex`] was anything but
+    /// off once, as header extensions are encrypted then, which change.
+    SamePayload,
 }
 
 impl Default for Settings {
@@ -39,6 +61,7 @@ impl Default for Settings {
             max_rtcp_packets: None,
             cryptex: Cryptex::Off,
             encrypted_extensions: ExtensionIds::default(),
+            repetition: Repetition::Refused,
         }
     }
 }

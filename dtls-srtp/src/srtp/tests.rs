@@ -22,20 +22,69 @@ fn the_replay_window_is_a_setting() {
     }
 }
 
-#[test]
-fn only_counter_mode_sends_a_packet_again() {
-    let mut first = rtp(7, b"again");
-    let (mut sender, _) = pair(Profile::Aes128CmHmacSha1_80);
-    sender.protect_rtp(&mut first, 0).unwrap();
-    let mut second = rtp(7, b"again");
-    sender.protect_rtp(&mut second, 0).unwrap();
-    assert_eq!(first, second);
+/// Whether `sender` protects a packet with the sequence number 7 for the second time.
+fn repeats(sender: &mut Context) -> bool {
+    let left = sender.packets_left();
+    let mut again = rtp(7, b"other bytes");
+    let result = sender.protect_rtp(&mut again, 0);
+    if let Err(error) = result {
+        assert_eq!(error, ProtectError::Repeated);
+        assert_eq!(again, rtp(7, b"other bytes"), "a refused packet is left alone");
+        assert_eq!(sender.packets_left(), left);
+    }
+    result.is_ok()
+}
 
-    let (mut sender, _) = pair(Profile::AeadAes128Gcm);
-    sender.protect_rtp(&mut rtp(7, b"again"), 0).unwrap();
-    let mut again = rtp(7, b"again");
-    assert_eq!(sender.protect_rtp(&mut again, 0), Err(ProtectError::Repeated));
-    assert_eq!(again, rtp(7, b"again"), "a refused packet is left alone");
+#[test]
+fn no_keystream_hides_two_packets() {
+    for profile in Profile::ALL {
+        let (mut sender, mut receiver) = pair(profile);
+        for sequence_number in [7, 8, 300, 299] {
+            accept(&mut sender, &mut receiver, sequence_number);
+            assert!(!repeats(&mut sender), "{profile}");
+        }
+        // What is too old to know is refused as well.
+        accept(&mut sender, &mut receiver, 1100);
+        assert!(!repeats(&mut sender), "{profile}");
+        assert_eq!(sender.protect_rtp(&mut rtp(9, b"late"), 0), Err(ProtectError::Repeated));
+        accept(&mut sender, &mut receiver, 90);
+    }
+}
+
+#[test]
+fn only_counter_mode_sends_a_packet_again_and_only_if_it_may() {
+    let allowed = || Settings { repetition: Repetition::SamePayload, ..Settings::default() };
+    for profile in Profile::ALL {
+        let counter_mode = !profile.name().starts_with("AEAD");
+        let (mut sender, mut receiver) = pair_with(profile, allowed());
+        let mut first = rtp(7, b"again");
+        sender.protect_rtp(&mut first, 0).unwrap();
+        let mut second = rtp(7, b"again");
+        let again = sender.protect_rtp(&mut second, 0);
+        assert_eq!(again.is_ok(), counter_mode, "{profile}");
+        assert!(!counter_mode || first == second);
+        // However old it is, and what was left out stays new.
+        accept(&mut sender, &mut receiver, 1100);
+        assert_eq!(repeats(&mut sender), counter_mode);
+        accept(&mut sender, &mut receiver, 7 + 1024);
+
+        // Where headers are encrypted, they change.
+        for cryptex in [Cryptex::On, Cryptex::Required] {
+            let (mut sender, _) = pair_with(profile, Settings { cryptex, ..allowed() });
+            sender.protect_rtp(&mut rtp(7, b"again"), 0).unwrap();
+            assert!(!repeats(&mut sender), "{profile} {cryptex:?}");
+            // And they have, if it ends.
+            let (mut sender, _) = pair_with(profile, allowed());
+            sender.set_cryptex(cryptex);
+            sender.protect_rtp(&mut rtp(7, b"again"), 0).unwrap();
+            sender.set_cryptex(Cryptex::Off);
+            assert!(!repeats(&mut sender), "{profile} {cryptex:?}");
+        }
+        let encrypted_extensions = [1].into_iter().collect();
+        let (mut sender, _) = pair_with(profile, Settings { encrypted_extensions, ..allowed() });
+        sender.protect_rtp(&mut rtp(7, b"again"), 0).unwrap();
+        assert!(!repeats(&mut sender), "{profile}");
+    }
 }
 
 #[test]
