@@ -13,6 +13,7 @@ mod grid;
 mod handshake;
 mod handshake13;
 mod key_update;
+mod liars;
 mod loss;
 mod loss13;
 pub(crate) mod pair;
