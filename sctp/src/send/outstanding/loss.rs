@@ -10,7 +10,8 @@
 //! Chunks leave in the order of their numbers, and again in the order of a queue: the oldest one in
 //! flight is at the head of one of the two, and nothing behind a head that is not lost is looked at.
 
-use super::{Outstanding, State, Tally};
+use super::sacked::Tally;
+use super::{Outstanding, State};
 use crate::handover::{HandoverError, Reader, Writer};
 use crate::tsn::Tsn;
 use std::collections::VecDeque;

@@ -3,7 +3,8 @@
 use super::*;
 use crate::chunk::Chunks;
 use crate::chunk::forward_tsn::Skipped;
-use crate::chunk::sack;
+use crate::chunk::sack::{self, Sack};
+use std::time::Duration;
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
