@@ -315,10 +315,10 @@ impl Association {
         }
         self.reset.expected = sequence.wrapping_add(1);
         self.reset.answers = [ResetResult::InProgress, last];
-        if self.reset.deferred.is_some() {
-            return self.answer_reset(sequence, ResetResult::RequestAlreadyInProgress);
-        }
         let result = match request {
+            Request::OutgoingReset { .. } if self.reset.deferred.is_some() => {
+                ResetResult::RequestAlreadyInProgress
+            }
             Request::OutgoingReset { last_assigned_tsn, streams, .. } => {
                 let inbound = self.inbound_streams;
                 let known = !streams.iter().any(|stream| stream >= inbound);

@@ -2,8 +2,8 @@
 
 use crate::lone::data_of;
 use crate::pair::{
-    Pair, Secrets, Side, associations, chart, chunk, connected, message, ms, overheard, packet,
-    plain, seal,
+    Pair, Secrets, Side, associations, chart, chunk, connected, data, message, ms, overheard,
+    packet, plain, seal,
 };
 use peerless_sctp::chunk::parameter::Parameters;
 use peerless_sctp::chunk::re_config::Request;
@@ -336,6 +336,28 @@ fn two_requests_have_their_answers_in_one_chunk_and_the_same_when_they_come_agai
     pair.run(ms(300));
     let answers = answers(pair.log.as_ref().unwrap(), Side::Z);
     assert_eq!(answers[2], [(tsn_a.wrapping_sub(1), 5)]);
+}
+
+#[test]
+fn a_request_beside_one_that_waits_for_data_is_processed() {
+    // §5.2.2 E2. A → RE-CONFIG (outgoing reset, incoming reset) → Z, ahead of A's data;
+    // Z → RE-CONFIG (in progress, performed) → A; A → RE-CONFIG (outgoing reset) → Z;
+    // Z → RE-CONFIG (already in progress) → A; A → DATA → Z; Z → RE-CONFIG (performed) → A
+    let (mut pair, Secrets { tsn_a, tag_z, .. }) = overheard(&plain());
+    pair.z.send(pair.now, message(2, 10, 1)).unwrap();
+    pair.run(ms(300));
+    pair.log = Some(Vec::new());
+    pair.filter = Some(Box::new(|side, _| side == Side::A));
+    let number = |count: u32| tsn_a.wrapping_add(count);
+    let requests = both(outgoing_reset(tsn_a, tsn_a, &[1]), &incoming_reset(number(1), [2]));
+    let another = chunk(130, 0, &outgoing_reset(number(2), tsn_a, &[3]));
+    for chunks in [requests, another, data(tsn_a, 1, 0, 3, b"x")] {
+        pair.z.handle_datagram(pair.now, &packet(tag_z, &chunks));
+        pair.run(ms(10));
+    }
+    let answers = answers(pair.log.as_ref().unwrap(), Side::Z);
+    let expected = [vec![(tsn_a, 6), (number(1), 1)], vec![(number(2), 4)], vec![(tsn_a, 1)]];
+    assert_eq!(answers, expected);
 }
 
 #[test]
