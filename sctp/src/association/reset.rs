@@ -375,11 +375,16 @@ impl Association {
 
     /// §5.2.3.
     fn handle_incoming_reset(&mut self, streams: &StreamNumbers<'_>) -> ResetResult {
-        if streams.is_empty() || streams.iter().any(|stream| stream >= self.outbound_streams) {
+        if streams.iter().any(|stream| stream >= self.outbound_streams) {
             return ResetResult::WrongSsn;
         }
+        // §4.2: "If no streams are listed, then all streams are to be reset".
+        let streams: Vec<u16> = match streams.is_empty() {
+            true => self.send.queues.numbers(),
+            false => streams.iter().collect(),
+        };
         let mut result = ResetResult::NothingToDo;
-        for stream in streams.iter() {
+        for stream in streams {
             // Not what begins at 0 already, nor what a request of our own names.
             if self.send.queues.is_used(stream) {
                 self.send.queues.reset_when_empty(stream);

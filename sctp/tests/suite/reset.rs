@@ -361,6 +361,27 @@ fn a_request_beside_one_that_waits_for_data_is_processed() {
 }
 
 #[test]
+fn a_request_that_names_no_stream_is_for_all() {
+    // §4.2: "If no streams are listed, then all streams are to be reset".
+    let (mut pair, secrets) = overheard(&plain());
+    for stream in [1, 3] {
+        pair.z.send(pair.now, message(stream, 10, 1)).unwrap();
+    }
+    pair.run(ms(300));
+    events(&mut pair.z);
+    pair.log = Some(Vec::new());
+    for number in [secrets.tsn_a, secrets.tsn_a.wrapping_add(1)] {
+        let request = chunk(130, 0, &incoming_reset(number, []));
+        pair.z.handle_datagram(pair.now, &packet(secrets.tag_z, &request));
+        pair.run(ms(300));
+    }
+    let answers = answers(pair.log.as_ref().unwrap(), Side::Z);
+    assert_eq!(answers, [[(secrets.tsn_a, 1)], [(secrets.tsn_a.wrapping_add(1), 0)]]);
+    let reset = events(&mut pair.z);
+    assert_eq!(reset, [Event::OutgoingStreamReset(1), Event::OutgoingStreamReset(3)]);
+}
+
+#[test]
 fn asking_before_the_association_is_up_waits_for_it() {
     let mut config = Config::default();
     config.outbound_streams = 10;

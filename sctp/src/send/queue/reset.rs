@@ -38,6 +38,11 @@ impl Queues {
         })
     }
 
+    /// The streams that have state: all that are used are among them.
+    pub(crate) fn numbers(&mut self) -> Vec<u16> {
+        self.streams.iter_mut().map(|(number, _)| number).collect()
+    }
+
     /// Whether a stream waits for its reset.
     pub(crate) fn has_drained(&self) -> bool {
         !self.drained.is_empty()
