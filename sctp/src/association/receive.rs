@@ -76,9 +76,14 @@ impl Association {
     /// processed.
     fn check_first(&mut self, now: Instant, packet: &Packet<'_>, first: &Chunk<'_>) -> bool {
         let tag = packet.verification_tag();
+        // §8.5.1 A: with the tag zero, anything else "MUST" be discarded silently.
+        if tag == 0 && first.kind != ChunkType::Init {
+            self.count_drop();
+            return false;
+        }
         match first.kind {
             ChunkType::Init => {
-                // §6.10: never bundled; §8.5.1 A: the tag is zero.
+                // §6.10: never bundled.
                 if tag == 0 && packet.chunks().nth(1).is_none() {
                     self.handle_init(now, first);
                 } else if tag != 0 && self.state == State::Closed {

@@ -156,6 +156,21 @@ fn the_tag_zero_is_for_an_init_alone() {
 }
 
 #[test]
+fn the_tag_zero_is_for_an_init_while_there_is_no_association_too() {
+    // §8.5.1 A comes before §8.4, 5 and 8.
+    for chunks in [data(1, 0, 0, 3, b"x"), chunk(8, 0, &[]), chunk(10, 0, &[7; 92])] {
+        assert_eq!(answer_to(&packet(0, &chunks)), None);
+    }
+    // Nor is a SHUTDOWN ACK answered during our handshake (8.5.1 E).
+    let now = origin();
+    let mut client = Association::client(plain(), now, [1; 32]);
+    assert!(client.poll_transmit(now, &mut Vec::new()).is_some());
+    client.handle_datagram(now, &packet(0, &chunk(8, 0, &[])));
+    assert_eq!(client.poll_transmit(now, &mut Vec::new()), None);
+    assert_eq!(client.stats().packets_dropped, 1);
+}
+
+#[test]
 fn an_abort_counts_with_our_tag_or_with_the_peers_reflected() {
     // §8.5.1 B.
     let outcomes = [(false, 0, true), (false, 1, false), (true, 0, false), (true, 1, true)];
