@@ -121,15 +121,16 @@ impl Association {
     /// The message comes back when it cannot be sent ([`SendError`]).
     pub fn send(&mut self, now: Instant, message: Outgoing) -> Result<(), SendError> {
         let now = self.advance(now);
-        if let Err(refusal) = self.check(&message).and_then(|()| self.check_whole(&message)) {
+        let taken = self.check(&message).and_then(|()| self.check_whole(&message));
+        if let Err(refusal) = taken.and_then(|()| self.check_room(&message)) {
             return Err(refusal.with(message));
         }
         self.queue(now, message, Parts::Whole, true);
         Ok(())
     }
 
-    /// Whether a message may be queued.
-    pub(crate) fn check(&mut self, message: &Outgoing) -> Result<(), Refusal> {
+    /// Whether a message may be queued, once there is room.
+    pub(super) fn check(&self, message: &Outgoing) -> Result<(), Refusal> {
         if self.closed.is_some() || !self.state.takes_messages() {
             return Err(Refusal::Closed);
         }
@@ -139,10 +140,16 @@ impl Association {
         if self.send.queues.open_len(message.stream).is_some() {
             return Err(Refusal::MessageOpen);
         }
-        let len = message.payload.len();
-        if len > self.config.max_send_message_size {
+        if message.payload.len() > self.config.max_send_message_size {
             return Err(Refusal::TooLarge { limit: self.config.max_send_message_size });
         }
+        Ok(())
+    }
+
+    /// Whether there is room for a message, of which all else was checked: one that can never go must
+    /// not wait for room.
+    pub(super) fn check_room(&mut self, message: &Outgoing) -> Result<(), Refusal> {
+        let len = message.payload.len();
         if !self.has_room(len) && !self.make_room(len, message.reliability) {
             self.send.queues.note_refused(message.stream, len);
             return Err(Refusal::BufferFull { buffered: self.send.buffered() });

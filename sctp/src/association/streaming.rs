@@ -74,6 +74,9 @@ impl Association {
         if !self.can_stream() {
             return Err(SendError::NeedsInterleaving { message });
         }
+        if let Err(refusal) = self.check_room(&message) {
+            return Err(refusal.with(message));
+        }
         self.queue(now, message, Parts::Open(Box::default()), true);
         Ok(())
     }

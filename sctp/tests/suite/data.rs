@@ -96,6 +96,12 @@ fn what_cannot_be_sent_comes_back() {
     let error = pair.a.send(now, more.clone()).unwrap_err();
     assert!(matches!(error, SendError::BufferFull { buffered: 200_000, .. }));
     assert_eq!(error.into_message(), more);
+    // What will never go does not wait for room.
+    pair.a.send(now, message(0, 90_000, 1)).unwrap();
+    let empty = Outgoing::new(0, 51, Bytes::new());
+    assert!(matches!(pair.a.send(now, empty), Err(SendError::Empty { .. })));
+    let part = message(0, 50_000, 1);
+    assert!(matches!(pair.a.begin(now, part), Err(SendError::NeedsInterleaving { .. })));
     pair.run(Duration::from_secs(2));
     pair.a.send(pair.now, more).unwrap();
 }
