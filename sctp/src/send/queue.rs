@@ -24,6 +24,8 @@ struct Stream {
     low_threshold: usize,
     /// `buffered` has been above the threshold since the application was told that it is low.
     high: bool,
+    /// In [`Queues::low`].
+    low: bool,
     /// In [`Queues::refused`].
     refused: bool,
     /// The numbers of the next ordered and unordered message; DATA counts ordered ones only.
@@ -86,6 +88,15 @@ impl Stream {
     fn check_low(&mut self, number: u16, low: &mut VecDeque<u16>) {
         if self.high && self.buffered <= self.low_threshold {
             self.high = false;
+            self.tell_low(number, low);
+        }
+    }
+
+    /// The application is told once until it asks.
+    #[inline]
+    fn tell_low(&mut self, number: u16, low: &mut VecDeque<u16>) {
+        if !self.low {
+            self.low = true;
             low.push_back(number);
         }
     }
@@ -201,7 +212,11 @@ impl Queues {
 
     /// A stream whose amount has fallen to its threshold since it was last told.
     pub(crate) fn poll_low(&mut self) -> Option<u16> {
-        self.low.pop_front()
+        let number = self.low.pop_front()?;
+        if let Some(stream) = self.streams.get_mut(number) {
+            stream.low = false;
+        }
+        Some(number)
     }
 
     /// A message of `len` bytes had no room on a stream: the application is told when there is,
@@ -230,7 +245,7 @@ impl Queues {
             if let Some(stream) = self.streams.get_mut(number)
                 && std::mem::take(&mut stream.refused)
             {
-                self.low.push_back(number);
+                stream.tell_low(number, &mut self.low);
             }
         }
     }

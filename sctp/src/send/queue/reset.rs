@@ -81,6 +81,7 @@ impl Stream {
             && self.queue.is_empty()
             && self.low_threshold == 0
             && self.share.priority == NORMAL_PRIORITY
+            && !self.low
             && !self.refused
     }
 }

@@ -165,6 +165,19 @@ fn low_is_told_once_each_time_it_is_crossed() {
 }
 
 #[test]
+fn low_is_told_once_until_it_is_asked_for() {
+    let mut queues = queues();
+    for _ in 0..3 {
+        queues.push(1, message(30));
+        queues.take(30);
+    }
+    assert_eq!([queues.poll_low(), queues.poll_low()], [Some(1), None]);
+    queues.push(1, message(30));
+    queues.take(30);
+    assert_eq!(queues.poll_low(), Some(1));
+}
+
+#[test]
 fn expired_messages_are_dropped_before_they_are_begun() {
     let now = Instant::now();
     let mut queues = queues();
