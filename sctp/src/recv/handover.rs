@@ -36,6 +36,7 @@ impl Stream {
             write_message(out, message);
         });
         self.partials.hand_over(out);
+        out.option(self.skipped, Writer::u32);
         out.option(self.reading, |out, reading| {
             out.order(reading.order);
             out.u32(reading.message);
@@ -57,6 +58,7 @@ impl Stream {
             Ok(())
         })?;
         stream.partials.resume(from)?;
+        stream.skipped = from.option(Reader::u32)?;
         stream.reading = from.option(|from| {
             Ok(Reading {
                 order: from.order()?,

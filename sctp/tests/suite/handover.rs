@@ -1,9 +1,11 @@
 //! Associations that go on in another process.
 
 use crate::faults::{Traffic, numbered, random_link, scheduler, step};
+use crate::lone::Lone;
 use crate::ours::Ours;
-use crate::pair::{Pair, associations, connected, message, ms, origin, seed, seeds};
+use crate::pair::{Pair, associations, chunk, connected, message, ms, origin, seed, seeds};
 use crate::path::{Loss, Network, Node, Path};
+use crate::reliability::i_data;
 use peerless_sctp::data_channel::{self, ChannelInit, Event, Role, Session};
 use peerless_sctp::{
     Association, Config, CongestionControl, HandoverError, Order, ReadMode, State, Then,
@@ -220,6 +222,46 @@ fn a_message_is_written_and_read_across_the_move() {
         false
     }));
     assert_eq!(len, 100_000);
+}
+
+#[test]
+fn what_was_not_told_is_told_after_the_move() {
+    let mut config = Config::default();
+    config.outbound_streams = 10;
+    let start = origin();
+    let mut pair = Pair::new(
+        start,
+        Association::client(config, start, seed(1, 0)),
+        Association::server(Config::default(), start, seed(1, 1)),
+    );
+    pair.run(ms(300));
+    pair.a.send(pair.now, message(1, 1_000, 1)).unwrap();
+    pair.a.add_streams(pair.now, 5, 0);
+    pair.z.add_streams(pair.now, 0, 60_000);
+    pair.run(ms(300));
+    pair.a = handed_over(&mut pair.a, pair.now, 1);
+    pair.z = handed_over(&mut pair.z, pair.now, 2);
+    let [a, z] = [&mut pair.a, &mut pair.z]
+        .map(|side| std::iter::from_fn(|| side.poll_event()).collect::<Vec<_>>());
+    use peerless_sctp::Event::{
+        BufferedAmountLow, Connected, Readable, StreamsAdded, StreamsRefused,
+    };
+    assert_eq!(a, [Connected, BufferedAmountLow(1), StreamsAdded]);
+    assert_eq!(z, [Connected, Readable(1), StreamsAdded, StreamsRefused]);
+}
+
+#[test]
+fn a_late_fragment_of_what_was_given_up_is_not_kept_after_the_move() {
+    // RFC 8260 §2.3.1. Test → I-FORWARD-TSN 0 (unordered message 0); Z moves;
+    // Test → I-DATA 2 (message 0, E), which was under way
+    let mut lone = Lone::new(&Config::default());
+    let last = i_data(lone.tsn.wrapping_add(2), 0, 1, 5, 100);
+    let mut skipped = lone.tsn.to_be_bytes().to_vec();
+    skipped.extend([0, 1, 0, 1, 0, 0, 0, 0]);
+    lone.take(&chunk(194, 0, &skipped));
+    lone.z = handed_over(&mut lone.z, lone.now, 1);
+    lone.take(&last);
+    assert_eq!(lone.z.stats().receive_buffered, 0);
 }
 
 #[test]

@@ -185,7 +185,7 @@ fn a_fragment_of_what_was_skipped_is_dropped() {
 }
 
 /// An I-DATA chunk of stream 1 with so many bytes.
-fn i_data(tsn: u32, message: u32, fsn: u32, flags: u8, len: usize) -> Vec<u8> {
+pub(crate) fn i_data(tsn: u32, message: u32, fsn: u32, flags: u8, len: usize) -> Vec<u8> {
     let mut value = tsn.to_be_bytes().to_vec();
     value.extend([0, 1, 0, 0]);
     value.extend(message.to_be_bytes());

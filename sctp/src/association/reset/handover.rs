@@ -46,6 +46,8 @@ impl Reset {
         for told in [&self.incoming, &self.outgoing] {
             out.list(told.iter(), |out, stream| out.u16(*stream));
         }
+        out.flag(self.added);
+        out.flag(self.refused);
     }
 
     pub(crate) fn resume(
@@ -77,6 +79,8 @@ impl Reset {
         })?;
         reset.incoming = BTreeSet::from_iter(from.list(Reader::u16)?);
         reset.outgoing = BTreeSet::from_iter(from.list(Reader::u16)?);
+        reset.added = from.flag()?;
+        reset.refused = from.flag()?;
         // A request for a stream that does not exist is refused when it comes.
         let mut deferred = reset.deferred.iter().flat_map(|deferred| &deferred.streams);
         check(deferred.all(|stream| *stream < inbound_streams))?;

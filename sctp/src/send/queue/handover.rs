@@ -52,7 +52,7 @@ impl Queued {
         message.sent = from.size()?;
         message.len = message.sent + left;
         message.counts = from.flag()?;
-        message.arrived = from.u64()?;
+        message.arrived = from.count()?;
         message.message = from.u32()?;
         message.fsn = from.u32()?;
         check(left > 0 || message.is_open())?;
@@ -82,6 +82,7 @@ impl Queues {
             out.u16(*stream);
             out.size(*len);
         });
+        out.list(self.low.iter(), |out, stream| out.u16(*stream));
     }
 
     /// Takes up what was handed over; `self` is new.
@@ -119,7 +120,7 @@ impl Queues {
                 let left = message.len - message.sent;
                 self.bytes += left;
                 stream.buffered += message.counted(left);
-                self.count = self.count.max(message.arrived.saturating_add(1));
+                self.count = self.count.max(message.arrived + 1);
             }
             self.count = self.count.max(stream.reset_before.unwrap_or(0));
             stream.high = stream.buffered > stream.low_threshold;
@@ -145,6 +146,11 @@ impl Queues {
         self.drained = from.list(Reader::u16)?.into_iter().collect();
         for (stream, len) in from.list(|from| Ok((from.u16()?, from.size()?)))? {
             self.note_refused(stream, len);
+        }
+        for number in from.list(Reader::u16)? {
+            if let Some(stream) = self.streams.get_mut(number) {
+                stream.tell_low(number, &mut self.low);
+            }
         }
         Ok(())
     }
