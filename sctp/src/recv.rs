@@ -117,9 +117,13 @@ impl Receiver {
         self.reassembly = Reassembly::default();
         self.waiting = 0;
         self.partial = Held::default();
-        for (_, stream) in self.streams.iter_mut() {
+        for (number, stream) in self.streams.iter_mut() {
             stream.drop_incomplete();
             stream.waiting.clear();
+            // The rest of what is being read will not come.
+            if stream.reading.is_some() && stream.must_tell() {
+                self.readable.push_back(number);
+            }
         }
         self.sack = SackDue::No;
         self.packets = 0;

@@ -2,7 +2,7 @@
 
 use crate::pair::Pair;
 use crate::pair::{Side, associations, chart, connected, message, ms, origin, plain, seed};
-use peerless_sctp::{Association, CloseReason, Event, State};
+use peerless_sctp::{Association, CloseReason, Config, Event, ReadMode, State, Then};
 use std::time::Duration;
 
 #[test]
@@ -104,6 +104,25 @@ fn a_peer_that_restarts_is_noticed() {
     pair.z.send(pair.now, message(3, 10, 8)).unwrap();
     pair.run(ms(100));
     assert_eq!(pair.a.read(3).map(|message| message.payload[0]), Some(8));
+}
+
+#[test]
+fn a_reader_in_parts_is_told_of_a_restart() {
+    // A → I-DATA (begin) → Z, and begins again: the rest will not come.
+    let mut pair = connected(&Config::default());
+    pair.z.set_read_mode(1, ReadMode::Parts);
+    pair.a.begin(pair.now, message(1, 1_000, 1)).unwrap();
+    pair.run(ms(300));
+    assert_eq!(pair.z.poll_event(), Some(Event::Readable(1)));
+    assert_eq!(pair.z.read_part(1).map(|part| part.then), Some(Then::More));
+    pair.a = Association::client(Config::default(), pair.now, seed(99, 0));
+    pair.run(ms(100));
+    let events: Vec<_> = std::iter::from_fn(|| pair.z.poll_event()).collect();
+    assert_eq!(events, [Event::Restarted, Event::Readable(1)]);
+    assert_eq!(pair.z.read_part(1).map(|part| part.then), Some(Then::Abandoned));
+    pair.a.send(pair.now, message(1, 10, 1)).unwrap();
+    pair.run(ms(100));
+    assert_eq!(pair.z.read_part(1).map(|part| part.then), Some(Then::End));
 }
 
 #[test]
