@@ -43,7 +43,12 @@ impl PathMtu {
 impl Association {
     /// The association is up: the search begins, where it is allowed.
     pub(crate) fn start_path_mtu(&mut self, now: Instant) {
-        self.path_mtu = PathMtu { base: self.send.mtu(), ..PathMtu::default() };
+        // After a restart packets have the size that was found; what was configured is the lesser.
+        let base = match self.path_mtu.base {
+            0 => self.send.mtu(),
+            base => base.min(self.send.mtu()),
+        };
+        self.path_mtu = PathMtu { base, ..PathMtu::default() };
         let Some(most) = self.config.max_mtu else { return };
         self.path_mtu.ceiling = clamp_mtu(most) + 4;
         self.next_size(now);

@@ -1,7 +1,7 @@
 //! RFC 8899: how large a packet the path carries.
 
-use crate::pair::{Side, associations, chart, message, ms};
-use peerless_sctp::{Config, State};
+use crate::pair::{Side, associations, chart, message, ms, seed};
+use peerless_sctp::{Association, Config, State};
 use std::time::Duration;
 
 fn searching(most: usize) -> Config {
@@ -62,6 +62,22 @@ fn a_black_hole_brings_the_small_packets_back() {
     assert!(pair.run_until(Duration::from_secs(20), |pair| pair.z.read(0).is_some()));
     pair.run(Duration::from_secs(20));
     assert!((1300 - 32..=1300).contains(&pair.a.mtu()), "{}", pair.a.mtu());
+}
+
+#[test]
+fn a_black_hole_after_a_restart_brings_the_small_packets_back() {
+    // What was found before the restart is not what was configured: BASE_PLPMTU stays.
+    let mut pair = associations(&searching(1400), 3);
+    pair.run(ms(500));
+    pair.a = Association::client(searching(1400), pair.now, seed(99, 0));
+    pair.run(ms(500));
+    assert_eq!((pair.a.state(), pair.z.mtu()), (State::Established, 1400));
+    pair.filter = Some(Box::new(|_, packet| packet.len() <= 1300));
+    pair.z.send(pair.now, message(0, 1_000, 1)).unwrap();
+    pair.run(ms(100));
+    assert!(pair.a.read(0).is_some());
+    pair.z.send(pair.now, message(0, 5_000, 1)).unwrap();
+    assert!(pair.run_until(Duration::from_secs(20), |pair| pair.z.mtu() == 1160));
 }
 
 #[test]
