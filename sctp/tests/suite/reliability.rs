@@ -32,7 +32,7 @@ fn forward(lone: &Lone, number: u32, skipped: &[(u16, u16)]) -> Vec<u8> {
 
 #[test]
 fn a_message_is_sent_again_as_often_as_it_may_be() {
-    // RFC 7496 §3.2. Two retransmissions: DATA, T3-rtx, DATA, T3-rtx, DATA, T3-rtx, FORWARD TSN
+    // RFC 7496 §3.1. Two retransmissions: DATA, T3-rtx, DATA, T3-rtx, DATA, T3-rtx, FORWARD TSN
     let mut lone = Lone::new(&config());
     send(&mut lone, 3, 10, Order::Ordered, Reliability::MaxRetransmits(2));
     let made = lone.wait(ms(2000));
@@ -45,7 +45,7 @@ fn a_message_is_sent_again_as_often_as_it_may_be() {
 
 #[test]
 fn a_message_is_tried_for_so_long() {
-    // RFC 7496 §3.1 (RFC 3758 §4.1): 300 ms allow the first retransmission and not the second.
+    // RFC 3758 §4.1: 300 ms allow the first retransmission and not the second.
     let mut lone = Lone::new(&config());
     send(&mut lone, 3, 10, Order::Ordered, Reliability::MaxPacketLifeTime(ms(300)));
     assert_eq!(lines(&lone.wait(ms(1000))), ["Data", "Data", "ForwardTsn"]);
