@@ -331,9 +331,20 @@ impl Receiver {
         self.sack = SackDue::Now;
     }
 
-    /// No SACK is owed any more: the association is over.
-    pub(crate) const fn stop(&mut self) {
+    /// The association is over: no SACK is owed any more, and what nobody will ever read is dropped.
+    pub(crate) fn stop(&mut self) {
         self.sack = SackDue::No;
+        self.reassembly = Reassembly::default();
+        self.memory = None;
+        for (_, stream) in self.streams.iter_mut() {
+            self.waiting -= stream.waiting.clear();
+            // Of those that are read in parts the beginnings can be.
+            if !stream.reads_parts(self.read_mode) {
+                self.partial.remove(stream.partials.clear());
+            }
+        }
+        let held = self.held();
+        self.window.end(self.state(), held);
     }
 
     /// Whether a SACK is to be sent now.

@@ -169,6 +169,14 @@ impl Window {
         }
     }
 
+    /// The association is over: no more comes than is held and, beside it, remembered.
+    pub(crate) fn end(&mut self, state: usize, held: usize) {
+        if let Some(shared) = &mut self.shared {
+            shared.state = state;
+        }
+        self.give_back(held);
+    }
+
     fn give_back(&mut self, held: usize) {
         let Some(shared) = &mut self.shared else { return };
         let kept = held + shared.state;

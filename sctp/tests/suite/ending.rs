@@ -1,7 +1,7 @@
 //! RFC 9260 §8 and §9: dead paths, and ends.
 
 use crate::pair::{Side, chart, connected, message, ms, plain};
-use peerless_sctp::{CloseReason, Event, SendError, State};
+use peerless_sctp::{CloseReason, Config, Event, ReadMode, ReceiveBudget, SendError, State};
 use std::time::Duration;
 
 #[test]
@@ -61,6 +61,34 @@ fn the_other_side_delivers_its_data_before_the_shutdown_ends() {
     pair.run(Duration::from_secs(5));
     assert_eq!(pair.a.read(0).map(|message| message.payload.len()), Some(200_000));
     assert_eq!(pair.z.close_reason(), Some(&CloseReason::Shutdown));
+}
+
+#[test]
+fn what_is_incomplete_is_dropped_at_the_end() {
+    // A → a part of a large message, and one out of its turn → Z; Z → ABORT → A
+    for interleaving in [true, false] {
+        let budget = ReceiveBudget::new(1 << 20);
+        let mut config = Config::default();
+        config.interleaving = interleaving;
+        config.receive_budget = Some(budget.clone());
+        let mut pair = connected(&config);
+        pair.z.set_read_mode(2, ReadMode::Parts);
+        pair.a.send(pair.now, message(0, 1_000, 1)).unwrap();
+        pair.run(ms(300));
+        let mut count = 0;
+        pair.filter = Some(Box::new(move |_, packet| {
+            count += u32::from(packet.len() > 1_000);
+            packet.len() < 1_000 || count != 1
+        }));
+        pair.a.send(pair.now, message(1, 500, 1)).unwrap();
+        pair.a.send(pair.now, message(1, 100_000, 1)).unwrap();
+        pair.run(ms(15));
+        assert!(pair.z.stats().receive_buffered > 5_000, "{interleaving}");
+        pair.z.abort(pair.now, "enough");
+        let whole = pair.z.read(0).map(|message| message.payload.len());
+        assert_eq!(whole, Some(1_000), "what is whole can be read");
+        assert!(budget.used() <= 8 << 10, "{interleaving}: {}", budget.used());
+    }
 }
 
 #[test]
