@@ -109,6 +109,11 @@ impl Reset {
         *self = Self { supported, add_outgoing, add_incoming, ..Self::new(sequence, expected) };
     }
 
+    /// There is nothing to be done for these: the peer does not have them.
+    pub(crate) fn count_as_reset(&mut self, mut streams: BTreeSet<u16>) {
+        self.outgoing.append(&mut streams);
+    }
+
     pub(crate) fn stop(&mut self) {
         self.open = None;
         self.timer = None;

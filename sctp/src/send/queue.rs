@@ -524,21 +524,6 @@ impl Queues {
         }
     }
 
-    /// Drops what waits for streams from number `limit` on: the peer does not have them.
-    pub(crate) fn limit_streams(&mut self, limit: u16) {
-        for (number, stream) in self.streams.iter_mut() {
-            if number >= limit {
-                for message in stream.queue.drain(..) {
-                    self.bytes -= message.len - message.sent;
-                    self.expendable -= u32::from(message.is_expendable());
-                }
-                stream.buffered = 0;
-                stream.scheduled = false;
-            }
-        }
-        self.schedule.retain(|number| number < limit);
-    }
-
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         *self = Self { form: self.form, ..Self::new(self.schedule.scheduler()) };

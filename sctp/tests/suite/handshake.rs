@@ -126,6 +126,28 @@ fn a_reader_in_parts_is_told_of_a_restart() {
 }
 
 #[test]
+fn what_waits_for_streams_that_the_peer_lacks_is_dropped_and_told() {
+    // §5.1.1. A's application has used 50 and 60 before; Z has 10.
+    let start = origin();
+    let mut few = plain();
+    few.inbound_streams = 10;
+    let mut pair = Pair::new(
+        start,
+        Association::client(plain(), start, [1; 32]),
+        Association::server(few, start, [2; 32]),
+    );
+    pair.a.send(start, message(50, 1_000, 1)).unwrap();
+    pair.a.reset_stream(start, 50);
+    pair.a.reset_stream(start, 60);
+    pair.run(ms(100));
+    let events: Vec<_> = std::iter::from_fn(|| pair.a.poll_event()).collect();
+    let reset = [50, 60].map(Event::OutgoingStreamReset);
+    assert_eq!(events[..2], [Event::Connected, Event::BufferedAmountLow(50)]);
+    assert_eq!(events[2..], reset);
+    assert_eq!(pair.a.total_buffered_amount(), 0);
+}
+
+#[test]
 fn a_cookie_that_is_too_old_is_refused_and_the_handshake_begins_again() {
     let config = plain();
     let mut pair = associations(&config, 1);

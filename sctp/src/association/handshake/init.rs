@@ -164,7 +164,7 @@ impl Association {
         self.peer_tag = peer.initiate_tag;
         self.outbound_streams = self.config.outbound_streams.max(1).min(peer.inbound_streams);
         self.inbound_streams = self.config.inbound_streams.max(1).min(peer.outbound_streams);
-        self.send.queues.limit_streams(self.outbound_streams);
+        let lacking = self.send.queues.limit_streams(self.outbound_streams);
         self.send.set_peer_window(peer.a_rwnd);
         let Extensions { forward_tsn, i_data, i_forward_tsn, zero_checksum, .. } = peer.extensions;
         self.omit_checksum = self.config.over_dtls && zero_checksum;
@@ -185,6 +185,7 @@ impl Association {
             peer.initial_tsn,
             self.config.stream_reset && peer.extensions.re_config,
         );
+        self.reset.count_as_reset(lacking);
     }
 
     /// What INIT and INIT ACK carry that we do not know is reported when its type says so

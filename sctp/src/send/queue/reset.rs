@@ -1,6 +1,7 @@
 //! Streams that are to be reset ([RFC 6525 §5.1.2](https://www.rfc-editor.org/rfc/rfc6525#section-5.1.2)).
 
 use super::{NORMAL_PRIORITY, Queues, Stream};
+use std::collections::BTreeSet;
 
 impl Queues {
     /// Wants `number` reset once what waits on it has left. What is queued later waits for the answer:
@@ -70,6 +71,29 @@ impl Queues {
             stream.enter(number, &mut self.schedule);
             stream.end_if_drained(number, &mut self.drained);
         }
+    }
+}
+
+impl Queues {
+    /// Drops what waits for streams from number `limit` on: the peer does not have them. The
+    /// application is told that nothing waits there any more. Gives those that were to be reset.
+    pub(crate) fn limit_streams(&mut self, limit: u16) -> BTreeSet<u16> {
+        let mut wanted = self.drained.split_off(&limit);
+        self.schedule.retain(|number| number < limit);
+        for (number, stream) in self.streams.iter_mut().filter(|(number, _)| *number >= limit) {
+            for message in stream.queue.drain(..) {
+                self.bytes -= message.len - message.sent;
+                self.expendable -= u32::from(message.is_expendable());
+            }
+            stream.buffered = 0;
+            stream.scheduled = false;
+            stream.held = false;
+            if stream.reset_before.take().is_some() {
+                wanted.insert(number);
+            }
+            stream.check_low(number, &mut self.low);
+        }
+        wanted
     }
 }
 
