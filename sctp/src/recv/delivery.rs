@@ -159,8 +159,8 @@ impl Receiver {
             self.waiting -= stream.waiting.clear();
             if stream.reading.is_some() {
                 self.mark_readable(number);
-            } else if stream.queue.is_empty() && !stream.listed {
-                self.streams.remove(number);
+            } else {
+                self.remove_if_as_new(number);
             }
         }
     }

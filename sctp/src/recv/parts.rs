@@ -1,7 +1,7 @@
 //! Reading messages in parts, as they arrive.
 
 use super::Receiver;
-use super::stream::Reading;
+use super::stream::{Reading, Stream};
 use crate::message::{Message, Order, Part, ReadMode, Then};
 use bytes::Bytes;
 
@@ -23,6 +23,14 @@ impl Receiver {
     pub(crate) fn forget_read_mode(&mut self, number: u16) {
         if let Some(stream) = self.streams.get_mut(number) {
             stream.read_mode = None;
+        }
+        self.remove_if_as_new(number);
+    }
+
+    /// Forgets a stream of which nothing is known that one without state would not have.
+    pub(super) fn remove_if_as_new(&mut self, number: u16) {
+        if self.streams.get(number).is_some_and(Stream::is_as_new) {
+            self.streams.remove(number);
         }
     }
 

@@ -89,6 +89,14 @@ pub(super) struct Reading {
 }
 
 impl Stream {
+    /// Whether nothing is known of it that one without state would not have.
+    pub(super) fn is_as_new(&self) -> bool {
+        let is_idle = self.queue.is_empty() && self.waiting.is_empty() && self.partials.is_empty();
+        let is_unread = self.listed || self.reading.is_some();
+        let is_known = self.next != 0 || self.skipped.is_some() || self.read_mode.is_some();
+        is_idle && !is_unread && !is_known
+    }
+
     /// Whether a fragment is a late one of a message that the peer has given up: it may come beyond
     /// the number up to which it was skipped, when others lie between. Messages of a stream are sent one
     /// after the other, so that those before one that was given up are done with, too.

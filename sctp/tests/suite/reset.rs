@@ -8,7 +8,7 @@ use crate::pair::{
 use peerless_sctp::chunk::parameter::Parameters;
 use peerless_sctp::chunk::re_config::Request;
 use peerless_sctp::chunk::{ChunkType, Chunks};
-use peerless_sctp::{Association, CloseReason, Config, Event};
+use peerless_sctp::{Association, CloseReason, Config, Event, ReadMode, Then};
 use std::time::Duration;
 
 fn events(association: &mut Association) -> Vec<Event> {
@@ -379,6 +379,22 @@ fn a_request_that_names_no_stream_is_for_all() {
     assert_eq!(answers, [[(secrets.tsn_a, 1)], [(secrets.tsn_a.wrapping_add(1), 0)]]);
     let reset = events(&mut pair.z);
     assert_eq!(reset, [Event::OutgoingStreamReset(1), Event::OutgoingStreamReset(3)]);
+}
+
+#[test]
+fn how_a_stream_is_read_outlasts_its_reset() {
+    let mut pair = connected(&Config::default());
+    pair.z.set_read_mode(3, ReadMode::Parts);
+    pair.a.send(pair.now, message(3, 10, 1)).unwrap();
+    pair.a.reset_stream(pair.now, 3);
+    pair.run(ms(300));
+    assert!(pair.z.read_part(3).is_some());
+    events(&mut pair.z);
+    pair.a.reset_stream(pair.now, 3);
+    pair.run(ms(300));
+    pair.a.begin(pair.now, message(3, 1_000, 1)).unwrap();
+    pair.run(ms(300));
+    assert_eq!(pair.z.read_part(3).map(|part| part.then), Some(Then::More));
 }
 
 #[test]
