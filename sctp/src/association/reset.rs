@@ -183,15 +183,17 @@ impl Association {
     }
 
     /// The peer uses a number anew of which our reset is not answered yet: it has been performed,
-    /// and the answer was lost or overtaken.
-    pub(crate) fn confirm_reset(&mut self, stream: u16) {
-        if let Some(streams) = self.reset.open.as_deref_mut().and_then(Open::streams)
-            && streams.numbers.contains(&stream)
-            && !streams.confirmed.contains(&stream)
-        {
+    /// and the answer was lost or overtaken. Gives whether that can be: our request has left.
+    pub(crate) fn confirm_reset(&mut self, stream: u16) -> bool {
+        let open = self.reset.open.as_deref_mut().and_then(Open::streams);
+        let Some(streams) = open.filter(|open| open.numbers.contains(&stream)) else {
+            return false;
+        };
+        if !streams.confirmed.contains(&stream) {
             streams.confirmed.push(stream);
             self.send.queues.end_reset(stream, true);
         }
+        true
     }
 
     /// Whether a request can be made now.

@@ -38,6 +38,13 @@ impl Session {
         self.take_rest(id, stream);
         let Some(channel) = self.channel_mut(id) else { return };
         channel.incoming_reset = true;
+        self.begin_closing(now, id, stream);
+        self.end_if_reset(id);
+    }
+
+    /// The peer's doing ends a channel: our stream is reset, too.
+    pub(super) fn begin_closing(&mut self, now: Instant, id: ChannelId, stream: u16) {
+        let Some(channel) = self.channel_mut(id) else { return };
         if matches!(channel.state, ChannelState::Open | ChannelState::Connecting) {
             channel.state = ChannelState::Closing;
             channel.reset_asked = true;
@@ -45,7 +52,13 @@ impl Session {
             self.association.reset_stream(now, stream);
             self.tell(id, Events::CLOSING);
         }
-        self.end_if_reset(id);
+    }
+
+    /// There is no channel for what the peer sends on a stream, nor will there be: our stream is
+    /// reset, by which it knows (RFC 8832 §6).
+    pub(super) fn refuse_stream(&mut self, now: Instant, stream: u16) {
+        self.drop_early(stream);
+        self.association.reset_stream(now, stream);
     }
 
     /// Takes over what has arrived for a channel whose stream ends.

@@ -5,6 +5,7 @@ use super::session::Session;
 use crate::message::Message;
 use crate::recv::OVERHEAD;
 use std::collections::VecDeque;
+use std::time::Instant;
 
 /// Messages for channels that do not exist yet, by stream.
 #[derive(Debug)]
@@ -51,13 +52,19 @@ impl Early {
 }
 
 impl Session {
-    /// Sets aside what arrived on a stream that has no channel.
-    pub(super) fn keep_early(&mut self, stream: u16) {
+    /// Sets aside what arrived on a stream that has no channel. Where there is no room for it, the
+    /// stream is refused: a channel opened later must not miss what was lost without a word.
+    pub(super) fn keep_early(&mut self, now: Instant, stream: u16) {
+        let mut refused = false;
         for message in self.association.receiver().take_unread(stream) {
             let size = Early::size(&message);
-            if !self.early.keep(stream, message) {
+            refused = refused || !self.early.keep(stream, message);
+            if refused {
                 self.association.receiver().release(size);
             }
+        }
+        if refused {
+            self.refuse_stream(now, stream);
         }
     }
 

@@ -1,7 +1,7 @@
 //! How channels begin ([RFC 8832 §6](https://www.rfc-editor.org/rfc/rfc8832#section-6)).
 
 use super::channel::{Channel, ChannelState, Events};
-use super::dcep::{self, DataChannelOpen, DcepMessage};
+use super::dcep::{self, DataChannelOpen, DcepMessage, ParseError};
 use super::message;
 use super::session::Session;
 use super::{ChannelId, Role};
@@ -260,11 +260,14 @@ impl Session {
                     channel.confirmed = true;
                 }
             }
+            // What later standards may add is no error.
+            Err(ParseError::MessageType(_)) => {}
             // The peer means a channel that we cannot make out: it is closed.
             Err(error) => {
                 tracing::debug!(stream, %error, "a DCEP message is refused");
-                if self.on_stream(stream).is_none() {
-                    self.association.reset_stream(now, stream);
+                match self.on_stream(stream) {
+                    Some(id) => self.begin_closing(now, id, stream),
+                    None => self.refuse_stream(now, stream),
                 }
             }
         }
@@ -276,12 +279,11 @@ impl Session {
             let reset_by_both = self
                 .channel(id)
                 .is_some_and(|channel| channel.incoming_reset && channel.reset_asked);
-            // A second one for a channel that there is changes nothing.
-            if !reset_by_both {
-                return;
+            if !(reset_by_both && self.association.confirm_reset(stream)) {
+                // Of the two that it means, none can go on.
+                return self.begin_closing(now, id, stream);
             }
             // The peer has reset its stream, knows that ours is, and uses the number anew.
-            self.association.confirm_reset(stream);
             self.end(id);
         }
         let name_len = open.label.len() + open.protocol.len();
@@ -293,9 +295,7 @@ impl Session {
             && stream < self.streams()
             && self.association.receiver().admit_channel(CHANNEL + name_len);
         if !fits {
-            self.drop_early(stream);
-            self.association.reset_stream(now, stream);
-            return;
+            return self.refuse_stream(now, stream);
         }
         self.name_bytes += name_len;
         let unread = self.early.take(stream);

@@ -363,7 +363,7 @@ impl Session {
             match event {
                 event::Event::Readable(stream) => match self.on_stream(stream) {
                     Some(id) => self.tell(id, Events::READABLE),
-                    None => self.keep_early(stream),
+                    None => self.keep_early(now, stream),
                 },
                 event::Event::BufferedAmountLow(stream) => {
                     if let Some(id) = self.on_stream(stream) {

@@ -171,12 +171,17 @@ fn what_comes_for_channels_that_nobody_opens_is_bounded_and_stops_nothing() {
     let a = pair.a.open(pair.now, init).unwrap();
     let other = pair.a.open(pair.now, ChannelInit::new("other")).unwrap();
     pair.run(ms(100));
-    for _ in 0..200 {
-        pair.a.send(pair.now, a, vec![7; 20_000]).unwrap();
+    // Until there is no room for more: nothing is lost without a word.
+    let mut sent = 0;
+    while pair.a.send(pair.now, a, vec![7; 20_000]).is_ok() {
+        sent += 1;
         pair.run(ms(100));
+        let held = pair.z.stats().receive_buffered;
+        assert!(held <= 64 << 10, "{held}");
+        assert!(sent < 200);
     }
-    let held = pair.z.stats().receive_buffered;
-    assert!(held <= 64 << 10, "{held}");
+    assert_eq!((sent, pair.a.state(a)), (4, ChannelState::Closed));
+    assert_eq!(pair.z.stats().receive_buffered, 0);
     pair.a.send(pair.now, other, "still here").unwrap();
     pair.run(ms(100));
     let ids: Vec<_> = pair.z.channels().collect();

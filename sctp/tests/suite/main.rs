@@ -17,6 +17,7 @@ mod conformance;
 mod congestion;
 mod contract;
 mod data;
+mod dcep;
 mod departure;
 mod ending;
 mod failure;
