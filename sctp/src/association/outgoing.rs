@@ -120,12 +120,23 @@ impl Association {
     ///
     /// The message comes back when it cannot be sent ([`SendError`]).
     pub fn send(&mut self, now: Instant, message: Outgoing) -> Result<(), SendError> {
+        self.take(now, message, true)
+    }
+
+    /// Queues a message, of which the stream's buffered amount knows if it `counts`.
+    #[inline]
+    pub(crate) fn take(
+        &mut self,
+        now: Instant,
+        message: Outgoing,
+        counts: bool,
+    ) -> Result<(), SendError> {
         let now = self.advance(now);
         let taken = self.check(&message).and_then(|()| self.check_whole(&message));
         if let Err(refusal) = taken.and_then(|()| self.check_room(&message)) {
             return Err(refusal.with(message));
         }
-        self.queue(now, message, Parts::Whole, true);
+        self.queue(now, message, Parts::Whole, counts);
         Ok(())
     }
 

@@ -24,7 +24,8 @@ impl Session {
         let len = message.len();
         let (ppid, payload) = message.into_sctp();
         let outgoing = Outgoing { stream, ppid, payload, order, reliability };
-        if let Err(error) = self.association.send(now, outgoing) {
+        // The byte that stands for an empty message is not the application's.
+        if let Err(error) = self.association.take(now, outgoing, len > 0) {
             return Err(refused(error));
         }
         if let Some(channel) = self.channel_mut(id) {

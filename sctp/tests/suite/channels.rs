@@ -470,3 +470,22 @@ fn channels_close_when_the_association_never_comes_up() {
         }
     }
 }
+
+#[test]
+fn an_empty_message_does_not_count_as_buffered() {
+    // webrtc-pc §6.2: "the number of bytes of application data".
+    let mut pair = sessions(1);
+    let a = pair.a.open(pair.now, ChannelInit::new("chat")).unwrap();
+    pair.run(ms(100));
+    for _ in 0..3 {
+        pair.a.send(pair.now, a, "").unwrap();
+        assert_eq!(pair.a.buffered_amount(a), 0);
+    }
+    pair.a.send(pair.now, a, "four").unwrap();
+    assert_eq!(pair.a.buffered_amount(a), 4);
+    pair.run(Duration::from_secs(1));
+    let z = pair.z.channels().next().unwrap();
+    let read: Vec<_> = std::iter::from_fn(|| pair.z.read(z)).map(|read| read.len()).collect();
+    assert_eq!(read, [0, 0, 0, 4]);
+    assert_eq!(pair.a.buffered_amount(a), 0);
+}
