@@ -17,6 +17,7 @@ use crate::transport::{Transport, earliest, security};
 
 mod addresses;
 mod apply;
+mod approval;
 mod batch;
 mod channels;
 mod close;

@@ -32,6 +32,8 @@ pub(crate) struct Transport {
     /// Made when the role is known and ICE has a path, or its checks carry the handshake.
     pub(crate) dtls: Option<Box<dtls::Connection>>,
     pub(crate) dtls_state: DtlsTransportState,
+    /// Whether the policy has looked at what DTLS agreed on, and is content.
+    pub(crate) approved: bool,
     /// When the handshake could begin, and when it was done.
     pub(crate) handshake: Option<Handshake>,
     /// While ICE's checks carry the handshake, or may.
@@ -117,6 +119,7 @@ impl Transport {
             dtls_role: None,
             dtls: None,
             dtls_state: DtlsTransportState::New,
+            approved: false,
             handshake: None,
             sped: None,
             remote_fingerprints: Vec::new(),
@@ -144,6 +147,11 @@ impl Transport {
         let rtp = self.rtp.as_ref().and_then(|rtp| rtp.poll_timeout());
         let rtp = rtp.filter(|at| keyed || *at > now);
         earliest(earliest(dtls, rtp), unsent.then_some(now))
+    }
+
+    /// Whether what the application says may leave by DTLS.
+    pub(crate) fn may_send(&self) -> bool {
+        self.approved && self.dtls.as_ref().is_some_and(|dtls| dtls.may_send())
     }
 
     /// Whether RTP header extensions are sent encrypted.

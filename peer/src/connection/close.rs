@@ -74,6 +74,7 @@ impl PeerConnection {
     /// Seals what media and data say at the end, before DTLS and the keys are gone.
     fn say_last_words(&mut self, now: Instant, index: usize) {
         let Some(transport) = self.transports.get_mut(index) else { return };
+        let may_send = transport.may_send();
         let words = &mut transport.last_words;
         if let (Some(srtp), Some(rtp)) = (&mut transport.srtp, &mut transport.rtp) {
             rtp.close(now);
@@ -83,7 +84,7 @@ impl PeerConnection {
                 words.rtcp.clear();
             }
         }
-        let Some(dtls) = transport.dtls.as_mut().filter(|dtls| dtls.may_send()) else { return };
+        let Some(dtls) = transport.dtls.as_mut().filter(|_| may_send) else { return };
         let data = self.data.as_mut().filter(|data| data.transport == Some(transport.id));
         let Some(data) = data.filter(|data| data.channels.is_connected()) else { return };
         // RFC 9260 §3.3.10.12, "User-Initiated Abort".

@@ -5,6 +5,7 @@ use std::time::Instant;
 use stun::{Datagram, FiveTuple};
 
 use super::PeerConnection;
+use crate::data_channel::Data;
 
 /// What an [`Endpoint`](crate::Endpoint) must know to find this connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -78,9 +79,21 @@ impl PeerConnection {
             return;
         };
         let records = dtls.handle_datagram(now, contents);
-        if let Some(data) = self.data.as_mut().filter(|data| data.transport == Some(transport.id)) {
+        let of_data = |data: &&mut Box<Data>| data.transport == Some(transport.id);
+        let Some(data) = self.data.as_mut().filter(of_data) else { return };
+        if transport.approved {
             for plaintext in records {
                 data.channels.handle_datagram(now, plaintext);
+            }
+            return;
+        }
+        // The datagram that ends the handshake may hold data, too: the policy goes first.
+        let plaintexts: Vec<_> = records.map(|plaintext| plaintext.to_vec()).collect();
+        if self.approve(now, index)
+            && let Some(data) = &mut self.data
+        {
+            for plaintext in plaintexts {
+                data.channels.handle_datagram(now, &plaintext);
             }
         }
     }

@@ -193,6 +193,7 @@ impl PeerConnection {
     /// Returns whether there was nothing to do.
     fn settle_transport(&mut self, now: Instant, index: usize) -> bool {
         let mut settled = true;
+        self.approve(now, index);
         while let Some(event) =
             self.transports.get_mut(index).and_then(|t| t.dtls.as_mut()?.poll_event())
         {
@@ -233,7 +234,7 @@ impl PeerConnection {
     /// An SCTP association without a handshake is up when DTLS below it is.
     pub(super) fn tell_data_of_dtls(&mut self, now: Instant, index: usize) {
         let Some(transport) = self.transports.get(index) else { return };
-        let up = transport.dtls.as_ref().is_some_and(|dtls| dtls.may_send());
+        let up = transport.may_send();
         if let Some(data) = self.data.as_mut().filter(|data| data.transport == Some(transport.id))
             && up
         {
@@ -277,7 +278,11 @@ impl PeerConnection {
     }
 
     fn on_dtls_connected(&mut self, now: Instant, index: usize) {
-        if self.refuses(now, index) {
+        if let Some(transport) = self.transports.get_mut(index) {
+            // There may be media since it was looked at.
+            transport.approved = false;
+        }
+        if !self.approve(now, index) {
             return;
         }
         let Some(transport) = self.transports.get_mut(index) else { return };
@@ -314,21 +319,6 @@ impl PeerConnection {
             }
         }
         self.replay_early(now, index);
-    }
-
-    /// Ends a connection that falls short of the policy, before anything can be sent or received.
-    fn refuses(&mut self, now: Instant, index: usize) -> bool {
-        let Some(transport) = self.transports.get_mut(index) else { return false };
-        let Some(dtls) = &mut transport.dtls else { return false };
-        let profile = dtls.srtp_keys().map(|keys| keys.profile);
-        let policy = &self.configuration.security_policy;
-        let Err(refusal) = policy.check(dtls, profile, transport.rtp.is_some()) else {
-            return false;
-        };
-        tracing::info!(%refusal, "the policy refuses the connection");
-        dtls.close(now);
-        self.failure.get_or_insert(FailureReason::Policy(refusal));
-        true
     }
 
     fn on_dtls_closed(&mut self, now: Instant, index: usize, reason: dtls::CloseReason) {

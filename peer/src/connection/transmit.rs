@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use dtls_srtp::dtls;
 use stun::{FiveTuple, Transmit};
 
 use super::PeerConnection;
 use super::batch::Batch;
 use crate::data_channel::Data;
+use crate::transport::Transport;
 
 impl PeerConnection {
     /// Asks the layers in the order of sending: checks and consent, DTLS flights, RTCP and paced
@@ -76,9 +76,11 @@ impl PeerConnection {
             self.counters.datagrams_dropped += 1;
         }
         let data = self.data.as_mut().filter(|data| data.transport == Some(transport.id))?;
-        if data.channels.poll_timeout().is_none_or(|at| at > now) || !may_send(dtls, data) {
+        if data.channels.poll_timeout().is_none_or(|at| at > now) || !may_send(transport, data) {
             return None;
         }
+        let approved = transport.approved;
+        let dtls = transport.dtls.as_mut()?;
         let limit = data.channels.association().mtu() + dtls.record_overhead();
         // A probe of the path's size is longer than what may come before it.
         let probes = data.channels.association().is_probing();
@@ -86,7 +88,7 @@ impl PeerConnection {
         let mut batch = Batch::new(start, limit, segments);
         while batch.wants_more() {
             let datagram = buf.len();
-            let record = match dtls.may_send() {
+            let record = match approved && dtls.may_send() {
                 true => dtls.begin(buf),
                 false => dtls.begin_to_anyone(buf).filter(|_| is_greeting(data)),
             };
@@ -116,8 +118,8 @@ impl PeerConnection {
         let data = self.data.as_ref()?;
         let at = data.channels.poll_timeout()?;
         let transport = self.transports.iter().find(|t| Some(t.id) == data.transport)?;
-        let writable = self.ice.send_path(transport.component).is_some()
-            && transport.dtls.as_ref().is_some_and(|dtls| may_send(dtls, data));
+        let writable =
+            self.ice.send_path(transport.component).is_some() && may_send(transport, data);
         (writable || at > self.now).then_some(at)
     }
 }
@@ -125,8 +127,9 @@ impl PeerConnection {
 /// Whether SCTP may send: to whom the descriptions announce, and its INIT to anyone. There is no
 /// secret in that, and whoever gets it has come by a path that ICE has authenticated. A server of
 /// DTLS 1.3 spares half a round trip by it.
-fn may_send(dtls: &dtls::Connection, data: &Data) -> bool {
-    dtls.may_send() || is_greeting(data) && dtls.may_send_to_anyone()
+fn may_send(transport: &Transport, data: &Data) -> bool {
+    let to_anyone = || transport.dtls.as_ref().is_some_and(|dtls| dtls.may_send_to_anyone());
+    transport.may_send() || is_greeting(data) && to_anyone()
 }
 
 /// Whether all that SCTP has to send is its INIT.

@@ -81,7 +81,6 @@ impl SecurityPolicy {
     pub(crate) fn check(
         &self,
         connection: &dtls::Connection,
-        srtp: Option<srtp::Profile>,
         media: bool,
     ) -> Result<(), PolicyRefusal> {
         let wanted = self.lowest_version();
@@ -100,6 +99,7 @@ impl SecurityPolicy {
         if key.is_none_or(|key| key.strength() < self.min_key_strength) {
             return Err(PolicyRefusal::Key { key, wanted: self.min_key_strength });
         }
+        let srtp = connection.srtp_profile();
         if media && !srtp.is_some_and(|profile| self.srtp_profiles.contains(&profile)) {
             return Err(PolicyRefusal::SrtpProfile(Profiles(self.srtp_profiles.clone())));
         }
