@@ -58,7 +58,7 @@ fn configuration() -> Configuration {
         Certificate::generate(&Crypto::default(), parameters).expect("the system has randomness")
     });
     let mut configuration = Configuration::default();
-    configuration.certificate = Some(certificate.clone());
+    configuration.certificates = vec![certificate.clone()];
     configuration.max_transceivers = 12;
     configuration
 }

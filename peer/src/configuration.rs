@@ -1,18 +1,21 @@
 //! What an application chooses before it connects.
 
+mod dtls;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use dtls_srtp::{Certificate, Crypto};
 use sctp::ReceiveBudget;
 
+pub use self::dtls::DtlsSettings;
 use crate::media::codec::{CodecCapability, HeaderExtensionCapability};
 use crate::security::SecurityPolicy;
 
 /// The settings of a [`PeerConnection`](crate::PeerConnection): the W3C's `RTCConfiguration`, and
 /// the bounds that a server wants to choose.
 ///
-/// Cheap to clone when it carries its certificate: an [`Endpoint`](crate::Endpoint) with thousands
+/// Cheap to clone when it carries its certificates: an [`Endpoint`](crate::Endpoint) with thousands
 /// of connections should make one certificate and one configuration.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -21,8 +24,11 @@ pub struct Configuration {
     pub stun_servers: Vec<SocketAddr>,
     /// How many transports the first offer is prepared for.
     pub bundle_policy: BundlePolicy,
-    /// The certificate to show; one is generated for the connection when there is none.
-    pub certificate: Option<Certificate>,
+    /// The certificates to show: the first that the other side can verify. It is told the
+    /// fingerprints of all ([RFC 8122 §5](https://www.rfc-editor.org/rfc/rfc8122#section-5)), the
+    /// first one's last: Chromium keeps no other. The default is none, and one is generated for the
+    /// connection.
+    pub certificates: Vec<Certificate>,
     /// The cryptography to use.
     pub crypto: Crypto,
     /// What can be sent and received, most wanted first.
@@ -74,6 +80,8 @@ pub struct Configuration {
     pub failed_timeout: Duration,
     /// How secure a connection must be at least. The default takes the best that both sides have.
     pub security_policy: SecurityPolicy,
+    /// How DTLS works, apart from that.
+    pub dtls: DtlsSettings,
     /// Whether the DTLS handshake rides in ICE's checks where the other side does that, too, which
     /// saves a round trip
     /// ([draft-hancke-webrtc-sped](https://datatracker.ietf.org/doc/draft-hancke-webrtc-sped/)).
@@ -94,7 +102,7 @@ impl Default for Configuration {
         Self {
             stun_servers: Vec::new(),
             bundle_policy: BundlePolicy::default(),
-            certificate: None,
+            certificates: Vec::new(),
             crypto: Crypto::default(),
             codecs: CodecCapability::defaults(),
             header_extensions: HeaderExtensionCapability::defaults(),
@@ -109,6 +117,7 @@ impl Default for Configuration {
             disconnected_timeout: Duration::from_secs(5),
             failed_timeout: Duration::from_secs(30),
             security_policy: SecurityPolicy::default(),
+            dtls: DtlsSettings::default(),
             sped: false,
             snap: false,
             max_transceivers: 128,

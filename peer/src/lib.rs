@@ -129,7 +129,7 @@ pub mod sim;
 pub mod stats;
 mod transport;
 
-pub use configuration::{BundlePolicy, Configuration, RtpHeaderEncryptionPolicy};
+pub use configuration::{BundlePolicy, Configuration, DtlsSettings, RtpHeaderEncryptionPolicy};
 pub use connection::{FailureReason, PeerConnection, SignatureId};
 pub use data_channel::{
     AppendError, DataChannel, DataChannelId, DataChannelInit, DataChannelState, Message,

@@ -30,7 +30,7 @@ fn configuration() -> Configuration {
         Certificate::generate(&Crypto::default(), CertificateParameters::new(date)).unwrap()
     });
     let mut configuration = Configuration::default();
-    configuration.certificate = Some(certificate.clone());
+    configuration.certificates = vec![certificate.clone()];
     configuration
 }
 

@@ -33,7 +33,7 @@ fn strict_and_weak(version: Version, strict: usize) -> Pair {
             let key = include_bytes!("../../dtls-srtp/tests/certificates/rsa-2048.pk8");
             let crypto = &configuration.crypto;
             let certificate = Certificate::from_der(crypto, vec![der.to_vec()], key);
-            configuration.certificate = Some(certificate.unwrap());
+            configuration.certificates = vec![certificate.unwrap()];
         }
         configuration
     });

@@ -29,7 +29,7 @@ fn by_default() -> [Configuration; 2] {
     });
     [(); 2].map(|()| {
         let mut configuration = Configuration::default();
-        configuration.certificate = Some(certificate.clone());
+        configuration.certificates = vec![certificate.clone()];
         configuration
     })
 }

@@ -210,7 +210,7 @@ fn with_rsa(policy: SecurityPolicy) -> Configuration {
     let key = include_bytes!("../../dtls-srtp/tests/certificates/rsa-2048.pk8");
     let mut configuration = Configuration::default();
     let certificate = Certificate::from_der(&configuration.crypto, vec![der.to_vec()], key);
-    configuration.certificate = Some(certificate.unwrap());
+    configuration.certificates = vec![certificate.unwrap()];
     configuration.security_policy = policy;
     configuration
 }

@@ -25,7 +25,7 @@ const VERSIONS: [Version; 2] = [Version::Dtls12, Version::Dtls13];
 fn external(version: Version) -> Configuration {
     let mut configuration = plain(version);
     let certificate = Certificate::with_external_key(vec![CERTIFICATE.to_vec()], vec![SCHEME]);
-    configuration.certificate = Some(certificate.unwrap());
+    configuration.certificates = vec![certificate.unwrap()];
     configuration
 }
 

@@ -307,8 +307,14 @@ impl LocalTransports for PeerConnection {
     }
 
     fn fingerprints(&self) -> Vec<dtls_srtp::Fingerprint> {
+        let Ok(config) = &self.dtls else { return Vec::new() };
+        let first = std::iter::once(config.certificate());
+        let all = first.chain(self.configuration.certificates.iter().skip(1));
         let sha256 = dtls_srtp::HashAlgorithm::Sha256;
-        self.dtls.iter().map(|config| config.certificate().fingerprint(sha256)).collect()
+        let mut fingerprints: Vec<_> = all.map(|own| own.fingerprint(sha256)).collect();
+        // libwebrtc keeps the last one only: it has to be that of the certificate that it is shown.
+        fingerprints.reverse();
+        fingerprints
     }
 
     fn sctp_init(&mut self) -> Vec<u8> {

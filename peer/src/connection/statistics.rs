@@ -9,6 +9,7 @@ use crate::stats::{
     CandidatePairStats, DataChannelStats, InboundRtpStats, OutboundRtpStats, PeerConnectionStats,
     SctpTransportStats, StatsReport, TransportStats,
 };
+use crate::transport::Transport;
 
 impl PeerConnection {
     /// Everything that is counted, as of now: the W3C's `getStats()`.
@@ -51,7 +52,7 @@ impl PeerConnection {
                 post_quantum: is_post_quantum(group),
                 local_signature_scheme: dtls.local_signature_scheme(),
                 remote_signature_scheme: dtls.peer_signature_scheme(),
-                local_certificate: self.local_certificate()?,
+                local_certificate: self.local_certificate(transport)?,
                 remote_certificate: transport.remote_certificate()?,
                 srtp_profile: transport.srtp.as_ref().map(|srtp| srtp.profile),
                 cryptex: transport.encrypts_headers(),
@@ -63,9 +64,11 @@ impl PeerConnection {
         })
     }
 
-    fn local_certificate(&self) -> Option<CertificateStats> {
-        let config = self.dtls.as_ref().ok()?;
-        Some(CertificateStats::new(config.certificate().der()))
+    /// The certificate that was shown, or before that, the one that we would rather show.
+    fn local_certificate(&self, transport: &Transport) -> Option<CertificateStats> {
+        let shown = transport.dtls.as_ref().and_then(|dtls| dtls.certificate());
+        let first = || self.dtls.as_ref().ok().map(|config| config.certificate());
+        Some(CertificateStats::new(shown.or_else(first)?.der()))
     }
 
     fn peer_connection_stats(&self) -> PeerConnectionStats {
@@ -106,7 +109,7 @@ impl PeerConnection {
                 dtls_cipher: suite.map(cipher_suite_name),
                 srtp_cipher: transport.srtp.as_ref().map(|srtp| srtp.profile),
                 cryptex: transport.encrypts_headers(),
-                local_certificate: self.local_certificate(),
+                local_certificate: self.local_certificate(transport),
                 remote_certificate: transport.remote_certificate(),
             }
         });

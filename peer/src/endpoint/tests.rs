@@ -35,7 +35,7 @@ fn configuration() -> Configuration {
         let date = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         Certificate::generate(&Crypto::default(), CertificateParameters::new(date)).unwrap()
     });
-    Configuration { certificate: Some(certificate.clone()), ..Configuration::default() }
+    Configuration { certificates: vec![certificate.clone()], ..Configuration::default() }
 }
 
 /// A server with many connections, and clients with one each, on a network that takes 5 ms.

@@ -18,26 +18,33 @@ pub(crate) const SRTP_OVERHEAD: usize = 20;
 /// [RFC 5288 §3](https://www.rfc-editor.org/rfc/rfc5288#section-3).
 pub(crate) const DTLS_OVERHEAD: usize = 37;
 
-/// The settings that every DTLS connection of a peer connection is made from, with the certificate
+/// The settings that every DTLS connection of a peer connection is made from, with the certificates
 /// that the application gave or a fresh one.
 pub(crate) fn config(
     configuration: &Configuration,
     wall_clock: SystemTime,
 ) -> Result<dtls::Config, String> {
     let policy = &configuration.security_policy;
-    let certificate = match &configuration.certificate {
-        Some(certificate) => certificate.clone(),
+    let (first, others) = match configuration.certificates.split_first() {
+        Some((first, others)) => (first.clone(), others),
         None => {
             let mut parameters = CertificateParameters::new(wall_clock);
             parameters.key_algorithm = key_algorithm(policy);
-            Certificate::generate(&configuration.crypto, parameters)
-                .map_err(|error| format!("no certificate could be made: {error}"))?
+            let generated = Certificate::generate(&configuration.crypto, parameters)
+                .map_err(|error| format!("no certificate could be made: {error}"))?;
+            (generated, &[][..])
         }
     };
-    if let Some(key) = PublicKey::of(certificate.der()).filter(|key| !policy.accepts(*key)) {
-        return Err(format!("the policy does not allow our certificate's key ({key})"));
+    for certificate in std::iter::once(&first).chain(others) {
+        if let Some(key) = PublicKey::of(certificate.der()).filter(|key| !policy.accepts(*key)) {
+            return Err(format!("the policy does not allow our certificate's key ({key})"));
+        }
     }
-    let mut config = dtls::Config::new(certificate, configuration.crypto.clone())
+    let config = dtls::Config::new(first, configuration.crypto.clone());
+    let config = config.map(|config| {
+        others.iter().cloned().fold(config, dtls::Config::with_alternative_certificate)
+    });
+    let mut config = config
         .and_then(|config| config.with_signature_schemes(&policy.signature_schemes))
         .and_then(|config| config.with_versions(policy.lowest_version(), policy.max_version))
         .map_err(|error| error.to_string())?;
@@ -45,6 +52,7 @@ pub(crate) fn config(
         let groups = [rustls::NamedGroup::X25519MLKEM768];
         config = config.with_groups(&groups).map_err(|error| error.to_string())?;
     }
+    let config = configuration.dtls.apply(config);
     Ok(config.with_mtu(configuration.path_mtu).with_srtp_profiles(&policy.srtp_profiles))
 }
 
