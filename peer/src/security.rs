@@ -14,6 +14,6 @@ pub use dtls_srtp::{Fingerprint, HashAlgorithm};
 pub use rustls::{CipherSuite, NamedGroup, SignatureScheme};
 
 pub(crate) use policy::is_post_quantum;
-pub use policy::{PolicyRefusal, Profiles, Schemes, SecurityPolicy};
+pub use policy::{CIPHER_SUITES, CipherSuites, PolicyRefusal, Profiles, Schemes, SecurityPolicy};
 pub(crate) use report::cipher_suite_name;
 pub use report::{CertificateStats, SecurityReport};

@@ -10,7 +10,10 @@ use common::{A, B, Fate, Pair};
 use dtls_srtp::Certificate;
 use peerless::media::transceiver::TransceiverInit;
 use peerless::security::{NamedGroup, Version};
-use peerless::{Configuration, ConnectionState, DataChannelInit, Event, MediaKind, PeerConnection};
+use peerless::{
+    Configuration, ConnectionState, DataChannelInit, Event, MediaKind, PeerConnection,
+    SecurityPolicy,
+};
 use rustls::Error;
 use rustls::crypto::{ActiveKeyExchange, CryptoProvider, SupportedKxGroup};
 
@@ -263,4 +266,68 @@ fn only_post_quantum_refuses_a_peer_that_has_only_x25519() {
             }
         }
     }
+}
+
+/// A policy that has only these suites.
+fn with_suites(has: impl Fn(&str) -> bool) -> SecurityPolicy {
+    let mut policy = SecurityPolicy::default();
+    policy.cipher_suites.retain(|suite| has(&format!("{suite:?}")));
+    policy
+}
+
+#[test]
+fn only_gcm_refuses_a_peer_that_has_only_chacha20() {
+    for version in VERSIONS {
+        for strict in [A, B] {
+            let [a, b] = [A, B].map(|peer| {
+                let mut configuration = Configuration::default();
+                let wanted = if peer == strict { "_GCM_" } else { "CHACHA20" };
+                configuration.security_policy = with_suites(|suite| suite.contains(wanted));
+                configuration.security_policy.max_version = version;
+                configuration
+            });
+            let mut pair = Pair::with(a, b, 1);
+            negotiate(&mut pair);
+            let both =
+                pair.run_until(Duration::from_secs(10), |pair| pair.peers.iter().all(failed));
+            assert!(both, "{version} {strict}");
+            let reason = reason(&pair, strict);
+            let expected = "no secure connection: the other side offered no cipher suite that the \
+                            policy accepts; the policy accepts TLS_AES_128_GCM_SHA256, \
+                            TLS_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256";
+            assert!(reason.starts_with(expected), "{version} {strict}: {reason}");
+        }
+    }
+}
+
+#[test]
+fn gcm_is_agreed_on_where_the_other_side_would_rather_have_chacha20() {
+    for version in VERSIONS {
+        for strict in [A, B] {
+            let [a, b] = [A, B].map(|peer| {
+                let mut configuration = Configuration::default();
+                if peer == strict {
+                    configuration.security_policy = with_suites(|suite| suite.contains("_GCM_"));
+                } else {
+                    let suites = &mut configuration.security_policy.cipher_suites;
+                    suites.sort_by_key(|suite| !format!("{suite:?}").contains("CHACHA20"));
+                }
+                configuration.security_policy.max_version = version;
+                configuration
+            });
+            let mut pair = Pair::with(a, b, 1);
+            negotiate(&mut pair);
+            pair.run_for(Duration::from_secs(1));
+            let report = pair.peers[strict].security_report().expect("connected");
+            assert!(report.cipher_suite_name().contains("_AES_128_GCM_"), "{version} {strict}");
+        }
+    }
+    // Who has both takes what the server wants.
+    let mut b = Configuration::default();
+    b.security_policy.cipher_suites.reverse();
+    let mut pair = Pair::with(b, Configuration::default(), 1);
+    negotiate(&mut pair);
+    pair.run_for(Duration::from_secs(1));
+    let report = pair.peers[A].security_report().expect("connected");
+    assert_eq!(report.cipher_suite_name(), "TLS_CHACHA20_POLY1305_SHA256");
 }

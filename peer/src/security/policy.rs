@@ -4,10 +4,23 @@ use std::fmt;
 
 use dtls_srtp::certificate::PublicKey;
 use dtls_srtp::{dtls, srtp};
-use rustls::{NamedGroup, SignatureScheme};
+use rustls::{CipherSuite, NamedGroup, SignatureScheme};
 use thiserror::Error as ThisError;
 
-use super::report::group_name;
+use super::report::{cipher_suite_name, group_name};
+
+/// The default of [`SecurityPolicy::cipher_suites`], most wanted first: those that DTLS has at all.
+pub const CIPHER_SUITES: [CipherSuite; 9] = [
+    CipherSuite::TLS13_AES_128_GCM_SHA256,
+    CipherSuite::TLS13_AES_256_GCM_SHA384,
+    CipherSuite::TLS13_CHACHA20_POLY1305_SHA256,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+];
 
 /// What the security of a connection must be at least. It narrows what is offered to the other
 /// side, and a connection that falls short all the same is refused, with a
@@ -31,6 +44,10 @@ pub struct SecurityPolicy {
     /// Whether the key exchange must resist quantum computers, so that what is recorded today
     /// cannot be read when there are some: X25519MLKEM768, which DTLS 1.3 alone has.
     pub post_quantum: bool,
+    /// What may protect the records of DTLS, most wanted first; each suite is of one version, and a
+    /// version without any is not spoken. The default has AES-128-GCM, AES-256-GCM and
+    /// ChaCha20-Poly1305 ([`CIPHER_SUITES`]).
+    pub cipher_suites: Vec<CipherSuite>,
     /// What the two sides may sign the handshake with, most wanted first. A certificate that is
     /// made for the connection gets a key that can; one that was given has to.
     pub signature_schemes: Vec<SignatureScheme>,
@@ -45,11 +62,12 @@ pub struct SecurityPolicy {
 
 impl SecurityPolicy {
     /// DTLS 1.3 with a post-quantum key exchange, keys of 128 bits of security, and AES-GCM for
-    /// media: what current browsers do.
+    /// data and for media: what current browsers do.
     pub fn strict() -> Self {
         Self {
             min_version: dtls::Version::Dtls13,
             post_quantum: true,
+            cipher_suites: CIPHER_SUITES.into_iter().filter(|suite| is_gcm(*suite)).collect(),
             min_key_strength: 128,
             srtp_profiles: vec![srtp::Profile::AeadAes128Gcm, srtp::Profile::AeadAes256Gcm],
             ..Self::default()
@@ -72,6 +90,11 @@ impl SecurityPolicy {
         !dtls::SIGNATURE_SCHEMES.iter().all(|scheme| self.signature_schemes.contains(scheme))
     }
 
+    /// Whether some way to protect records is left out.
+    fn narrows_cipher_suites(&self) -> bool {
+        !CIPHER_SUITES.iter().all(|suite| self.cipher_suites.contains(suite))
+    }
+
     fn signature(&self, offered: Option<SignatureScheme>) -> PolicyRefusal {
         let accepted = Schemes(self.signature_schemes.clone());
         PolicyRefusal::SignatureScheme { offered, accepted }
@@ -89,6 +112,11 @@ impl SecurityPolicy {
         }
         if self.post_quantum && !connection.group().is_some_and(is_post_quantum) {
             return Err(PolicyRefusal::KeyExchange { group: connection.group() });
+        }
+        let suite = connection.cipher_suite();
+        if suite.is_some_and(|suite| !self.cipher_suites.contains(&suite)) {
+            let accepted = CipherSuites(self.cipher_suites.clone());
+            return Err(PolicyRefusal::CipherSuite { offered: suite, accepted });
         }
         // Ours was chosen among them.
         let signed = connection.peer_signature_scheme();
@@ -125,20 +153,34 @@ impl SecurityPolicy {
             CloseReason::Handshake(
                 HandshakeError::NoCommonSignatureScheme | HandshakeError::NoCertificate,
             ) if self.narrows_signatures() => Some(self.signature(None)),
-            // A server says no more than that.
-            CloseReason::Alert(AlertDescription::HandshakeFailure) => {
-                match (self.post_quantum, self.narrows_signatures()) {
-                    (true, false) => Some(PolicyRefusal::KeyExchange { group: None }),
-                    (false, true) => Some(self.signature(None)),
-                    (true, true) => {
-                        let accepted = Schemes(self.signature_schemes.clone());
-                        Some(PolicyRefusal::KeyExchangeOrSignature { accepted })
-                    }
-                    (false, false) => None,
-                }
+            CloseReason::Handshake(HandshakeError::NoCommonCipherSuite)
+                if self.narrows_cipher_suites() =>
+            {
+                let accepted = CipherSuites(self.cipher_suites.clone());
+                Some(PolicyRefusal::CipherSuite { offered: None, accepted })
             }
+            // A server says no more than that.
+            CloseReason::Alert(AlertDescription::HandshakeFailure) => self.explain_failure(),
             _ => None,
         }
+    }
+
+    /// Why a server may have found nothing in common with us.
+    fn explain_failure(&self) -> Option<PolicyRefusal> {
+        let narrowed = (
+            self.post_quantum,
+            self.narrows_signatures().then(|| Schemes(self.signature_schemes.clone())),
+            self.narrows_cipher_suites().then(|| CipherSuites(self.cipher_suites.clone())),
+        );
+        Some(match narrowed {
+            (false, None, None) => return None,
+            (true, None, None) => PolicyRefusal::KeyExchange { group: None },
+            (false, Some(_), None) => self.signature(None),
+            (false, None, Some(accepted)) => PolicyRefusal::CipherSuite { offered: None, accepted },
+            (post_quantum, signatures, cipher_suites) => {
+                PolicyRefusal::NothingInCommon { post_quantum, signatures, cipher_suites }
+            }
+        })
     }
 }
 
@@ -148,6 +190,7 @@ impl Default for SecurityPolicy {
             min_version: dtls::Version::Dtls12,
             max_version: dtls::Version::Dtls13,
             post_quantum: false,
+            cipher_suites: CIPHER_SUITES.to_vec(),
             signature_schemes: dtls::SIGNATURE_SCHEMES.to_vec(),
             min_key_strength: 112,
             srtp_profiles: srtp::Profile::DEFAULT.to_vec(),
@@ -190,14 +233,32 @@ pub enum PolicyRefusal {
         /// What it may sign with.
         accepted: Schemes,
     },
+    /// The other side protects records with nothing that the policy accepts.
+    #[error(
+        "the other side {}; the policy accepts {accepted}",
+        .offered.map_or_else(
+            || "offered no cipher suite that the policy accepts".to_owned(),
+            |suite| format!("agreed on {}", cipher_suite_name(suite)),
+        )
+    )]
+    CipherSuite {
+        /// What was agreed on instead.
+        offered: Option<CipherSuite>,
+        /// What it may be.
+        accepted: CipherSuites,
+    },
     /// The other side found nothing in common, and did not say where.
     #[error(
-        "the other side knows none of what the policy offers: X25519MLKEM768 for the key exchange, \
-         {accepted} for signatures"
+        "the other side knows none of what the policy offers: {}",
+        offers(*.post_quantum, .signatures.as_ref(), .cipher_suites.as_ref())
     )]
-    KeyExchangeOrSignature {
-        /// What it may sign with.
-        accepted: Schemes,
+    NothingInCommon {
+        /// Whether the key exchange had to be X25519MLKEM768.
+        post_quantum: bool,
+        /// What it could sign with, if that was narrowed.
+        signatures: Option<Schemes>,
+        /// What could protect records, if that was narrowed.
+        cipher_suites: Option<CipherSuites>,
     },
     /// The key of the other side's certificate is too weak.
     #[error(
@@ -223,6 +284,10 @@ pub enum PolicyRefusal {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Profiles(Vec<srtp::Profile>);
 
+/// A list of cipher suites, for people.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CipherSuites(Vec<CipherSuite>);
+
 /// A list of signature schemes, for people.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Schemes(Vec<SignatureScheme>);
@@ -230,6 +295,12 @@ pub struct Schemes(Vec<SignatureScheme>);
 impl fmt::Display for Profiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         list(f, self.0.iter())
+    }
+}
+
+impl fmt::Display for CipherSuites {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        list(f, self.0.iter().map(|suite| cipher_suite_name(*suite)))
     }
 }
 
@@ -244,6 +315,25 @@ fn list(f: &mut fmt::Formatter<'_>, items: impl Iterator<Item = impl fmt::Displa
         write!(f, "{}{item}", if index == 0 { "" } else { ", " })?;
     }
     Ok(())
+}
+
+/// What a policy offers to a side that knows none of it.
+fn offers(
+    post_quantum: bool,
+    signatures: Option<&Schemes>,
+    cipher_suites: Option<&CipherSuites>,
+) -> String {
+    let parts = [
+        post_quantum.then(|| "X25519MLKEM768 for the key exchange".to_owned()),
+        signatures.map(|schemes| format!("{schemes} for signatures")),
+        cipher_suites.map(|suites| format!("{suites} for records")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a suite is one of AES-GCM.
+fn is_gcm(suite: CipherSuite) -> bool {
+    cipher_suite_name(suite).contains("_GCM_")
 }
 
 /// Whether a key exchange resists quantum computers.

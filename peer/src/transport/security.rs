@@ -6,7 +6,7 @@ use dtls_srtp::certificate::{KeyAlgorithm, PublicKey};
 use dtls_srtp::{Certificate, CertificateParameters, dtls};
 
 use crate::configuration::Configuration;
-use crate::security::SecurityPolicy;
+use crate::security::{CIPHER_SUITES, SecurityPolicy};
 
 /// The most that SRTP and SRTCP add: SRTCP's index and flag (4) and GCM's tag (16), or HMAC-SHA1's
 /// (10) with the index (4). [RFC 7714 §5](https://www.rfc-editor.org/rfc/rfc7714#section-5),
@@ -48,6 +48,11 @@ pub(crate) fn config(
         .and_then(|config| config.with_signature_schemes(&policy.signature_schemes))
         .and_then(|config| config.with_versions(policy.lowest_version(), policy.max_version))
         .map_err(|error| error.to_string())?;
+    // Most have no wish here, and finding the suites again takes a while.
+    if policy.cipher_suites != CIPHER_SUITES {
+        let suites = &policy.cipher_suites;
+        config = config.with_cipher_suites(suites).map_err(|error| error.to_string())?;
+    }
     if policy.post_quantum {
         let groups = [rustls::NamedGroup::X25519MLKEM768];
         config = config.with_groups(&groups).map_err(|error| error.to_string())?;
