@@ -32,8 +32,9 @@ pub(crate) enum State {
 /// Our own signature, in the middle of flight 4.
 pub(crate) struct WaitSignature {
     offer: Offer,
-    /// The group and our public key, as ServerKeyExchange has them.
-    parameters: Vec<u8>,
+    /// What is signed: both randoms, then the group and our public key, as ServerKeyExchange has
+    /// them.
+    signed_part: Vec<u8>,
 }
 
 /// The client's Certificate.
@@ -56,6 +57,9 @@ pub(crate) struct WaitCertificateVerify {
 pub(crate) struct WaitFinished {
     verify_data: [u8; 12],
 }
+
+/// How long both randoms are.
+const RANDOMS: usize = 64;
 
 /// What we have said so far.
 struct Offer {
@@ -196,17 +200,18 @@ fn send_flight_4(
 ) -> Result<AnyState, HandshakeError> {
     use HandshakeType as Type;
     let key_exchange = group.start().map_err(|_| HandshakeError::Internal)?;
-    let randoms = [&negotiated.client_random[..], &negotiated.server_random].concat();
-    let mut signed_part = randoms;
-    let parameters = signed_part.len();
-    write_parameters(&mut signed_part, group.name().into(), key_exchange.pub_key());
+    let public_key = key_exchange.pub_key();
+    // Four bytes say which group it is, and how long the key.
+    let mut signed_part = Vec::with_capacity(RANDOMS + 4 + public_key.len());
+    signed_part.extend_from_slice(&negotiated.client_random);
+    signed_part.extend_from_slice(&negotiated.server_random);
+    write_parameters(&mut signed_part, group.name().into(), public_key);
 
     step.start_flight(Answer::Expected);
     step.send(Type::ServerHello, |buf| answer.write(buf));
     step.send(Type::Certificate, |buf| write_certificate(buf, credential.certificate.chain()));
     let signature = step.sign(credential, &signed_part)?;
-    let parameters = signed_part.split_off(parameters);
-    let state = WaitSignature { offer: Offer { negotiated, key_exchange }, parameters };
+    let state = WaitSignature { offer: Offer { negotiated, key_exchange }, signed_part };
     match signature {
         Some(signature) => state.sign(&signature, step),
         None => Ok(AnyState::Server12(State::Signature(state))),
@@ -221,10 +226,10 @@ impl WaitSignature {
         step: &mut Step<'_>,
     ) -> Result<AnyState, HandshakeError> {
         use HandshakeType as Type;
-        let Self { offer, parameters } = self;
+        let Self { offer, signed_part } = self;
         let signed = step.signed(signature)?;
         step.send(Type::ServerKeyExchange, |buf| {
-            buf.extend_from_slice(&parameters);
+            buf.extend_from_slice(signed_part.get(RANDOMS..).unwrap_or_default());
             signed.write(buf);
         });
         let settings = step.settings;
