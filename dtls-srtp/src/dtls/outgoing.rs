@@ -212,6 +212,11 @@ impl Outgoing {
         }
     }
 
+    /// Whether the peer may acknowledge what is sent now: there are no ACKs in DTLS 1.2.
+    pub(crate) fn may_be_acknowledged(&self) -> bool {
+        !matches!(self.application, Some(Sealer::Dtls12(_)))
+    }
+
     /// Appends a record with what `contents` appends, and returns its number. `None`, and nothing
     /// appended, if there are no keys for it or all sequence numbers are used up.
     pub(crate) fn write(

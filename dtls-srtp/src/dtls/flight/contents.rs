@@ -210,6 +210,7 @@ impl Contents {
             }
             self.write_fragment(last, len, buf);
         });
+        let number = number.filter(|_| outgoing.may_be_acknowledged());
         // Only the last of them can be cut, so that the others stay where they are.
         for at in index..=last {
             let len = if at < last { usize::MAX } else { len };
