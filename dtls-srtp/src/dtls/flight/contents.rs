@@ -22,7 +22,6 @@ const MAX_CARRIED: usize = 128;
 pub(super) struct Contents {
     /// Whole messages with their headers, one behind the other.
     bytes: Vec<u8>,
-    parts: Vec<Part>,
     /// What the peer has not acknowledged, in order.
     pieces: Vec<Piece>,
     /// The first piece that is to be sent.
@@ -33,15 +32,22 @@ pub(super) struct Contents {
     records: u32,
 }
 
+/// What a flight has one after the other.
+#[derive(Clone, Copy, Eq, PartialEq)]
 enum Part {
     ChangeCipherSpec,
-    Message { epoch: Epoch, range: Range<usize> },
+    /// With its header, from `start` to `end` of the bytes.
+    Message {
+        epoch: Epoch,
+        start: usize,
+        end: usize,
+    },
 }
 
 /// A part of a message, or all of it, that is sent in one record.
 #[derive(Clone)]
 struct Piece {
-    part: usize,
+    part: Part,
     /// Of the message's body.
     range: Range<usize>,
     /// Whether it is to be sent.
@@ -56,7 +62,7 @@ struct Piece {
 struct Carried {
     number: RecordNumber,
     order: u32,
-    part: usize,
+    part: Part,
     range: Range<usize>,
 }
 
@@ -71,7 +77,6 @@ impl Default for Contents {
     fn default() -> Self {
         Self {
             bytes: Vec::with_capacity(768),
-            parts: Vec::with_capacity(6),
             pieces: Vec::with_capacity(6),
             sending: None,
             carried: VecDeque::with_capacity(6),
@@ -85,7 +90,6 @@ impl Contents {
     pub(super) fn clear(&mut self) {
         self.was_answered();
         self.bytes.clear();
-        self.parts.clear();
         self.records = 0;
     }
 
@@ -99,14 +103,13 @@ impl Contents {
     /// Gives back the room for more.
     pub(super) fn shrink(&mut self) {
         self.bytes.shrink_to_fit();
-        self.parts.shrink_to_fit();
         self.pieces.shrink_to_fit();
         self.carried.shrink_to_fit();
     }
 
     /// Whether it has no message.
     pub(super) fn is_empty(&self) -> bool {
-        self.parts.is_empty()
+        self.bytes.is_empty()
     }
 
     /// Whether any of it was sent.
@@ -139,17 +142,15 @@ impl Contents {
     ) -> &[u8] {
         let start = self.bytes.len();
         message::write(&mut self.bytes, kind, message_seq, body);
-        let range = start..self.bytes.len();
-        let len = range.len().saturating_sub(FragmentHeader::LEN);
-        self.push(Part::Message { epoch, range }, len);
+        let end = self.bytes.len();
+        let len = (end - start).saturating_sub(FragmentHeader::LEN);
+        self.push(Part::Message { epoch, start, end }, len);
         self.bytes.get(start..).unwrap_or_default()
     }
 
     fn push(&mut self, part: Part, len: usize) {
         self.sending.get_or_insert(self.pieces.len());
-        let (index, range) = (self.parts.len(), 0..len);
-        self.pieces.push(Piece { part: index, range, due: true, sent: None, claimed: false });
-        self.parts.push(part);
+        self.pieces.push(Piece { part, range: 0..len, due: true, sent: None, claimed: false });
     }
 
     /// Appends what goes into the datagram that starts at `start`, which is to have `mtu` bytes at
@@ -188,8 +189,7 @@ impl Contents {
         buf: &mut Vec<u8>,
         outgoing: &mut Outgoing,
     ) -> Option<usize> {
-        let first = self.pieces.get(index)?;
-        let Part::Message { epoch, .. } = *self.parts.get(first.part)? else {
+        let Part::Message { epoch, .. } = self.pieces.get(index)?.part else {
             if room < Header::LEN + 1 && !empty {
                 return None;
             }
@@ -231,10 +231,8 @@ impl Contents {
         for (at, piece) in self.pieces.iter().enumerate().skip(index).filter(|(_, p)| p.due) {
             let left = piece.range.len();
             let fits = space >= FragmentHeader::LEN + left.min(min);
-            let belongs = matches!(
-                self.parts.get(piece.part),
-                Some(Part::Message { epoch: other, .. }) if *other == epoch
-            );
+            let belongs =
+                matches!(piece.part, Part::Message { epoch: other, .. } if other == epoch);
             if !fits || !belongs {
                 break;
             }
@@ -254,9 +252,9 @@ impl Contents {
         /// Type, length and message_seq are those of the whole message.
         const COMMON: usize = 6;
         let Some(piece) = self.pieces.get(index).filter(|piece| piece.due) else { return };
-        let Some(Part::Message { range, .. }) = self.parts.get(piece.part) else { return };
+        let Part::Message { start, end, .. } = piece.part else { return };
         let len = len.min(piece.range.len());
-        let message = self.bytes.get(range.clone()).unwrap_or_default();
+        let message = self.bytes.get(start..end).unwrap_or_default();
         let (header, body) = message.split_at(FragmentHeader::LEN.min(message.len()));
         let [_, o0, o1, o2] = (piece.range.start as u32).to_be_bytes();
         let [_, l0, l1, l2] = (len as u32).to_be_bytes();
@@ -335,7 +333,7 @@ impl Contents {
     }
 
     /// Takes what was acknowledged out of the pieces, or only notes that it is `claimed` to be.
-    fn remove(&mut self, part: usize, range: &Range<usize>, claimed: bool) {
+    fn remove(&mut self, part: Part, range: &Range<usize>, claimed: bool) {
         let mut at = 0;
         while let Some(piece) = self.pieces.get_mut(at) {
             let overlaps = piece.range.start < range.end && range.start < piece.range.end;
