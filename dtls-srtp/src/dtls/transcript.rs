@@ -54,7 +54,7 @@ impl Transcript {
         }
         if self.kept == Kept::Messages {
             if self.messages.capacity() == 0 {
-                self.messages.reserve(Self::ROOM);
+                self.messages = Vec::with_capacity(Self::ROOM);
             }
             self.messages.extend_from_slice(message);
         }
