@@ -100,10 +100,10 @@ impl Contents {
         self.sending = None;
     }
 
-    /// Gives back the room for more.
+    /// Gives back the room for more, in blocks that the next handshake can have as they are.
     pub(super) fn shrink(&mut self) {
-        self.bytes.shrink_to_fit();
-        self.pieces.shrink_to_fit();
+        self.bytes = self.bytes.as_slice().into();
+        self.pieces = self.pieces.as_slice().into();
         self.carried.shrink_to_fit();
     }
 
