@@ -94,6 +94,7 @@
 //! | a track's media | [`Sender::send_frame`](media::Sender::send_frame), [`Receiver::read_frame`](media::Receiver::read_frame), or whole packets |
 //! | `createDataChannel(label, init)` | [`create_data_channel`](PeerConnection::create_data_channel) |
 //! | `channel.send(data)`, `onmessage` | [`DataChannel::send`], [`DataChannel::read`] after [`Event::Readable`] |
+//! | `configuration.certificates` | [`Configuration::certificates`] |
 //! | `configuration.rtpHeaderEncryptionPolicy` | [`Configuration::rtp_header_encryption_policy`] |
 //! | `transceiver.rtpHeaderEncryptionNegotiated` | [`TransportStats::cryptex`](stats::TransportStats::cryptex) |
 //! | `getStats()` | [`stats`](PeerConnection::stats) |
