@@ -443,15 +443,16 @@ fn write_record(
 }
 
 /// Returns whether a datagram begins with a ClientHello, or a part of one: from an address that has
-/// a connected [`Connection`], it is a client that has forgotten that and begins anew, or an old
-/// datagram, or a forgery. In all three cases it belongs to the [`Acceptor`].
+/// a [`Connection`] whose handshake is over, it is a client that has forgotten that and begins anew,
+/// or an old datagram, or a forgery. In all three cases it belongs to the [`Acceptor`].
 ///
 /// A server "SHOULD proceed with a new handshake but MUST NOT destroy the existing association
 /// until the client has demonstrated reachability", and has to once the new one is connected
 /// ([RFC 9147 §5.11](https://www.rfc-editor.org/rfc/rfc9147#section-5.11),
 /// [RFC 6347 §4.2.8](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.8)). As a recorded cookie
 /// may come again within its lifetime, what the acceptor gives stands beside the old connection
-/// until then. Both see what else comes, and each drops what is the other's:
+/// until then; the repetition of a hello is known by its random and belongs to the one that has it.
+/// Both see what else comes, and each drops what is the other's:
 ///
 /// ```
 /// use std::time::Instant;
@@ -467,10 +468,17 @@ fn write_record(
 /// impl Peer {
 ///     fn handle(&mut self, now: Instant, datagram: &mut [u8], acceptor: &mut Acceptor) {
 ///         let address = b"192.0.2.1:4433";
-///         if self.connection.is_connected() && is_client_hello(datagram) {
-///             let mut answer = Vec::new();
+///         let is_over = self.connection.is_connected() || self.connection.close_reason().is_some();
+///         if is_over && is_client_hello(datagram) {
+///             let (mut answer, mut hello) = (Vec::new(), datagram.to_vec());
 ///             let accepted = acceptor.handle_datagram(now, address, datagram, &mut answer);
-///             self.newer = accepted.or_else(|| self.newer.take());
+///             match (accepted, &mut self.newer) {
+///                 (None, _) => (),
+///                 (Some(again), Some(newer)) if again.client_random() == newer.client_random() => {
+///                     newer.handle_datagram(now, &mut hello).for_each(|_data| ());
+///                 }
+///                 (accepted, newer) => *newer = accepted,
+///             }
 ///             // … send the answer, and what `newer` has to send.
 ///             return;
 ///         }
