@@ -242,7 +242,7 @@ impl Connection {
             Some(alert) if self.believes_plaintext() => {
                 if alert.description == AlertDescription::CloseNotify {
                     self.end(CloseReason::Remote, None);
-                } else if alert.fatal {
+                } else if self.ends_all(alert) {
                     self.end(CloseReason::Alert(alert.description), None);
                 }
             }
@@ -258,12 +258,22 @@ impl Connection {
                 // down the connection immediately" (RFC 5246 §7.2.1).
                 self.end(CloseReason::Remote, Some(Alert::CLOSE_NOTIFY));
             }
-            Some(Alert { fatal, description }) => {
-                if fatal || self.version() == Some(Version::Dtls13) && description.is_error() {
-                    self.end(CloseReason::Alert(description), None);
+            Some(alert) => {
+                if self.ends_all(alert) {
+                    self.end(CloseReason::Alert(alert.description), None);
                 }
             }
         }
+    }
+
+    /// Whether an alert is an error: in 1.3 "regardless of the AlertLevel"
+    /// ([RFC 8446 §6](https://www.rfc-editor.org/rfc/rfc8446#section-6)).
+    fn ends_all(&self, alert: Alert) -> bool {
+        let version = match &self.phase {
+            Phase::Handshaking(handshake) => handshake.inbox.version(),
+            _ => self.version(),
+        };
+        alert.fatal || version == Some(Version::Dtls13) && alert.description.is_error()
     }
 }
 

@@ -472,6 +472,26 @@ fn a_server_that_breaks_off_amid_its_flight_is_heard() {
 }
 
 #[test]
+fn a_warning_that_is_an_error_ends_a_handshake_too() {
+    // RFC 8446 §6: "regardless of the AlertLevel in the message".
+    let (client, server) = configs_1_3();
+    let client = client.with_groups(&[NamedGroup::X25519]).unwrap();
+    let mut pair = Pair::new((client, server.with_mtu(300)));
+    let mut datagram = Vec::new();
+    pair.client.poll_transmit(pair.now, &mut datagram).unwrap();
+    pair.server.handle_datagram(pair.now, &mut datagram);
+    datagram.clear();
+    pair.server.poll_transmit(pair.now, &mut datagram).unwrap();
+    let description = AlertDescription::HandshakeFailure;
+    let warning = Alert { fatal: false, description };
+    pair.server.outgoing.write(Epoch::HANDSHAKE, ContentType::Alert, &mut datagram, |buf| {
+        buf.extend_from_slice(&warning.bytes());
+    });
+    pair.client.handle_datagram(pair.now, &mut datagram);
+    assert_eq!(pair.client.close_reason(), Some(CloseReason::Alert(description)));
+}
+
+#[test]
 fn only_the_signature_schemes_of_the_configuration_are_used() {
     use rustls::SignatureScheme;
 
