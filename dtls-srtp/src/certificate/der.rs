@@ -95,8 +95,11 @@ pub(super) fn rsa_modulus_bits(key: &[u8]) -> Result<u32, DerError> {
     let mut key = Der(outer.expect(SEQUENCE)?);
     outer.end()?;
     // A zero stands before a first bit that would be the sign.
-    let modulus = key.expect(INTEGER)?;
-    let modulus = modulus.strip_prefix(&[0]).unwrap_or(modulus);
+    let modulus = match key.expect(INTEGER)? {
+        // X.690 §8.3.2: as few as possible. More of them would count as bits.
+        [0, 0..=0x7f, ..] => return Err(DerError("an integer with more zeros than it needs")),
+        [0, modulus @ ..] | modulus => modulus,
+    };
     let zeros = modulus.first().ok_or(DerError("an integer without a value"))?.leading_zeros();
     // Its length is below 2^16 bytes.
     Ok(modulus.len() as u32 * 8 - zeros)
@@ -162,6 +165,19 @@ mod tests {
             assert_eq!(spki.key[0], 4, "an uncompressed point");
         }
         assert_eq!(subject_public_key_info(RSA).unwrap().key.len(), 270);
+    }
+
+    #[test]
+    fn the_bits_of_a_modulus_are_counted_without_padding() {
+        let key = |modulus: &[u8]| {
+            let len = modulus.len() as u8;
+            [&[0x30, len + 5, 2, len][..], modulus, &[2, 1, 3]].concat()
+        };
+        assert_eq!(rsa_modulus_bits(&key(&[0, 0x80, 1, 1])), Ok(24));
+        assert_eq!(rsa_modulus_bits(&key(&[0x40, 1, 1])), Ok(23));
+        for padded in [&[0, 0, 0x80, 1][..], &[0, 0x40, 1], &[]] {
+            assert!(rsa_modulus_bits(&key(padded)).is_err(), "{padded:?}");
+        }
     }
 
     #[test]
