@@ -19,8 +19,9 @@ pub enum Event {
     /// All candidates of ours are known: signal the end of candidates.
     GatheringComplete,
     /// An authenticated check proved that this path leads to the other side: datagrams on it
-    /// are for this agent.
-    PathValidated(FiveTuple, StreamId),
+    /// are for this agent. It is told again when an answer confirms what a request said, and by
+    /// the checks of a restart.
+    PathValidated(FiveTuple, StreamId, PathProof),
     /// The first pair of the component works: data may be sent.
     Writable(ComponentId),
     /// A pair was nominated, by either side, and is now the component's.
@@ -35,6 +36,15 @@ pub enum Event {
     StreamStateChange(StreamId, ConnectionState),
     /// The agent's state changed.
     StateChange(ConnectionState),
+}
+
+/// What proved a path: MESSAGE-INTEGRITY covers what a message says, not where it came from.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum PathProof {
+    /// A check of the other side. Whoever has our password can make one from any address.
+    Request,
+    /// An answer to a check of ours, whose transaction id only who reads at the address knows.
+    Response,
 }
 
 /// The state of a stream, or of the whole agent: the W3C's

@@ -169,7 +169,7 @@ pub use config::Config;
 pub use counters::Counters;
 pub use credentials::Credentials;
 pub use embedding::{Embedded, Embedding};
-pub use event::{ConnectionState, Event};
+pub use event::{ConnectionState, Event, PathProof};
 pub use pair::{PairState, PairView};
 pub use stream::{ComponentId, Role, StreamId};
 pub use stun::{Datagram, Ecn, FiveTuple, TransactionId, Transmit, Transport};

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use stun::FiveTuple;
 
+use crate::event::PathProof;
 use crate::stream::ComponentId;
 
 /// A five-tuple that an authenticated check proved, in either direction.
@@ -15,6 +16,8 @@ pub(crate) struct Path {
     pub(crate) generation: u32,
     /// When the other side was last heard on it.
     pub(crate) heard: Instant,
+    /// The best that proved it in that generation.
+    pub(crate) proof: PathProof,
     pub(crate) unread: bool,
 }
 
@@ -47,12 +50,17 @@ impl Paths {
     pub(crate) fn prove(
         &mut self,
         now: Instant,
+        proof: PathProof,
         five_tuple: FiveTuple,
         component: ComponentId,
         generation: u32,
         limit: usize,
     ) {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.five_tuple == five_tuple) {
+            if generation > entry.generation || proof > entry.proof {
+                entry.proof = proof;
+                entry.unread = true;
+            }
             entry.heard = now;
             entry.component = component;
             entry.generation = entry.generation.max(generation);
@@ -64,7 +72,14 @@ impl Paths {
                 self.entries.swap_remove(index);
             }
         }
-        self.entries.push(Path { five_tuple, component, generation, heard: now, unread: true });
+        self.entries.push(Path {
+            five_tuple,
+            component,
+            generation,
+            heard: now,
+            proof,
+            unread: true,
+        });
     }
 
     pub(crate) fn heard(&self, path: &FiveTuple) -> Option<Instant> {

@@ -29,6 +29,7 @@
 //! ```
 
 mod demux;
+mod routes;
 mod timers;
 
 use std::collections::VecDeque;
@@ -41,7 +42,7 @@ use stun::{Datagram, FiveTuple, Transmit};
 use tracing::trace;
 
 use crate::configuration::Configuration;
-use crate::connection::{PeerConnection, Route};
+use crate::connection::PeerConnection;
 use crate::event::Event;
 use crate::media::receiver::Receiver;
 use crate::media::sender::Sender;
@@ -86,9 +87,6 @@ pub struct Statistics {
     pub visits: u64,
 }
 
-/// How many proved paths of a connection are remembered; the oldest is forgotten first. ICE has as
-/// many as there are pairs of candidates that work, a handful.
-const MAX_PATHS: usize = 32;
 /// A hundred readers that have stopped, each with a path of 10 Mbit/s and two seconds; and little of
 /// what a server has.
 const RECEIVE_BUDGET: usize = 256 << 20;
@@ -522,37 +520,6 @@ impl Endpoint {
         }
         if refresh != Refresh::AfterTransmit {
             self.mark_sending(id);
-        }
-    }
-
-    fn take_routes(&mut self, id: ConnectionId) {
-        let Some(slot) = self.slots.get_mut(id.slot as usize) else { return };
-        let Some(entry) = slot.entry.as_deref_mut() else { return };
-        while let Some(route) = entry.connection.poll_route() {
-            match route {
-                Route::Ufrag(ufrag) => {
-                    self.demux.bind_ufrag(&ufrag, id);
-                    entry.ufrags.push(ufrag);
-                }
-                Route::UfragGone(ufrag) => {
-                    self.demux.unbind_ufrag(&ufrag, id);
-                    entry.ufrags.retain(|known| *known != ufrag);
-                }
-                Route::Path(path) => {
-                    self.demux.bind_path(path, id);
-                    entry.paths.retain(|known| *known != path);
-                    entry.paths.push_back(path);
-                    if entry.paths.len() > MAX_PATHS
-                        && let Some(oldest) = entry.paths.pop_front()
-                    {
-                        self.demux.unbind_path(oldest, id);
-                    }
-                }
-                Route::PathGone(path) => {
-                    self.demux.unbind_path(path, id);
-                    entry.paths.retain(|known| *known != path);
-                }
-            }
         }
     }
 }

@@ -8,6 +8,7 @@ use stun::{Class, ErrorCode, FiveTuple, Message, MessageWriter, Method, Transact
 use super::{Agent, Context};
 use crate::candidate::same_address;
 use crate::embedding::{Carrier, room};
+use crate::event::PathProof;
 use crate::pair::{Attempt, Check, Consent, Pair, PairId, Step};
 use crate::stream::{ComponentId, Grace, Remote, Role};
 
@@ -163,7 +164,7 @@ impl Agent {
 
         let component_id = ComponentId { stream: stream_id, component };
         let limit = self.context.config.max_paths;
-        self.paths.prove(now, path, component_id, generation, limit);
+        self.paths.prove(now, PathProof::Response, path, component_id, generation, limit);
         let current = stream.session.generation == generation;
         if !current {
             return;

@@ -8,6 +8,7 @@ use stun::{AttributeType, Class, ErrorCode, FiveTuple, Message, MessageWriter, M
 use super::Agent;
 use crate::candidate::{Candidate, CandidateAddress, CandidateKind, same_address};
 use crate::checklist::ChecklistState;
+use crate::event::PathProof;
 use crate::pair::{PairState, Step};
 use crate::stream::{ComponentId, EarlyCheck, Grace, Owed, OwedKind, Role, Session, Stream};
 
@@ -62,7 +63,7 @@ impl Agent {
         self.owe(owed);
 
         let limit = self.context.config.max_paths;
-        self.paths.prove(now, *path, component, generation, limit);
+        self.paths.prove(now, PathProof::Request, *path, component, generation, limit);
         let check = EarlyCheck {
             component: component.component,
             path: *path,

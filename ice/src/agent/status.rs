@@ -119,7 +119,8 @@ impl Agent {
             return Some(Event::GatheringComplete);
         }
         if let Some(path) = self.paths.take_unread() {
-            return Some(Event::PathValidated(path.five_tuple, path.component.stream));
+            let stream = path.component.stream;
+            return Some(Event::PathValidated(path.five_tuple, stream, path.proof));
         }
         for stream in &mut self.streams {
             for component in &mut stream.components {

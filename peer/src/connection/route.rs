@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use ice::PathProof;
 use stun::{Datagram, FiveTuple};
 
 use super::PeerConnection;
@@ -15,7 +16,7 @@ pub(crate) enum Route {
     /// No longer.
     UfragGone(String),
     /// An authenticated check proved this path.
-    Path(FiveTuple),
+    Path(FiveTuple, PathProof),
     /// No longer.
     PathGone(FiveTuple),
 }

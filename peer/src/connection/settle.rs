@@ -96,8 +96,8 @@ impl PeerConnection {
                 }
             }
             // Without an endpoint nobody takes them.
-            ice::Event::PathValidated(path, _) if self.routes.len() < MAX_ROUTES => {
-                self.routes.push_back(Route::Path(path));
+            ice::Event::PathValidated(path, _, proof) if self.routes.len() < MAX_ROUTES => {
+                self.routes.push_back(Route::Path(path, proof));
             }
             _ => {}
         }

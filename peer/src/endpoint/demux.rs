@@ -18,7 +18,8 @@ use stun::{Class, FiveTuple, Message, TransactionId, Transport};
 /// | anything else | the five-tuple | [`bind_path`](Self::bind_path) |
 ///
 /// Nothing here is authenticated: a five-tuple is to be bound only when the integrity of a check on
-/// it has been verified, or else anybody could take another's datagrams away.
+/// it has been verified, and one that is another's only when a check was answered from there, or else
+/// anybody could take another's datagrams away.
 ///
 /// [`Endpoint`](crate::Endpoint) has one inside; it works alone, too, say in front of connections
 /// that live on several threads:
@@ -106,9 +107,17 @@ impl<T: Copy + Eq> Demux<T> {
     }
 
     /// Routes what comes on a path that a check has proved. A later binding replaces an earlier
-    /// one: the other side may have closed its socket, and another taken the port.
+    /// one: the other side may have closed its socket, and another taken the port. That another
+    /// has, an answer to a check of ours proves ([`PathProof::Response`](ice::PathProof)). A request
+    /// does not: see whether the path is somebody's ([`path_owner`](Self::path_owner)) first.
     pub fn bind_path(&mut self, path: FiveTuple, to: T) {
         self.paths.insert(Path(path), to);
+    }
+
+    /// Returns whom a path leads to.
+    #[inline]
+    pub fn path_owner(&self, path: FiveTuple) -> Option<T> {
+        self.paths.get(&Path(path)).copied()
     }
 
     /// Forgets a path, unless it is another's by now.
@@ -157,7 +166,7 @@ impl<T: Copy + Eq> Demux<T> {
     }
 
     fn find_path(&self, path: FiveTuple) -> Result<T, Unroutable> {
-        self.paths.get(&Path(path)).copied().ok_or(Unroutable::UnknownPath)
+        self.path_owner(path).ok_or(Unroutable::UnknownPath)
     }
 
     fn find_stun(&self, path: FiveTuple, contents: &[u8]) -> Result<T, Unroutable> {

@@ -8,6 +8,8 @@ use crate::data_channel::{DataChannelId, DataChannelInit, DataChannelState};
 use crate::event::Readable;
 use crate::signalling::{ConnectionState, SdpType};
 
+mod paths;
+
 const MS: Duration = Duration::from_millis(1);
 
 #[expect(clippy::disallowed_methods, reason = "any instant serves as the origin of a test")]
