@@ -274,7 +274,7 @@ impl Agent {
         self.state = ConnectionState::Closed;
         self.streams = Vec::new();
         self.gatherer = Gatherer::default();
-        self.paths = Paths::default();
+        self.paths.retain(|_| false);
         self.responses = VecDeque::new();
         self.settle();
     }

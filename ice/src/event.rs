@@ -22,6 +22,9 @@ pub enum Event {
     /// are for this agent. It is told again when an answer confirms what a request said, and by
     /// the checks of a restart.
     PathValidated(FiveTuple, StreamId, PathProof),
+    /// Datagrams on a path that was told are no longer for this agent: it had to make room for
+    /// another, or what had proved it is gone.
+    PathGone(FiveTuple, StreamId),
     /// The first pair of the component works: data may be sent.
     Writable(ComponentId),
     /// A pair was nominated, by either side, and is now the component's.

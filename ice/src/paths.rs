@@ -1,5 +1,6 @@
 //! The five-tuples on which application data is accepted.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use stun::FiveTuple;
@@ -18,7 +19,8 @@ pub(crate) struct Path {
     pub(crate) heard: Instant,
     /// The best that proved it in that generation.
     pub(crate) proof: PathProof,
-    pub(crate) unread: bool,
+    told: bool,
+    unread: bool,
 }
 
 /// All of them. Data that comes on no such path is nobody's: whoever could send it could
@@ -28,6 +30,9 @@ pub(crate) struct Paths {
     entries: Vec<Path>,
     /// The one used last: nearly always the one used next.
     last: usize,
+    /// Those that were told and dropped. They are read before others are told, so that there are
+    /// never more of both together than entries at most.
+    gone: VecDeque<(FiveTuple, ComponentId)>,
 }
 
 impl Paths {
@@ -69,7 +74,8 @@ impl Paths {
         if self.entries.len() >= limit {
             let silent = self.entries.iter().enumerate().min_by_key(|(_, entry)| entry.heard);
             if let Some(index) = silent.map(|(index, _)| index) {
-                self.entries.swap_remove(index);
+                let entry = self.entries.swap_remove(index);
+                self.gone.extend(entry.told.then_some((entry.five_tuple, entry.component)));
             }
         }
         self.entries.push(Path {
@@ -78,6 +84,7 @@ impl Paths {
             generation,
             heard: now,
             proof,
+            told: false,
             unread: true,
         });
     }
@@ -86,8 +93,10 @@ impl Paths {
         self.entries.iter().find(|entry| entry.five_tuple == *path).map(|entry| entry.heard)
     }
 
-    pub(crate) fn retain(&mut self, keep: impl FnMut(&Path) -> bool) {
-        self.entries.retain(keep);
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&Path) -> bool) {
+        for entry in self.entries.extract_if(.., |entry| !keep(entry)) {
+            self.gone.extend(entry.told.then_some((entry.five_tuple, entry.component)));
+        }
         self.entries.shrink_to_fit();
         self.last = 0;
     }
@@ -101,9 +110,16 @@ impl Paths {
         self.entries.iter()
     }
 
+    /// The next path to tell.
     pub(crate) fn take_unread(&mut self) -> Option<&Path> {
         let entry = self.entries.iter_mut().find(|entry| entry.unread)?;
         entry.unread = false;
+        entry.told = true;
         Some(entry)
+    }
+
+    /// The next path to tell the end of.
+    pub(crate) fn take_gone(&mut self) -> Option<(FiveTuple, ComponentId)> {
+        self.gone.pop_front()
     }
 }

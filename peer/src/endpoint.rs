@@ -125,7 +125,8 @@ struct Slot {
 struct Entry {
     connection: PeerConnection,
     ufrags: Vec<String>,
-    paths: VecDeque<FiveTuple>,
+    /// Those that its ICE agent has, which bounds them.
+    paths: Vec<FiveTuple>,
     /// In which lists of the endpoint it is.
     touched: bool,
     due: bool,
@@ -230,7 +231,7 @@ impl Endpoint {
             slot.entry = Some(Box::new(Entry {
                 connection,
                 ufrags: Vec::new(),
-                paths: VecDeque::new(),
+                paths: Vec::new(),
                 touched: false,
                 due: false,
                 sending: false,

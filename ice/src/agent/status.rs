@@ -118,6 +118,9 @@ impl Agent {
         if self.gatherer.take_complete() {
             return Some(Event::GatheringComplete);
         }
+        if let Some((path, component)) = self.paths.take_gone() {
+            return Some(Event::PathGone(path, component.stream));
+        }
         if let Some(path) = self.paths.take_unread() {
             let stream = path.component.stream;
             return Some(Event::PathValidated(path.five_tuple, stream, path.proof));

@@ -11,15 +11,15 @@ use stun::{Class, Key, MessageWriter, Method};
 
 use crate::network::{address, epoch};
 
-struct Bench {
-    agent: Agent,
-    stream: StreamId,
-    now: Instant,
+pub(crate) struct Bench {
+    pub(crate) agent: Agent,
+    pub(crate) stream: StreamId,
+    pub(crate) now: Instant,
     next: u16,
 }
 
 impl Bench {
-    fn new(config: Config, remote: bool) -> Self {
+    pub(crate) fn new(config: Config, remote: bool) -> Self {
         let now = epoch();
         let mut agent = Agent::new(config, Role::Controlled, now, [3; 32]);
         let stream = agent.add_stream(now, 1);
@@ -55,7 +55,7 @@ impl Bench {
     }
 
     /// An authentic check from a new address.
-    fn check(&mut self) {
+    pub(crate) fn check(&mut self) {
         let from = self.remote_address();
         let ours = self.agent.local_credentials(self.stream).unwrap().clone();
         let mut id = [0; 12];

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use stun::FiveTuple;
 
-use super::{PeerConnection, Route};
+use super::PeerConnection;
 use crate::event::{Event, SocketId, SocketRequest};
 use crate::signalling::{ConnectionState, IceGatheringState};
 
@@ -30,8 +30,6 @@ impl PeerConnection {
     pub fn remove_local_address(&mut self, now: Instant, address: SocketAddr) {
         let now = self.advance(now);
         self.local_addresses.retain(|known| *known != address);
-        let gone = self.ice.proved_paths().filter(|(path, _)| path.local == address);
-        self.routes.extend(gone.map(|(path, _)| Route::PathGone(path)));
         self.ice.remove_local_address(now, address);
         self.settle();
     }

@@ -99,6 +99,9 @@ impl PeerConnection {
             ice::Event::PathValidated(path, _, proof) if self.routes.len() < MAX_ROUTES => {
                 self.routes.push_back(Route::Path(path, proof));
             }
+            ice::Event::PathGone(path, _) if self.routes.len() < MAX_ROUTES => {
+                self.routes.push_back(Route::PathGone(path));
+            }
             _ => {}
         }
     }

@@ -5,10 +5,6 @@ use ice::PathProof;
 use super::{ConnectionId, Endpoint};
 use crate::connection::Route;
 
-/// How many proved paths of a connection are remembered; the oldest is forgotten first. ICE has as
-/// many as there are pairs of candidates that work, a handful.
-const MAX_PATHS: usize = 32;
-
 impl Endpoint {
     pub(super) fn take_routes(&mut self, id: ConnectionId) {
         while let Some(entry) = self.entry_mut(id)
@@ -25,12 +21,7 @@ impl Endpoint {
                 }
                 Route::Path(path, proof) => {
                     entry.paths.retain(|known| *known != path);
-                    entry.paths.push_back(path);
-                    if entry.paths.len() > MAX_PATHS
-                        && let Some(oldest) = entry.paths.pop_front()
-                    {
-                        self.demux.unbind_path(oldest, id);
-                    }
+                    entry.paths.push(path);
                     // Everybody with a connection here has the password of one, and can make a
                     // request from whatever address. Who really is at the address of another that
                     // is no more answers our check.

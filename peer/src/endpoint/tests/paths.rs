@@ -81,3 +81,25 @@ fn a_client_takes_over_the_port_of_one_that_has_vanished() {
     bench.run(Duration::from_secs(1));
     assert_eq!(bench.clients[1].received.len(), 2);
 }
+
+/// The endpoint remembers the paths that ICE has, whichever was proved first.
+#[test]
+fn a_path_in_use_outlives_any_number_of_others() {
+    let mut bench = Bench::new();
+    bench.add_client();
+    bench.run(Duration::from_secs(3));
+    assert!(bench.all_connected());
+    for port in 0..200 {
+        bench.say(0, "in use");
+        bench.run(5 * MS);
+        let elsewhere = SocketAddr::from(([203, 0, 113, 1], 1000 + port));
+        let mut check = check(&bench, 0, port as u8);
+        let path = FiveTuple::udp(server_address(), elsewhere);
+        bench.server.handle_datagram(bench.now, Datagram::new(path, &mut check));
+        assert!(bench.server.routes().1 <= 64, "those that ICE has dropped are forgotten");
+    }
+    bench.run(Duration::from_secs(1));
+    assert_eq!(bench.clients[0].received.len(), 200);
+    let connection = bench.server.connection(bench.clients[0].id).unwrap();
+    assert_eq!(connection.ice.proved_paths().count(), bench.server.routes().1);
+}
