@@ -83,7 +83,9 @@ pub struct Config {
     /// What messages carried that nobody has read, at most per stream; the oldest is dropped. A
     /// handshake's longest flight has a handful of datagrams.
     pub max_embedded: usize,
-    /// Paths on which data is accepted, at most; the one that was silent longest is dropped.
+    /// Paths on which data is accepted, at most; the one that was silent longest is dropped. Also
+    /// the paths of a stream whose messages carry datagrams ([`Embedding`](crate::Embedding)), until
+    /// there are others to carry; the first ones do.
     pub max_paths: usize,
 }
 

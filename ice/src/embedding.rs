@@ -62,6 +62,7 @@ pub(crate) fn room(config: &Config, username: usize) -> usize {
 pub(crate) struct Carrier {
     embedding: Embedding,
     turns: Vec<Turn>,
+    max_turns: usize,
     /// When the last message left that had a datagram.
     sent: Option<Instant>,
     pub(crate) received: VecDeque<Embedded>,
@@ -75,20 +76,30 @@ struct Turn {
 }
 
 impl Carrier {
-    pub(crate) fn set(&mut self, mut embedding: Embedding) {
+    /// On how many paths the datagrams are carried is bounded by `max_turns`: the other side names
+    /// paths by checks from as many addresses as it likes.
+    pub(crate) fn set(&mut self, mut embedding: Embedding, max_turns: usize) {
         let surplus = embedding.acknowledgements.len().saturating_sub(MAX_ACKNOWLEDGEMENTS);
         embedding.acknowledgements.drain(..surplus);
         if embedding.datagrams != self.embedding.datagrams {
             self.turns.clear();
         }
         self.embedding = embedding;
+        self.max_turns = max_turns;
     }
 
     /// When a check is due on a path for the sake of a datagram that it has not carried yet.
     pub(crate) fn due(&self, now: Instant, path: &FiveTuple) -> Option<Instant> {
-        let next = self.turns.iter().find(|turn| turn.path == *path).map_or(0, |turn| turn.next);
+        let datagrams = self.embedding.datagrams.len();
+        if datagrams == 0 {
+            return None;
+        }
         let due = self.sent.map_or(now, |sent| sent + SPACING);
-        (next < self.embedding.datagrams.len()).then_some(due)
+        let is_due = match self.turns.iter().find(|turn| turn.path == *path) {
+            Some(turn) => turn.next < datagrams,
+            None => self.turns.len() < self.max_turns,
+        };
+        is_due.then_some(due)
     }
 
     /// Appends both attributes to a message: "It is recommended that this attribute
@@ -112,9 +123,16 @@ impl Carrier {
 
     fn take_turn(&mut self, now: Instant, path: FiveTuple, room: usize) -> Option<Arc<[u8]>> {
         let datagrams = &self.embedding.datagrams;
+        if datagrams.is_empty() {
+            return None;
+        }
         let known = self.turns.iter().position(|turn| turn.path == path);
         let at = known.unwrap_or(self.turns.len());
         if known.is_none() {
+            // None makes room: whoever could take another's turn could have it begin anew.
+            if self.turns.len() >= self.max_turns {
+                return None;
+            }
             self.turns.push(Turn { path, next: 0 });
         }
         let turn = self.turns.get_mut(at)?;
@@ -172,7 +190,7 @@ mod tests {
         let now = Instant::now();
         let mut carrier = Carrier::default();
         let datagrams: Vec<Arc<[u8]>> = vec![[1].into(), [2; 101].into(), [3].into()];
-        carrier.set(Embedding { datagrams: datagrams.clone(), acknowledgements: vec![] });
+        carrier.set(Embedding { datagrams: datagrams.clone(), acknowledgements: vec![] }, 9);
         assert_eq!(carrier.due(now, &path(1)), Some(now));
         assert_eq!(carried(&mut carrier, now, path(1)), [1]);
         assert_eq!(carried(&mut carrier, now, path(2)), [1]);
@@ -183,14 +201,33 @@ mod tests {
         assert_eq!(carried(&mut carrier, now, path(1)), [1]);
         assert_eq!(carried(&mut carrier, now, path(1)), [3]);
         // Acknowledgements alone do not begin anew, other datagrams do.
-        carrier.set(Embedding { datagrams: datagrams.clone(), acknowledgements: vec![7; 9] });
+        carrier.set(Embedding { datagrams: datagrams.clone(), acknowledgements: vec![7; 9] }, 9);
         assert_eq!(carrier.embedding.acknowledgements.len(), 4);
         assert_eq!(carried(&mut carrier, now, path(2)), [3]);
-        carrier.set(Embedding { datagrams: datagrams[2..].to_vec(), acknowledgements: vec![] });
+        carrier.set(Embedding { datagrams: datagrams[2..].to_vec(), acknowledgements: vec![] }, 9);
         assert_eq!(carrier.due(now, &path(2)), Some(now + SPACING));
         assert_eq!(carried(&mut carrier, now, path(2)), [3]);
-        carrier.set(Embedding::default());
+        carrier.set(Embedding::default(), 9);
         assert_eq!(carrier.due(now, &path(2)), None);
         assert_eq!(carried(&mut carrier, now, path(2)), []);
+    }
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a base for virtual time")]
+    fn no_more_paths_are_remembered_than_may_be() {
+        let now = Instant::now();
+        let mut carrier = Carrier::default();
+        carrier.set(Embedding { datagrams: vec![], acknowledgements: vec![7] }, 9);
+        (1..1000).for_each(|port| assert_eq!(carried(&mut carrier, now, path(port)), []));
+        assert_eq!(carrier.turns.len(), 0, "there is nothing to take turns with");
+
+        let datagrams: Vec<Arc<[u8]>> = vec![[1].into(), [2].into()];
+        carrier.set(Embedding { datagrams, acknowledgements: vec![] }, 9);
+        (1..10).for_each(|port| assert_eq!(carried(&mut carrier, now, path(port)), [1]));
+        (10..1000).for_each(|port| assert_eq!(carried(&mut carrier, now, path(port)), []));
+        assert_eq!(carrier.turns.len(), 9);
+        assert_eq!(carrier.due(now, &path(10)), None, "it would be for ever");
+        // Those who have a turn keep it.
+        assert_eq!(carrier.due(now, &path(1)), Some(now + SPACING));
+        assert_eq!(carried(&mut carrier, now, path(1)), [2]);
     }
 }

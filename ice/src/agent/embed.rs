@@ -17,9 +17,12 @@ impl Agent {
     /// are sent anyway go on carrying.
     pub fn set_embedding(&mut self, now: Instant, id: StreamId, embedding: Option<Embedding>) {
         self.advance(now);
+        let max_turns = self.context.config.max_paths;
         let Some(stream) = self.streams.iter_mut().find(|stream| stream.id == id) else { return };
         match embedding {
-            Some(embedding) => stream.session.carrier.get_or_insert_default().set(embedding),
+            Some(embedding) => {
+                stream.session.carrier.get_or_insert_default().set(embedding, max_turns);
+            }
             None => stream.session.carrier = None,
         }
         self.settle();
