@@ -174,9 +174,12 @@ impl Association {
             return None;
         }
         let start = buf.len();
-        if !self.transmit(now, due, buf) {
+        let written = self.transmit(now, due, buf);
+        // The last messages may have expired: no SACK will come for them.
+        let goes_on = self.state != State::Established && self.continue_shutdown();
+        if !written {
             buf.truncate(start);
-            return None;
+            return if goes_on { self.poll_transmit(now, buf) } else { None };
         }
         self.traffic.packets_sent += 1;
         self.traffic.bytes_sent += (buf.len() - start) as u64;

@@ -52,10 +52,10 @@ impl Association {
         now.checked_add(5 * self.config.rto_max)
     }
 
-    /// Steps on when all our data is acknowledged.
-    pub(crate) fn continue_shutdown(&mut self) {
+    /// Steps on when all our data is acknowledged; gives whether it does.
+    pub(crate) fn continue_shutdown(&mut self) -> bool {
         if !self.send.is_drained() {
-            return;
+            return false;
         }
         match self.state {
             State::ShutdownPending => {
@@ -66,8 +66,9 @@ impl Association {
                 self.state = State::ShutdownAckSent;
                 self.pending.shutdown_ack = true;
             }
-            _ => {}
+            _ => return false,
         }
+        true
     }
 
     /// SHUTDOWN or SHUTDOWN ACK was sent: T2 starts.

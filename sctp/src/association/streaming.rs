@@ -126,6 +126,8 @@ impl Association {
         self.advance(now);
         if self.written(stream).is_some() {
             self.send.abandon_open(stream);
+            // If nothing of it has left, no SACK will come.
+            self.continue_shutdown();
         }
     }
 

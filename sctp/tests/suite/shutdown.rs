@@ -4,7 +4,8 @@ use crate::lone::{Lone, lines, timed, told, value_of};
 use crate::pair::{Side, chart, chunk, connected, data, message, ms, origin, packet, plain};
 use peerless_sctp::chunk::ChunkType;
 use peerless_sctp::{
-    AppendError, Association, CloseReason, Config, ReadMode, SendError, State, Then,
+    AppendError, Association, CloseReason, Config, Outgoing, ReadMode, Reliability, SendError,
+    State, Then,
 };
 use std::time::Duration;
 
@@ -166,6 +167,29 @@ fn a_message_in_parts_is_given_up_when_the_peer_shuts_down() {
         assert_eq!(side.close_reason(), Some(&CloseReason::Shutdown));
     }
     assert_eq!(pair.z.read_part(1).unwrap().then, Then::Abandoned);
+}
+
+#[test]
+fn a_shutdown_goes_on_when_the_rest_expires_or_is_given_up() {
+    // SHUTDOWN-PENDING: there is no SACK to wait for. A → DATA → Z; Z → SACK → A; A → SHUTDOWN → Z
+    let mut pair = connected(&plain());
+    pair.a.set_rate_limit(Some(5_000));
+    for _ in 0..5 {
+        let reliability = Reliability::MaxPacketLifeTime(ms(50));
+        pair.a.send(pair.now, Outgoing { reliability, ..message(1, 1_000, 1) }).unwrap();
+    }
+    pair.a.shutdown(pair.now);
+    pair.run(Duration::from_secs(5));
+    assert_eq!(pair.a.close_reason(), Some(&CloseReason::Shutdown), "expired");
+
+    let mut pair = connected(&Config::default());
+    pair.a.begin(pair.now, message(1, 1, 1)).unwrap();
+    pair.a.shutdown(pair.now);
+    pair.run(ms(100));
+    assert_eq!(pair.a.state(), State::ShutdownPending);
+    pair.a.abandon(pair.now, 1);
+    pair.run(ms(500));
+    assert_eq!(pair.a.close_reason(), Some(&CloseReason::Shutdown), "given up");
 }
 
 #[test]
