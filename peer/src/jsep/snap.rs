@@ -2,10 +2,11 @@
 //! handshake ([draft-hancke-tsvwg-snap](https://datatracker.ietf.org/doc/draft-hancke-tsvwg-snap/)).
 
 use sctp::RemoteInit;
-use sdp::MediaDescription;
+use sdp::{MediaDescription, SessionDescription};
 
 use super::Jsep;
-use super::section::LocalEnds;
+use super::section::{LocalEnds, is_rejected};
+use super::verify::fingerprints;
 
 impl Jsep {
     /// What our description says of our INIT in the m-section at `index`. Once the association is
@@ -23,6 +24,35 @@ impl Jsep {
             (Some(local), Some(remote)) => local.filter(|_| remote.is_some()),
             _ => Some(encode(&ends.sctp_init())),
         }
+    }
+}
+
+impl Jsep {
+    /// Whether the INIT in the other side's m-section at `index` is another one than its association
+    /// has: "Attempting to add an sctp-init attribute to an existing SCTP association results in an
+    /// error", and later descriptions "MUST include" it "with the same value". A new association, with
+    /// another port or above another DTLS association, has a new one.
+    pub(super) fn changes_remote_init(
+        &self,
+        index: usize,
+        description: &SessionDescription,
+        media: &MediaDescription,
+    ) -> bool {
+        let agreed = |described: &Option<super::Described>| {
+            let described = described.as_ref()?;
+            let media = described.sdp.media.get(index)?;
+            let is_data = media.sctp_port().is_some() && !is_rejected(media);
+            is_data.then(|| (port(media), fingerprints(&described.sdp, media), remote_init(media)))
+        };
+        let (Some(_), Some((agreed_port, agreed_dtls, agreed_init))) =
+            (agreed(&self.current_local), agreed(&self.current_remote))
+        else {
+            return false;
+        };
+        // In a bundle the fingerprints may stand in another section.
+        let dtls = fingerprints(description, media);
+        let same_dtls = agreed_dtls == dtls || agreed_dtls.is_empty() || dtls.is_empty();
+        agreed_port == port(media) && same_dtls && agreed_init != remote_init(media)
     }
 }
 

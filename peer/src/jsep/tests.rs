@@ -3,6 +3,7 @@
 mod agreement;
 mod cryptex;
 mod recorded;
+mod snap;
 mod states;
 
 use std::collections::BTreeMap;

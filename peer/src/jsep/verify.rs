@@ -148,6 +148,11 @@ impl Jsep {
                 let reason = "a=sctp-init is not an INIT chunk (draft-hancke-tsvwg-snap §5)";
                 return Err(verify.fault(Some(index), reason));
             }
+            if has_init && self.changes_remote_init(index, description, media) {
+                let reason = "a=sctp-init is not what the association was agreed on with \
+                              (draft-hancke-tsvwg-snap §5.6)";
+                return Err(verify.fault(Some(index), reason));
+            }
         }
         match kind {
             SdpType::Offer => self.verify_succession(&verify),
