@@ -198,11 +198,13 @@ impl Association {
             if !omit_checksum {
                 packet::finish(buf, start);
             }
-        } else if !reset_was_due && self.reset_is_due() {
+        } else if reset_was_due != self.reset_is_due() {
             // The last messages of a stream to be reset had expired and were not sent: its turn is
-            // now, or the deadline would be one that has passed.
+            // now, or the deadline would be one that has passed. Or the peer has no resets, and what
+            // waited for one may leave.
             buf.truncate(start);
-            return self.transmit(now, Due { control: true, ..due }, buf);
+            let due = self.due(now);
+            return due.any() && self.transmit(now, due, buf);
         }
         written
     }

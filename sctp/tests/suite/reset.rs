@@ -302,6 +302,24 @@ fn a_reset_that_is_refused_holds_nothing_up() {
 }
 
 #[test]
+fn without_rfc_6525_nothing_waits() {
+    // A → DATA (0) → Z; A → DATA (1) → Z, at once: Z is not asked.
+    let mut config = plain();
+    config.stream_reset = false;
+    let mut pair = connected(&config);
+    pair.a.send(pair.now, message(3, 10, 0)).unwrap();
+    pair.a.reset_stream(pair.now, 3);
+    pair.a.send(pair.now, message(3, 10, 1)).unwrap();
+    let mut left = Vec::new();
+    let mut buf = Vec::new();
+    while let Some(range) = pair.a.poll_transmit(pair.now, &mut buf) {
+        left.extend(data_of(&buf[range]).iter().map(|data| data.message));
+    }
+    assert_eq!(left, [0, 1]);
+    assert!(pair.a.poll_timeout().is_some_and(|at| at > pair.now), "all has left");
+}
+
+#[test]
 fn a_shutdown_delivers_what_waits_for_a_reset() {
     // A → RE-CONFIG → Z; Z → RE-CONFIG (performed) → A; A → DATA → Z; A → SHUTDOWN → Z
     let (mut pair, _) = overheard(&plain());
