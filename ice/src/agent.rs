@@ -200,7 +200,7 @@ impl Agent {
             return;
         }
         match message.class() {
-            Class::Request => self.handle_request(now, path, &message),
+            Class::Request => self.handle_request(now, path, contents.len(), &message),
             Class::SuccessResponse | Class::ErrorResponse => {
                 self.handle_response(now, path, &message);
             }

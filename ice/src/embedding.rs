@@ -18,7 +18,9 @@ use crate::config::Config;
 pub struct Embedding {
     /// Datagrams on their way. Each message carries one of them, on each path in turn; none when
     /// there are none. Those that fit no message
-    /// ([`Agent::embedding_room`](crate::Agent::embedding_room)) are passed over.
+    /// ([`Agent::embedding_room`](crate::Agent::embedding_room)) are passed over. A response to an
+    /// address from which no check was answered, as to all where we are lite, has none that would
+    /// make it more than three times as long as the request.
     pub datagrams: Vec<Arc<[u8]>>,
     /// What has arrived, each datagram by its [CRC-32](stun::crc32). A message has room for the
     /// last four.
@@ -55,6 +57,18 @@ const SPACING: Duration = Duration::from_millis(5);
 pub(crate) fn room(config: &Config, username: usize) -> usize {
     let overhead = 104 + username.next_multiple_of(4).max(8);
     config.max_message_size.saturating_sub(overhead) & !3
+}
+
+/// How long a datagram may be in the response to a request of this length, while it is not known
+/// whether the other side is where the request says that it came from: what is sent there is no more
+/// than three times what came, as in
+/// [RFC 9147 §5.1](https://www.rfc-editor.org/rfc/rfc9147#section-5.1), both with their headers.
+pub(crate) const fn unconfirmed_room(request: usize) -> usize {
+    /// What a response is longer than its datagram, at most: see [`room`].
+    const RESPONSE: usize = 112;
+    /// IPv4 20, UDP 8.
+    const HEADERS: usize = 28;
+    (3 * (request + HEADERS)).saturating_sub(HEADERS + RESPONSE) & !3
 }
 
 /// The embedding of a stream and how far it is sent.
@@ -104,11 +118,15 @@ impl Carrier {
 
     /// Appends both attributes to a message: "It is recommended that this attribute
     /// [the acknowledgements] is included before the META-DTLS-IN-STUN attribute."
+    ///
+    /// Messages have `room`, and this one may use of it what is `allowed`: a datagram that is longer
+    /// keeps its turn.
     pub(crate) fn write<'b>(
         &mut self,
         now: Instant,
         path: FiveTuple,
         room: usize,
+        allowed: usize,
         writer: MessageWriter<'b>,
     ) -> MessageWriter<'b> {
         let mut value = [0; 4 * MAX_ACKNOWLEDGEMENTS];
@@ -117,11 +135,17 @@ impl Carrier {
         words.iter_mut().zip(acknowledgements).for_each(|(word, crc)| *word = crc.to_be_bytes());
         let value = value.get(..4 * acknowledgements.len()).unwrap_or_default();
         let writer = writer.attribute(AttributeType::MetaDtlsInStunAcknowledgement, value);
-        let datagram = self.take_turn(now, path, room);
+        let datagram = self.take_turn(now, path, room, allowed);
         writer.attribute(AttributeType::MetaDtlsInStun, datagram.as_deref().unwrap_or_default())
     }
 
-    fn take_turn(&mut self, now: Instant, path: FiveTuple, room: usize) -> Option<Arc<[u8]>> {
+    fn take_turn(
+        &mut self,
+        now: Instant,
+        path: FiveTuple,
+        room: usize,
+        allowed: usize,
+    ) -> Option<Arc<[u8]>> {
         let datagrams = &self.embedding.datagrams;
         if datagrams.is_empty() {
             return None;
@@ -144,10 +168,11 @@ impl Carrier {
             turn.next = datagrams.len();
             return None;
         };
+        let datagram = datagrams.get(chosen).filter(|datagram| datagram.len() <= allowed)?;
         // Counts on beyond the first round, which says that everything was carried once.
         turn.next += 1 + (chosen + datagrams.len() - from) % datagrams.len();
         self.sent = Some(now);
-        datagrams.get(chosen).cloned()
+        Some(Arc::clone(datagram))
     }
 
     /// Keeps what an authenticated message carried; returns how many older ones were dropped.
@@ -177,7 +202,7 @@ mod tests {
     use super::*;
 
     fn carried(carrier: &mut Carrier, now: Instant, path: FiveTuple) -> Vec<u8> {
-        carrier.take_turn(now, path, 100).map(|own| own.to_vec()).unwrap_or_default()
+        carrier.take_turn(now, path, 100, 100).map(|own| own.to_vec()).unwrap_or_default()
     }
 
     fn path(port: u16) -> FiveTuple {

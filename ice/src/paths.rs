@@ -89,6 +89,10 @@ impl Paths {
         });
     }
 
+    pub(crate) fn proof(&self, path: &FiveTuple) -> Option<PathProof> {
+        self.entries.iter().find(|entry| entry.five_tuple == *path).map(|entry| entry.proof)
+    }
+
     pub(crate) fn heard(&self, path: &FiveTuple) -> Option<Instant> {
         self.entries.iter().find(|entry| entry.five_tuple == *path).map(|entry| entry.heard)
     }

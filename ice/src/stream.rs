@@ -241,6 +241,8 @@ pub(crate) struct Owed {
     pub(crate) kind: OwedKind,
     /// The request proved itself by MESSAGE-INTEGRITY-SHA256, so does the response.
     pub(crate) sha256: bool,
+    /// Of the request, in bytes.
+    pub(crate) length: usize,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -249,7 +249,7 @@ impl Context {
         }
         if let Some(carrier) = carrier {
             let room = room(&self.config, remote.username.len());
-            writer = carrier.write(now, pair.path, room, writer);
+            writer = carrier.write(now, pair.path, room, room, writer);
         }
         writer.integrity(&remote.key).fingerprint().finish();
         pair.record(Attempt { id, sent: now, role: self.role, nominating });

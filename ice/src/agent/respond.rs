@@ -8,6 +8,7 @@ use stun::{AttributeType, Class, ErrorCode, FiveTuple, Message, MessageWriter, M
 use super::Agent;
 use crate::candidate::{Candidate, CandidateAddress, CandidateKind, same_address};
 use crate::checklist::ChecklistState;
+use crate::embedding::unconfirmed_room;
 use crate::event::PathProof;
 use crate::pair::{PairState, Step};
 use crate::stream::{ComponentId, EarlyCheck, Grace, Owed, OwedKind, Role, Session, Stream};
@@ -18,7 +19,13 @@ impl Agent {
     ///
     /// RFC 8489 §9.1.3 would answer others with 400 or 401. We don't: whoever cannot
     /// authenticate is not our peer, and an answer tells a stranger that somebody is here.
-    pub(super) fn handle_request(&mut self, now: Instant, path: &FiveTuple, message: &Message<'_>) {
+    pub(super) fn handle_request(
+        &mut self,
+        now: Instant,
+        path: &FiveTuple,
+        length: usize,
+        message: &Message<'_>,
+    ) {
         let Some((index, generation)) = self.authenticate(message) else {
             self.context.counters.unauthenticated += 1;
             return;
@@ -44,6 +51,7 @@ impl Agent {
             generation,
             kind: OwedKind::Success,
             sha256: message.attribute(AttributeType::MessageIntegritySha256).is_some(),
+            length,
         };
         let mut unknown = message.unknown_required().map(AttributeType::number).peekable();
         if unknown.peek().is_some() {
@@ -121,6 +129,10 @@ impl Agent {
         buf: &mut Vec<u8>,
     ) -> Option<FiveTuple> {
         let room = self.embedding_room(owed.stream);
+        let allowed = match self.paths.proof(&owed.path) {
+            Some(PathProof::Response) => room,
+            _ => unconfirmed_room(owed.length),
+        };
         let stream = self.streams.iter_mut().find(|stream| stream.id == owed.stream)?;
         let session = stream.session_mut(owed.generation)?;
         let class = match owed.kind {
@@ -137,7 +149,7 @@ impl Agent {
                 .unknown_attributes(numbers.into_iter().filter(|&number| number != 0)),
         };
         if let (OwedKind::Success, Some(carrier)) = (owed.kind, &mut session.carrier) {
-            writer = carrier.write(now, owed.path, room, writer);
+            writer = carrier.write(now, owed.path, room, allowed, writer);
         }
         writer = match owed.sha256 {
             true => writer.integrity_sha256(&session.local_key),

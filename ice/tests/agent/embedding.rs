@@ -158,3 +158,61 @@ fn a_restart_carries_on() {
     network.run_for(ms(500));
     assert!(told(&network, 1).iter().any(|own| own.datagram.as_deref() == Some(b"hello")));
 }
+
+/// Where a request comes from its integrity does not say.
+#[test]
+fn a_response_to_an_address_that_has_answered_nothing_is_not_much_longer_than_the_request() {
+    let mut network = Network::pair(7);
+    network.trickle = false;
+    network.start();
+    set(&mut network, 0, embedding(&[&[22; 600]], &[]));
+    let now = network.now;
+    let host = &mut network.hosts[0];
+    let own = host.agent.local_credentials(host.stream).unwrap().clone();
+    let mut buf = Vec::new();
+    while host.agent.poll_transmit(now, &mut buf).is_some() {}
+    let mut respond = |id: u8, datagram: &[u8]| {
+        let mut request = Vec::new();
+        let id = stun::TransactionId::new([id; 12]);
+        stun::MessageWriter::new(&mut request, stun::Class::Request, stun::Method::Binding, id)
+            .username(&format!("{}:them", own.ufrag))
+            .priority(1)
+            .ice_controlled(1)
+            .attribute(AttributeType::MetaDtlsInStun, datagram)
+            .integrity(&stun::Key::short_term(&own.pwd))
+            .fingerprint()
+            .finish();
+        let length = request.len();
+        let path = FiveTuple::udp(address("192.0.2.1:1000"), address("203.0.113.9:9"));
+        host.agent.handle_datagram(now, Datagram::new(path, &mut request));
+        buf.clear();
+        let transmit = host.agent.poll_transmit(now, &mut buf).unwrap();
+        let response = Message::parse(transmit.contents).unwrap();
+        assert_eq!(
+            (response.class(), response.transaction_id()),
+            (stun::Class::SuccessResponse, id)
+        );
+        // With the headers of IPv4 and UDP.
+        let sent = transmit.contents.len() + 28;
+        assert!(sent <= 3 * (length + 28), "{sent} to {length}");
+        response.attribute(AttributeType::MetaDtlsInStun).map(<[u8]>::len)
+    };
+    assert_eq!(respond(1, &[]), Some(0));
+    assert_eq!(respond(2, &[20; 100]), Some(0));
+    // A ClientHello brings enough.
+    assert_eq!(respond(3, &[22; 200]), Some(600));
+}
+
+#[test]
+fn a_response_on_a_path_that_was_confirmed_carries_what_there_is() {
+    let mut network = Network::pair(8);
+    network.start();
+    network.run_for(ms(2000));
+    set(&mut network, 0, embedding(&[&[22; 600]], &[]));
+    set(&mut network, 1, embedding(&[], &[]));
+    // One consent check each way at least.
+    network.run_for(ms(7000));
+    let long = |own: &&Embedded| own.datagram.as_ref().is_some_and(|own| own.len() == 600);
+    assert!(told(&network, 1).iter().filter(long).count() >= 2);
+    assert_eq!(told(&network, 1).iter().filter(long).count(), told(&network, 1).len());
+}
