@@ -225,16 +225,41 @@ impl Sped {
         self.pending.clear();
     }
 
-    /// Returns whether it is new.
+    /// Returns whether it is new. What is not has not seen its acknowledgement yet ("Packets are
+    /// resent until they are acknowledged"), and so is told among the newest again.
     fn remember(&mut self, hash: u32) -> bool {
-        if self.received.contains(&hash) {
-            return false;
-        }
-        if self.received.len() >= MAX_RECEIVED {
+        let known = self.received.iter().position(|own| *own == hash);
+        if let Some(at) = known {
+            self.received.remove(at);
+        } else if self.received.len() >= MAX_RECEIVED {
             self.received.pop_front();
         }
         self.received.push_back(hash);
         self.changed = true;
-        true
+        known.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Its acknowledgement was lost, and four others took its place in the messages.
+    #[test]
+    fn what_comes_again_is_acknowledged_again() {
+        let carry = |sped: &mut Sped, number: u8| {
+            let datagram = Some(vec![22, number]);
+            sped.handle(ice::Embedded { datagram, acknowledgements: Some(vec![]) })
+        };
+        let mut sped = Sped::new();
+        for number in 0..40 {
+            assert!(carry(&mut sped, number).is_some());
+        }
+        assert!(sped.take_embedding().is_some());
+        let first = 40 - MAX_RECEIVED as u8;
+        assert!(carry(&mut sped, first).is_none(), "DTLS has it");
+        let embedding = sped.take_embedding().expect("ICE is told").expect("it is on");
+        assert_eq!(embedding.acknowledgements.len(), MAX_RECEIVED);
+        assert_eq!(embedding.acknowledgements.last(), Some(&stun::crc32(&[22, first])));
     }
 }
