@@ -71,7 +71,9 @@ impl PeerConnection {
             if remote.end_of_candidates {
                 self.ice.end_of_remote_candidates(now, stream);
             }
-            if transport.remote_fingerprints != remote.fingerprints {
+            if transport.remote_fingerprints != remote.fingerprints
+                && !remote.fingerprints.is_empty()
+            {
                 transport.remote_fingerprints.clone_from(&remote.fingerprints);
                 if let Some(dtls) = &mut transport.dtls {
                     dtls.set_remote_fingerprints(now, remote.fingerprints.clone());

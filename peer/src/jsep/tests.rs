@@ -1,6 +1,7 @@
 //! Two signalling halves talk to each other, and to recordings of other implementations.
 
 mod agreement;
+mod bundle;
 mod cryptex;
 mod recorded;
 mod snap;

@@ -69,17 +69,14 @@ impl Verify<'_> {
     /// What a transport cannot do without.
     fn check_transport(&self, index: usize, media: &MediaDescription) -> Result<(), Error> {
         let session = self.description;
-        let missing = |what: &str, rule: &str| {
-            self.fault(Some(index), format!("the m-section has no {what} ({rule})"))
-        };
         if media.ice_ufrag().or_else(|| session.ice_ufrag()).is_none() {
-            return Err(missing("a=ice-ufrag", "RFC 8839 §5.4"));
+            return Err(self.missing(index, "a=ice-ufrag", "RFC 8839 §5.4"));
         }
         if media.ice_pwd().or_else(|| session.ice_pwd()).is_none() {
-            return Err(missing("a=ice-pwd", "RFC 8839 §5.4"));
+            return Err(self.missing(index, "a=ice-pwd", "RFC 8839 §5.4"));
         }
         if fingerprints(session, media).is_empty() {
-            return Err(missing("a=fingerprint of a known hash function", "RFC 8122 §5"));
+            return Err(self.missing_fingerprint(index));
         }
         Ok(())
     }
@@ -102,12 +99,27 @@ impl Verify<'_> {
     }
 
     /// Whether the section's transport attributes stand elsewhere: in the first section of its
-    /// bundle.
+    /// bundle that is not rejected.
     fn is_bundled_into_another(&self, media: &MediaDescription) -> bool {
         let Some(mid) = media.mid() else { return false };
+        let speaks = |mid: &&str| {
+            let section = self.description.media_by_mid(mid);
+            section.is_some_and(|(_, media)| !is_rejected(media))
+        };
         self.description.groups().filter(sdp::Group::is_bundle).any(|group| {
-            group.mids.contains(mid) && group.mids.first().is_some_and(|first| first != mid)
+            group.mids.contains(mid) && group.mids.iter().find(speaks).is_some_and(|own| own != mid)
         })
+    }
+
+    /// The fault of a section that lacks what its transport cannot do without.
+    #[cold]
+    fn missing(&self, index: usize, what: &str, rule: &str) -> Error {
+        self.fault(Some(index), format!("the m-section has no {what} ({rule})"))
+    }
+
+    #[cold]
+    fn missing_fingerprint(&self, index: usize) -> Error {
+        self.missing(index, "a=fingerprint of a known hash function", "RFC 8122 §5")
     }
 }
 
@@ -247,25 +259,30 @@ impl Jsep {
         Ok(())
     }
 
-    /// A certificate cannot change while its DTLS association lives, which is as long as its
-    /// transport.
+    /// Whoever speaks for a transport says its fingerprint. A certificate cannot change while its
+    /// DTLS association lives, which is as long as its transport.
     pub(super) fn verify_fingerprints(
         &self,
         verify: &Verify<'_>,
         slots: &[Slot],
     ) -> Result<(), Error> {
         let mut checked: Vec<TransportId> = Vec::new();
-        for (index, (slot, media)) in slots.iter().zip(&verify.description.media).enumerate() {
-            let known = self.transport(slot.transport).filter(|own| own.dtls_role.is_some());
-            let (Some(known), false) = (known, slot.rejected || checked.contains(&slot.transport))
-            else {
-                continue;
-            };
-            let new = fingerprints(verify.description, media);
-            if new.is_empty() {
+        for slot in slots.iter().filter(|slot| !slot.rejected) {
+            if checked.contains(&slot.transport) {
                 continue;
             }
             checked.push(slot.transport);
+            let lead = self.section_of(verify.description, slots, slot.transport);
+            let is_lead = |(_, own): &(usize, &MediaDescription)| {
+                lead.is_some_and(|lead| std::ptr::eq(*own, lead))
+            };
+            let Some((index, media)) = verify.sections().find(is_lead) else { continue };
+            let new = fingerprints(verify.description, media);
+            if new.is_empty() {
+                return Err(verify.missing_fingerprint(index));
+            }
+            let known = self.transport(slot.transport).filter(|own| own.dtls_role.is_some());
+            let Some(known) = known else { continue };
             let has_all = |a: &[dtls_srtp::Fingerprint], b: &[dtls_srtp::Fingerprint]| {
                 a.iter().all(|own| b.contains(own))
             };
