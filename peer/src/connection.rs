@@ -76,7 +76,8 @@ pub struct PeerConnection {
     /// The ICE user fragments that an endpoint was told of.
     pub(crate) announced_ufrags: Vec<String>,
     pub(crate) events: Events,
-    pub(crate) routes: VecDeque<Route>,
+    /// For the endpoint that this connection is in, if it is in one.
+    pub(crate) routes: Option<VecDeque<Route>>,
     pub(crate) ice_gathering_state: IceGatheringState,
     pub(crate) ice_connection_state: IceConnectionState,
     pub(crate) connection_state: ConnectionState,
@@ -123,7 +124,7 @@ impl PeerConnection {
             next_socket: 0,
             announced_ufrags: Vec::new(),
             events: Events::default(),
-            routes: VecDeque::new(),
+            routes: None,
             ice_gathering_state: IceGatheringState::New,
             ice_connection_state: IceConnectionState::New,
             connection_state: ConnectionState::New,

@@ -217,6 +217,7 @@ impl Endpoint {
         self.added += 1;
         let origin = Origin::new(now, self.origin.wall_clock_at(now), seed);
         let mut connection = PeerConnection::new(configuration, origin);
+        connection.keep_routes();
         connection.set_max_segments(self.max_segments);
         for address in &self.local_addresses {
             connection.add_local_address(*address);

@@ -264,12 +264,13 @@ impl PeerConnection {
     /// Tells an endpoint which fragments lead here: after a restart the old one still does, until
     /// the next.
     pub(super) fn announce_ufrags(&mut self) {
+        let Some(routes) = &mut self.routes else { return };
         let current: Vec<String> = self.ice.local_ufrags().map(str::to_owned).collect();
         for gone in self.announced_ufrags.iter().filter(|ufrag| !current.contains(ufrag)) {
-            self.routes.push_back(Route::UfragGone(gone.clone()));
+            routes.push_back(Route::UfragGone(gone.clone()));
         }
         for new in current.iter().filter(|ufrag| !self.announced_ufrags.contains(ufrag)) {
-            self.routes.push_back(Route::Ufrag(new.clone()));
+            routes.push_back(Route::Ufrag(new.clone()));
         }
         self.announced_ufrags = current;
     }

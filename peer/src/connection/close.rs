@@ -110,8 +110,8 @@ impl PeerConnection {
     }
 
     fn end(&mut self, now: Instant) {
-        for ufrag in self.announced_ufrags.drain(..) {
-            self.routes.push_back(Route::UfragGone(ufrag));
+        for ufrag in std::mem::take(&mut self.announced_ufrags) {
+            self.tell_route(Route::UfragGone(ufrag));
         }
         for transport in &mut self.transports {
             transport.rtp = None;

@@ -124,9 +124,21 @@ impl PeerConnection {
         }
     }
 
+    /// Keeps from now on what an endpoint must know to find this connection; it takes that after
+    /// every call.
+    pub(crate) fn keep_routes(&mut self) {
+        self.routes.get_or_insert_default();
+    }
+
+    pub(super) fn tell_route(&mut self, route: Route) {
+        if let Some(routes) = &mut self.routes {
+            routes.push_back(route);
+        }
+    }
+
     /// The next thing that an endpoint must know to find this connection.
     pub(crate) fn poll_route(&mut self) -> Option<Route> {
-        self.routes.pop_front()
+        self.routes.as_mut()?.pop_front()
     }
 }
 

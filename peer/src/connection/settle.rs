@@ -10,9 +10,6 @@ use crate::jsep::DtlsRole;
 use crate::signalling::{ConnectionState, IceConnectionState, IceGatheringState};
 use crate::transport::{DtlsTransportState, Handshake, SrtpContexts};
 
-/// How many routes wait for an endpoint at most; it takes them after every call.
-const MAX_ROUTES: usize = 256;
-
 impl PeerConnection {
     /// Drains the events of every layer until none has more to say.
     ///
@@ -95,13 +92,8 @@ impl PeerConnection {
                     self.receive(now, index, &mut datagram);
                 }
             }
-            // Without an endpoint nobody takes them.
-            ice::Event::PathValidated(path, _, proof) if self.routes.len() < MAX_ROUTES => {
-                self.routes.push_back(Route::Path(path, proof));
-            }
-            ice::Event::PathGone(path, _) if self.routes.len() < MAX_ROUTES => {
-                self.routes.push_back(Route::PathGone(path));
-            }
+            ice::Event::PathValidated(path, _, proof) => self.tell_route(Route::Path(path, proof)),
+            ice::Event::PathGone(path, _) => self.tell_route(Route::PathGone(path)),
             _ => {}
         }
     }

@@ -103,3 +103,26 @@ fn a_path_in_use_outlives_any_number_of_others() {
     let connection = bench.server.connection(bench.clients[0].id).unwrap();
     assert_eq!(connection.ice.proved_paths().count(), bench.server.routes().1);
 }
+
+#[test]
+fn a_connection_in_no_endpoint_keeps_no_routes() {
+    let mut bench = Bench::new();
+    bench.add_client();
+    bench.run(Duration::from_secs(3));
+    for _ in 0..3 {
+        let connection = &mut bench.clients[0].connection;
+        connection.restart_ice(bench.now);
+        connection.set_local_description(bench.now, None).unwrap();
+        let offer = connection.local_description().unwrap();
+        let answerer = bench.server.connection_mut(bench.clients[0].id).unwrap();
+        answerer.set_remote_description(bench.now, offer).unwrap();
+        answerer.set_local_description(bench.now, None).unwrap();
+        let answer = answerer.local_description().unwrap();
+        bench.clients[0].connection.set_remote_description(bench.now, answer).unwrap();
+        bench.run(Duration::from_secs(5));
+        assert!(bench.all_connected());
+    }
+    assert_eq!(bench.clients[0].connection.poll_route(), None);
+    // The one before the last restart, and the one of now.
+    assert!((1..=2).contains(&bench.server.routes().0));
+}
