@@ -340,7 +340,7 @@ impl Context {
         key.rtp.seal_rtp(ssrc, index, buf, start, portion, &key.mki)?;
         key.left.rtp -= 1;
         if is_new {
-            source.rtp.mark(index, self.replay_window);
+            source.rtp.mark_sent(index, self.replay_window);
         }
         self.sources.keep(fresh);
         Ok(())

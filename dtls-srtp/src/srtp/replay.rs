@@ -9,8 +9,26 @@ use super::UnprotectError;
 pub(super) struct ReplayWindow {
     /// One more than the newest index; zero before the first.
     end: u64,
-    /// Empty until the first index is marked.
-    bits: Box<[u64]>,
+    seen: Seen,
+}
+
+#[derive(Debug)]
+enum Seen {
+    /// All from this index on.
+    From(u64),
+    /// Those whose bits are set.
+    Bits(Box<[u64]>),
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self::From(0)
+    }
+}
+
+/// How many indexes are known where `window` are wanted: the number of words is a power of two.
+const fn known(window: usize) -> usize {
+    window.div_ceil(64).next_power_of_two() * 64
 }
 
 impl ReplayWindow {
@@ -25,65 +43,91 @@ impl ReplayWindow {
         if index >= self.end {
             return Ok(());
         }
-        let window = if self.bits.is_empty() { window } else { self.bits.len() * 64 };
+        let (window, seen) = match &self.seen {
+            Seen::From(first) => (known(window), index >= *first),
+            Seen::Bits(bits) => {
+                let (word, mask) = place(bits, index);
+                (bits.len() * 64, bits.get(word).is_some_and(|word| word & mask != 0))
+            }
+        };
         if self.end - index > window as u64 {
             return Err(UnprotectError::TooOld);
         }
-        if self.bit(index) { Err(UnprotectError::Replayed) } else { Ok(()) }
+        if seen { Err(UnprotectError::Replayed) } else { Ok(()) }
     }
 
     /// Marks `index` as seen, in a window of at least `window` indexes.
     #[inline]
     pub(super) fn mark(&mut self, index: u64, window: usize) {
-        if self.bits.is_empty() {
-            self.bits = vec![0; window.div_ceil(64).next_power_of_two()].into();
+        if let Seen::From(first) = self.seen {
+            self.remember(first, window);
         }
-        if index >= self.end {
-            // One step, the usual, leaves nothing out.
-            if index > self.end {
-                self.clear(self.end, index - 1);
-            }
-            self.end = index + 1;
+        let end = self.end.max(index + 1);
+        let Seen::Bits(bits) = &mut self.seen else { return };
+        // One step, the usual, leaves nothing out.
+        if index > self.end {
+            clear(bits, self.end, index - 1);
         }
-        let (word, mask) = self.place(index);
-        if let Some(word) = self.bits.get_mut(word) {
+        self.end = end;
+        let (word, mask) = place(bits, index);
+        if let Some(word) = bits.get_mut(word) {
             *word |= mask;
         }
+    }
+
+    /// The same for a sender, whose indexes mostly follow each other: while they do, there is nothing
+    /// to keep.
+    #[inline]
+    pub(super) fn mark_sent(&mut self, index: u64, window: usize) {
+        match &mut self.seen {
+            Seen::From(first) if self.end == 0 => *first = index,
+            Seen::From(_) if index == self.end => {}
+            _ => return self.mark(index, window),
+        }
+        self.end = index + 1;
+    }
+
+    /// From now on each index has its bit: those from `first` on were seen.
+    #[cold]
+    fn remember(&mut self, first: u64, window: usize) {
+        let mut bits: Box<[u64]> = vec![0; known(window) / 64].into();
+        let oldest = self.end.saturating_sub(known(window) as u64).max(first);
+        for index in oldest..self.end {
+            let (word, mask) = place(&bits, index);
+            if let Some(word) = bits.get_mut(word) {
+                *word |= mask;
+            }
+        }
+        self.seen = Seen::Bits(bits);
     }
 
     /// Follows the newest index without keeping which were seen.
     pub(super) fn advance(&mut self, index: u64) {
         self.end = self.end.max(index + 1);
     }
+}
 
-    /// Clears the bits of `from..=to`, each at most once.
-    #[cold]
-    fn clear(&mut self, from: u64, to: u64) {
-        let len = (to - from + 1).min(self.bits.len() as u64 * 64);
-        if len == self.bits.len() as u64 * 64 {
-            self.bits.fill(0);
-            return;
+/// Clears the bits of `from..=to`, each at most once.
+#[cold]
+fn clear(bits: &mut [u64], from: u64, to: u64) {
+    let len = (to - from + 1).min(bits.len() as u64 * 64);
+    if len == bits.len() as u64 * 64 {
+        bits.fill(0);
+        return;
+    }
+    for index in to + 1 - len..=to {
+        let (word, mask) = place(bits, index);
+        if let Some(word) = bits.get_mut(word) {
+            *word &= !mask;
         }
-        for index in to + 1 - len..=to {
-            let (word, mask) = self.place(index);
-            if let Some(word) = self.bits.get_mut(word) {
-                *word &= !mask;
-            }
-        }
     }
+}
 
-    #[inline]
-    fn bit(&self, index: u64) -> bool {
-        let (word, mask) = self.place(index);
-        self.bits.get(word).is_some_and(|word| word & mask != 0)
-    }
-
-    /// Returns the word and the bit in it that belong to `index`.
-    #[inline]
-    fn place(&self, index: u64) -> (usize, u64) {
-        // The number of words is a power of two, so that this is no division.
-        ((index / 64) as usize & self.bits.len().wrapping_sub(1), 1 << (index % 64))
-    }
+/// Returns the word and the bit in it that belong to `index`.
+#[inline]
+const fn place(bits: &[u64], index: u64) -> (usize, u64) {
+    // The number of words is a power of two, so that this is no division.
+    ((index / 64) as usize & bits.len().wrapping_sub(1), 1 << (index % 64))
 }
 
 #[cfg(test)]
@@ -103,6 +147,34 @@ mod tests {
         assert_eq!(window.check(7, WINDOW), Err(UnprotectError::Replayed));
         assert_eq!(window.check(6, WINDOW), Ok(()));
         assert_eq!(window.check(8, WINDOW), Ok(()));
+    }
+
+    #[test]
+    fn a_sender_that_counts_on_keeps_no_bits_and_knows_the_same() {
+        assert_eq!(size_of::<ReplayWindow>(), 24);
+        let mut rng = ChaCha20Rng::seed_from_u64(7);
+        for _ in 0..200 {
+            let (mut sent, mut seen) = (ReplayWindow::default(), ReplayWindow::default());
+            let mut next = rng.random_range(0..300);
+            for step in 0..rng.random_range(1..400) {
+                if step > 100 && rng.random_ratio(1, 50) {
+                    next += rng.random_range(0..200);
+                }
+                sent.mark_sent(next, WINDOW);
+                seen.mark(next, WINDOW);
+                next += 1;
+                if step <= 100 {
+                    assert!(matches!(sent.seen, Seen::From(_)));
+                }
+                let other = next.saturating_sub(rng.random_range(0..200));
+                assert_eq!(sent.check(other, WINDOW), seen.check(other, WINDOW), "{other}");
+                if step > 100 && rng.random_ratio(1, 20) && seen.check(other, WINDOW).is_ok() {
+                    sent.mark_sent(other, WINDOW);
+                    seen.mark(other, WINDOW);
+                    next = next.max(other + 1);
+                }
+            }
+        }
     }
 
     #[test]
