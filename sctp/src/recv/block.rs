@@ -1,15 +1,22 @@
 //! Memory for messages.
 
 use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
 
 /// Cuts messages from a shared block, so that a small message costs no allocation of its own.
 ///
 /// A block is taken again when nobody holds a piece of it. Blocks start small and grow with the
 /// traffic, so that an idle association holds little.
+///
+/// A small message that is held for long keeps all of its block. So that nobody can make us hold
+/// much more than is counted, few blocks may be held so: beyond, messages get memory of their own.
 #[derive(Debug, Default)]
 pub(crate) struct Block {
     bytes: BytesMut,
     size: usize,
+    /// Earlier ones of which pieces were held when they were full, with their sizes.
+    #[expect(clippy::box_collection, reason = "an idle association is to be small")]
+    held: Option<Box<VecDeque<(BytesMut, usize)>>>,
 }
 
 impl Block {
@@ -20,20 +27,41 @@ impl Block {
         if payload.len() > MAX_BLOCK / PIECES {
             return Bytes::copy_from_slice(payload);
         }
-        if self.bytes.capacity() - self.bytes.len() < payload.len() {
-            self.renew(payload.len());
+        if self.bytes.capacity() - self.bytes.len() < payload.len() && !self.renew(payload.len()) {
+            return Bytes::copy_from_slice(payload);
         }
         self.bytes.extend_from_slice(payload);
         self.bytes.split().freeze()
     }
 
-    fn renew(&mut self, len: usize) {
+    /// Makes room for a piece of `len` bytes; gives whether there is any.
+    fn renew(&mut self, len: usize) -> bool {
         // Takes the old block again when all its pieces are gone, unless it holds only a few.
         if self.size >= PIECES * len && self.bytes.try_reclaim(self.size) {
-            return;
+            return true;
         }
-        self.size = (self.size * 2).max(PIECES * len).clamp(MIN_BLOCK, MAX_BLOCK);
-        self.bytes = BytesMut::with_capacity(self.size);
+        let held = self.held.get_or_insert_default();
+        let mut again = None;
+        if let Some((mut oldest, size)) = held.pop_front() {
+            match oldest.try_reclaim(size) {
+                true if size >= PIECES * len => again = Some((oldest, size)),
+                true => {}
+                false => held.push_back((oldest, size)),
+            }
+        }
+        if held.len() >= MAX_HELD {
+            return false;
+        }
+        let (bytes, size) = again.unwrap_or_else(|| {
+            let size = (self.size * 2).max(PIECES * len).clamp(MIN_BLOCK, MAX_BLOCK);
+            (BytesMut::with_capacity(size), size)
+        });
+        let full = std::mem::replace(&mut self.bytes, bytes);
+        let full_size = std::mem::replace(&mut self.size, size);
+        if full_size > 0 {
+            held.push_back((full, full_size));
+        }
+        true
     }
 
     /// Gives the block back.
@@ -80,7 +108,15 @@ impl Spare {
         if size > MAX_SPARE {
             return bytes.freeze();
         }
-        let message = bytes.split().freeze();
+        // One that is much shorter than expected would keep all of it.
+        let message = match bytes.len() < size / 2 {
+            true => {
+                let message = Bytes::copy_from_slice(&bytes);
+                bytes.clear();
+                message
+            }
+            false => bytes.split().freeze(),
+        };
         let [newest, oldest] = &mut self.0;
         if newest.size > 0 {
             std::mem::swap(newest, oldest);
@@ -94,6 +130,8 @@ impl Spare {
 const MAX_SPARE: usize = 256 << 10;
 const MIN_BLOCK: usize = 512;
 const MAX_BLOCK: usize = 16 << 10;
+/// 128 KiB in all.
+const MAX_HELD: usize = 8;
 /// How many pieces of a size a block holds at least.
 const PIECES: usize = 4;
 
@@ -120,6 +158,38 @@ mod tests {
             block.keep(&[7; 100]);
         }
         assert_eq!(block.size, MIN_BLOCK, "one block served them all");
+    }
+
+    #[test]
+    fn small_pieces_hold_few_blocks() {
+        // One byte of each block is held for long.
+        let mut block = Block::default();
+        let mut long = Vec::new();
+        for _ in 0..1000 {
+            long.push(block.keep(&[1]));
+            for _ in 0..5 {
+                block.keep(&[2; 4000]);
+            }
+        }
+        let held = block.held.as_ref().unwrap();
+        assert!(held.len() <= MAX_HELD, "{}", held.len());
+        assert!(long.iter().all(|piece| piece[..] == [1]));
+        // They are taken again when they are let go.
+        long.push(block.keep(&[1]));
+        assert!(!block.renew(4000));
+        long.clear();
+        assert!(block.renew(4000));
+    }
+
+    #[test]
+    fn a_message_that_is_shorter_than_expected_does_not_keep_its_memory() {
+        let mut spare = Spare::default();
+        let mut bytes = spare.take(100_000);
+        bytes.extend_from_slice(b"short");
+        let message = spare.give_out(bytes);
+        let again = spare.take(100_000);
+        assert_eq!((&message[..], again.len()), (&b"short"[..], 0));
+        assert_eq!(spare.size(), 0, "it was taken again, though the message is held");
     }
 
     #[test]

@@ -74,7 +74,11 @@ impl Run {
             message: self.ssn,
             ppid: self.ppid,
             order: self.order,
-            payload: self.bytes.freeze(),
+            // One that is much shorter than expected would keep all the memory made for it.
+            payload: match self.bytes.len() < self.bytes.capacity() / 2 {
+                true => Bytes::copy_from_slice(&self.bytes),
+                false => self.bytes.freeze(),
+            },
         }
     }
 }

@@ -23,8 +23,8 @@ pub(crate) struct Rto {
     hint: Option<Duration>,
     latest: Option<Duration>,
     least: Least,
-    /// The least one since somebody asked, and how many there were.
-    recent: Option<Duration>,
+    /// The least one since somebody asked, the greatest number for none, and how many there were.
+    recent: u64,
     count: u32,
 }
 
@@ -74,7 +74,7 @@ impl Rto {
             hint: None,
             latest: None,
             least: Least::default(),
-            recent: None,
+            recent: u64::MAX,
             count: 0,
         }
     }
@@ -113,7 +113,7 @@ impl Rto {
         self.smoothed = Some(Duration::from_nanos(smoothed));
         self.latest = Some(rtt);
         self.least.take(now, sample);
-        self.recent = Some(self.recent.map_or(rtt, |min| min.min(rtt)));
+        self.recent = self.recent.min(sample);
         self.count = self.count.saturating_add(1);
         self.current = self.compute(smoothed, self.variation);
     }
@@ -160,7 +160,9 @@ impl Rto {
 
     /// The least round-trip time measured since the last call, and how many were.
     pub(crate) fn take_recent(&mut self) -> (Option<Duration>, u32) {
-        (self.recent.take(), std::mem::take(&mut self.count))
+        let recent = std::mem::replace(&mut self.recent, u64::MAX);
+        let recent = (recent < u64::MAX).then(|| Duration::from_nanos(recent));
+        (recent, std::mem::take(&mut self.count))
     }
 
     /// The smoothed round-trip time.
