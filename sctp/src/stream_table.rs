@@ -67,6 +67,11 @@ impl<T> StreamTable<T> {
         let page = self.pages.get_mut(stream / PAGE)?.as_deref_mut()?;
         let removed = page.0.get_mut(stream % PAGE)?.take()?;
         self.len -= 1;
+        if page.0.iter().all(Option::is_none)
+            && let Some(page) = self.pages.get_mut(stream / PAGE)
+        {
+            *page = None;
+        }
         Some(*removed)
     }
 

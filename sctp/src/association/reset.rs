@@ -182,18 +182,27 @@ impl Association {
         self.reset.supported
     }
 
-    /// The peer uses a number anew of which our reset is not answered yet: it has been performed,
-    /// and the answer was lost or overtaken. Gives whether that can be: our request has left.
+    /// The peer uses a number anew of which our reset is not answered yet, or not told: it has been
+    /// performed, and the answer was lost or overtaken. Gives whether that can be: our request has
+    /// left, and the number was not used anew since.
     pub(crate) fn confirm_reset(&mut self, stream: u16) -> bool {
+        if self.reset.outgoing.contains(&stream) {
+            return true;
+        }
         let open = self.reset.open.as_deref_mut().and_then(Open::streams);
-        let Some(streams) = open.filter(|open| open.numbers.contains(&stream)) else {
+        let Some(streams) =
+            open.filter(|open| open.numbers.contains(&stream) && !open.confirmed.contains(&stream))
+        else {
             return false;
         };
-        if !streams.confirmed.contains(&stream) {
-            streams.confirmed.push(stream);
-            self.send.queues.end_reset(stream, true);
-        }
+        streams.confirmed.push(stream);
+        self.send.queues.end_reset(stream, true);
         true
+    }
+
+    /// Whether a stream that we send on waits for its reset, or for the answer.
+    pub(crate) fn is_resetting(&self, stream: u16) -> bool {
+        self.send.queues.is_held(stream)
     }
 
     /// Whether a request can be made now.

@@ -106,7 +106,7 @@ impl Session {
             if !channel.incoming_reset {
                 self.take_rest(id, stream);
             }
-            *self.by_stream.entry(stream) = None;
+            self.by_stream.remove(stream);
             self.association.set_buffered_amount_low_threshold(stream, 0);
             self.association.set_stream_priority(stream, NORMAL_PRIORITY);
             self.association.receiver().forget_read_mode(stream);

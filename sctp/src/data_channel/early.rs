@@ -55,7 +55,7 @@ impl Session {
     /// Sets aside what arrived on a stream that has no channel. Where there is no room for it, the
     /// stream is refused: a channel opened later must not miss what was lost without a word.
     pub(super) fn keep_early(&mut self, now: Instant, stream: u16) {
-        let mut refused = false;
+        let mut refused = self.association.is_resetting(stream);
         for message in self.association.receiver().take_unread(stream) {
             let size = Early::size(&message);
             refused = refused || !self.early.keep(stream, message);
@@ -63,7 +63,7 @@ impl Session {
                 self.association.receiver().release(size);
             }
         }
-        if refused {
+        if refused && !self.association.is_resetting(stream) {
             self.refuse_stream(now, stream);
         }
     }

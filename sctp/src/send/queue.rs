@@ -187,6 +187,9 @@ impl Queues {
 
     /// Sets from which amount downwards [`Self::poll_low`] tells.
     pub(crate) fn set_low_threshold(&mut self, stream: u16, threshold: usize) {
+        if threshold == 0 && self.streams.get(stream).is_none() {
+            return;
+        }
         let entry = self.streams.entry(stream);
         entry.low_threshold = threshold;
         entry.high = entry.buffered > threshold;

@@ -157,6 +157,54 @@ fn announcements_and_resets_by_turns_pile_nothing_up() {
 }
 
 #[test]
+fn an_announcement_may_come_with_the_answer_to_our_reset() {
+    // "a new DATA_CHANNEL_OPEN message can be sent on the stream", in the same packet.
+    let mut raw = Raw::new(&Config::default());
+    raw.open(0, 0);
+    let id = raw.channel();
+    raw.answers();
+    raw.reset(0);
+    assert_eq!(events(&mut raw.pair.z), [Event::ChannelClosing(id)]);
+    let answers = raw.answers();
+    assert!(answers.iter().any(|made| made.contains("ReConfig")), "{answers:?}");
+    let performed = [&[0, 16, 0, 12][..], &raw.tsn_z.to_be_bytes(), &[0, 0, 0, 1]].concat();
+    let mut value = raw.tsn.to_be_bytes().to_vec();
+    value.extend([0, 0, 0, 0, 0, 0, 0, 50, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let chunks = [chunk(130, 0, &performed), chunk(0, 3, &value)].concat();
+    raw.pair.z.handle_datagram(raw.pair.now, &packet(raw.tag, &chunks));
+    let told = events(&mut raw.pair.z);
+    assert!(told.contains(&Event::ChannelClosed(id)), "{told:?}");
+    let new = told.iter().find_map(|event| match event {
+        Event::ChannelIncoming(id) => Some(*id),
+        _ => None,
+    });
+    assert_eq!(raw.pair.z.state(new.unwrap()), ChannelState::Open);
+}
+
+#[test]
+fn announcements_while_our_reset_is_not_answered_pile_nothing_up() {
+    // As above, but our first reset has left, and is never answered.
+    let mut raw = Raw::new(&Config::default());
+    raw.open(0, 0);
+    raw.channel();
+    raw.answers();
+    raw.reset(0);
+    raw.answers();
+    let mut sack = raw.tsn_z.to_be_bytes().to_vec();
+    sack.extend([0; 8]);
+    let closed = packet(raw.tag, &chunk(3, 0, &sack));
+    for _ in 0..1000 {
+        raw.open(0, 0);
+        raw.pair.z.handle_datagram(raw.pair.now, &closed);
+        raw.reset(0);
+        raw.answers();
+        events(&mut raw.pair.z);
+    }
+    let buffered = raw.pair.z.total_buffered_amount();
+    assert!(buffered <= 4, "{buffered} bytes of answers");
+}
+
+#[test]
 fn what_finds_no_room_before_its_channel_is_refused_aloud() {
     // "receiving a message containing user data on an unused stream indicates an error": it is kept for
     // a channel that is negotiated, as far as there is room; beyond, the stream is reset.

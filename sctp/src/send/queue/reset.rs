@@ -39,6 +39,15 @@ impl Queues {
         })
     }
 
+    /// Whether a stream's reset is wanted or under way.
+    pub(crate) fn is_held(&self, number: u16) -> bool {
+        self.drained.contains(&number)
+            || self
+                .streams
+                .get(number)
+                .is_some_and(|stream| stream.held || stream.reset_before.is_some())
+    }
+
     /// The streams that have state: all that are used are among them.
     pub(crate) fn numbers(&mut self) -> Vec<u16> {
         self.streams.iter_mut().map(|(number, _)| number).collect()
@@ -80,10 +89,12 @@ impl Queues {
     pub(crate) fn limit_streams(&mut self, limit: u16) -> BTreeSet<u16> {
         let mut wanted = self.drained.split_off(&limit);
         self.schedule.retain(|number| number < limit);
+        let mut begun = 0;
         for (number, stream) in self.streams.iter_mut().filter(|(number, _)| *number >= limit) {
             for message in stream.queue.drain(..) {
                 self.bytes -= message.len - message.sent;
                 self.expendable -= u32::from(message.is_expendable());
+                begun += if message.is_begun() { message.weight() } else { 0 };
             }
             stream.buffered = 0;
             stream.scheduled = false;
@@ -93,6 +104,7 @@ impl Queues {
             }
             stream.check_low(number, &mut self.low);
         }
+        self.unbegin(begun);
         wanted
     }
 }
