@@ -231,9 +231,9 @@ impl Window {
         Ok(())
     }
 
-    /// A quiet time: the window starts anew.
+    /// A quiet time: the window starts anew, but with room for what is held.
     pub(crate) fn shrink(&mut self, held: usize) {
-        self.size = self.initial;
+        self.size = self.size.min(held).max(self.initial);
         self.give_back(held);
     }
 }

@@ -59,6 +59,41 @@ fn a_message_larger_than_the_window_may_become_whole() {
     assert_eq!(window.tell(0, held), (512 << 10) - held);
 }
 
+#[test]
+fn a_quiet_time_leaves_room_for_what_fills_a_gap() {
+    // A large window, three packets lost at once, and much behind them.
+    let mut now = Instant::now();
+    let mut receiver = Receiver::new(&Config::default(), Tsn(1), None);
+    for _ in 0..4 {
+        receiver.window.packet(now, RTT, 0, 0);
+        receiver.window.taken(2 << 20, 0);
+        now += RTT;
+    }
+    let take = |receiver: &mut Receiver, number: u32| {
+        let payload = [7; 1000];
+        let data = Data {
+            form: Form::Data,
+            flags: BEGIN | END,
+            tsn: Tsn(number),
+            stream: 0,
+            message: number - 1,
+            ppid_or_fsn: 53,
+            payload: &payload,
+        };
+        receiver.write_sack(&mut Vec::new(), 1160);
+        let taken = receiver.take(&data, true);
+        assert!(matches!(taken, Ok(Taken::Yes)), "{number}: {taken:?}");
+    };
+    for number in 4..3000 {
+        take(&mut receiver, number);
+    }
+    receiver.shrink();
+    for number in 1..4 {
+        take(&mut receiver, number);
+    }
+    assert_eq!(receiver.cumulative(), Tsn(2999));
+}
+
 /// A chunk of a sender that does not look at windows.
 fn hostile(receiver: &mut Receiver, tsn: u32) -> bool {
     let payload = [7; 1000];
