@@ -169,8 +169,9 @@ impl Controller for Cubic {
     }
 
     fn on_timeout(&mut self) {
-        // §4.8.
+        // §4.8: W_max is then the window with which congestion avoidance begins, and K is 0.
         self.reduce();
+        self.w_max = 0.0;
         self.window = 1.0;
     }
 

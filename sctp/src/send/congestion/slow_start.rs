@@ -38,6 +38,7 @@ impl SlowStart {
             if let Some((_, left)) = &mut self.conservative {
                 *left -= 1;
                 if *left == 0 {
+                    self.conservative = None;
                     return Growth::Exit;
                 }
             }
@@ -82,3 +83,55 @@ const MAX_RTT_THRESH: Duration = Duration::from_millis(16);
 const N_RTT_SAMPLE: u32 = 8;
 const CSS_GROWTH_DIVISOR: usize = 4;
 const CSS_ROUNDS: u32 = 5;
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the origin of virtual time")]
+mod tests {
+    use super::super::Sample;
+    use super::*;
+    use crate::send::packets::RateSample;
+    use std::time::Instant;
+
+    #[test]
+    fn it_ends_after_the_careful_rounds_and_may_begin_again() {
+        let now = Instant::now();
+        let mut slow_start = SlowStart::default();
+        let mut delivered = 0;
+        let mut round = |rtt: u64| {
+            let mut last = Growth::Full;
+            for count in 0..10 {
+                let delivered_before = if count == 0 { delivered } else { 0 };
+                delivered += 1000;
+                let rate = RateSample { rate: None, delivered_before, limited: false };
+                let sample = Sample {
+                    now,
+                    acknowledged: 1000,
+                    lost: 0,
+                    lost_in_flight: 0,
+                    in_flight_before: 10_000,
+                    in_flight: 10_000,
+                    rtt: Some(Duration::from_millis(rtt)),
+                    rate: Some(rate),
+                    delivered,
+                    recovering: false,
+                };
+                last = slow_start.step(&sample);
+                if last == Growth::Exit {
+                    break;
+                }
+            }
+            last
+        };
+        for _ in 0..3 {
+            assert_eq!(round(50), Growth::Full);
+        }
+        // A queue; and after idleness all of it once more.
+        for _ in 0..2 {
+            assert_eq!(round(70), Growth::Careful);
+            let rounds = (0..20).take_while(|_| round(70) != Growth::Exit).count();
+            assert!(rounds < 10, "{rounds}");
+            assert_eq!(round(50), Growth::Full);
+            assert_eq!(round(50), Growth::Full);
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! The phases of the cycle, and what leads from one to the next.
 
-use super::{Bbr, HEADROOM_PERCENT, MAX_GROWTH, MIN_RTT};
+use super::{Bbr, HEADROOM_PERCENT, MAX_GROWTH, MAX_RTT, MIN_RTT};
 use crate::send::congestion::Sample;
 use std::time::{Duration, Instant};
 
@@ -184,7 +184,9 @@ impl Bbr {
         });
         self.phase = Phase::ProbeRtt { until, least };
         if until.is_some_and(|until| sample.now >= until) {
-            self.min_rtt = Some((least, sample.now));
+            // Where all that arrived was sent twice, nothing was measured.
+            let rtt = if least < MAX_RTT { least } else { self.min_rtt() };
+            self.min_rtt = Some((rtt, sample.now));
             if self.filled {
                 self.cruise(sample.now);
             } else {
