@@ -210,7 +210,10 @@ impl Sender {
             self.outstanding.send_again(now, index, buf);
             self.counters.retransmitted += 1;
         }
-        self.fast_retransmit = false;
+        // Where a SACK has left no room, it goes with the next packet.
+        if buf.len() > start || !self.outstanding.has_marked() {
+            self.fast_retransmit = false;
+        }
     }
 
     /// The index of the first chunk that is to be sent again and its length on the wire, after
