@@ -336,7 +336,7 @@ impl Association {
     /// Sets the most that data may take of the path, in bytes a second: what other traffic of the
     /// same path leaves. `None` for no limit.
     pub fn set_rate_limit(&mut self, bytes_per_second: Option<u64>) {
-        self.send.set_rate_limit(bytes_per_second);
+        self.send.set_rate_limit(self.now, bytes_per_second);
     }
 
     /// The layer below uses another path now: what was learnt of the old one is forgotten, and

@@ -50,6 +50,24 @@ impl Pacer {
         self.limit = limit;
     }
 
+    pub(crate) const fn rate(&self) -> Option<u64> {
+        self.rate
+    }
+
+    /// The rate was `before`: what has left is paid for at the new one.
+    pub(crate) fn rescale(&mut self, now: Instant, before: Option<u64>) {
+        let (Some(before), Some(due)) = (before, self.due.filter(|due| *due > now)) else { return };
+        let Some(rate) = self.rate else {
+            self.due = None;
+            self.resting = false;
+            return;
+        };
+        let debt = (due - now).as_nanos() * u128::from(before) / u128::from(rate.max(1));
+        let debt = Duration::from_nanos(u64::try_from(debt).unwrap_or(u64::MAX));
+        self.due = now.checked_add(debt);
+        self.resting = self.resting && debt > self.burst;
+    }
+
     /// Whether the layers above hold back what the congestion control would let out.
     pub(crate) fn is_limited(&self) -> bool {
         self.limit.is_some() && self.rate == self.limit
