@@ -347,6 +347,15 @@ impl Receiver {
         self.window.end(self.state(), held);
     }
 
+    /// Drops the beginnings of messages that are read in parts: nobody reads on.
+    pub(crate) fn drop_unfinished(&mut self) {
+        for (_, stream) in self.streams.iter_mut() {
+            self.partial.remove(stream.partials.clear());
+        }
+        let held = self.held();
+        self.window.end(self.state(), held);
+    }
+
     /// Whether a SACK is to be sent now.
     #[inline]
     pub(crate) const fn sack_is_due(&self) -> bool {

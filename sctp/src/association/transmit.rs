@@ -338,7 +338,9 @@ impl Association {
                 // Else the packets have become too small for it: it is not answered.
             }
             // RFC 6525 §5.2.1: what answers one RE-CONFIG goes in one.
-            while let Some(first) = owed.reset_responses.pop_front() {
+            while end.saturating_sub(buf.len()) >= SPACE
+                && let Some(first) = owed.reset_responses.pop_front()
+            {
                 re_config::write_responses(buf, first, owed.reset_responses.pop_front());
             }
             self.pending.owed.take_if(|owed| owed.is_empty());

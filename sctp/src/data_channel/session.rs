@@ -351,6 +351,7 @@ impl Session {
                 event::Event::Restarted => self.handle_restart(),
                 event::Event::Closed(reason) => {
                     self.close_all();
+                    self.association.receiver().drop_unfinished();
                     self.events.push_back(Event::Closed(reason));
                 }
                 _ => {}

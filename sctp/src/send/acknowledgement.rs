@@ -135,6 +135,7 @@ impl Sender {
         if cumulative.is_at_or_after(self.outstanding.cumulative()) {
             let progress = self.outstanding.acknowledge_up_to(now, cumulative)?;
             self.update_timer(now, progress.advanced);
+            self.forward |= self.outstanding.must_forward() && self.partial_reliability;
         }
         Ok(())
     }
