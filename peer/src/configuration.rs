@@ -51,7 +51,10 @@ pub struct Configuration {
     /// only. [`usize::MAX`] stands for any size (`a=max-message-size:0`,
     /// [RFC 8841 §6.1](https://www.rfc-editor.org/rfc/rfc8841#section-6.1)). On other channels a
     /// message larger than [`max_message_size`](Self::max_message_size) ends the connection's data
-    /// channels. The default is `None`.
+    /// channels; and so it does on any from a peer that does not interleave messages
+    /// ([RFC 8260](https://www.rfc-editor.org/rfc/rfc8260)), as browsers mostly do not, since what is
+    /// not interleaved cannot be read in parts. For applications that know their other side. The
+    /// default is `None`.
     pub max_message_size_in_parts: Option<usize>,
     /// How many bytes all data channels together buffer, to be sent or acknowledged, before `send`
     /// is refused. The default is 16 MiB, as in Chromium.

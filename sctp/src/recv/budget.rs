@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Each association's window bounds what its peer can make it hold. With thousands of them the sum
 /// matters: those that are given clones of one budget draw from it, and when it is used up their
 /// windows close, and data beyond is refused as if it had not arrived. Only the next chunk in order
-/// of an association that holds nothing is always taken, so that none stands still.
+/// of an association that holds nothing is always taken, so that short messages go on.
 ///
 /// ```
 /// use peerless_sctp::{Config, ReceiveBudget};
