@@ -186,6 +186,29 @@ fn refuses_an_srtp_profile_that_the_policy_does_not_have() {
 }
 
 #[test]
+fn refuses_media_that_comes_later_where_no_profile_was_agreed_upon() {
+    let profiles = [srtp::Profile::AeadAes256Gcm, srtp::Profile::Aes128CmHmacSha1_80];
+    let [a, b] = profiles.map(|profile| {
+        let mut policy = SecurityPolicy::default();
+        policy.srtp_profiles = vec![profile];
+        policy
+    });
+    let mut pair = with_policies(a, b);
+    let now = pair.now;
+    pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    pair.negotiate(A);
+    pair.run_for(Duration::from_secs(1));
+    assert!(pair.peers.iter().all(|it| it.connection_state() == ConnectionState::Connected));
+    let now = pair.now;
+    pair.peers[A].add_transceiver(now, MediaKind::Audio, TransceiverInit::default()).unwrap();
+    pair.negotiate(A);
+    pair.run_for(Duration::from_secs(1));
+    assert!(pair.peers.iter().all(|it| it.connection_state() == ConnectionState::Failed));
+    let reasons = [A, B].map(|peer| reason(&pair, peer));
+    assert!(reasons.iter().any(|reason| reason.contains("SRTP profile")), "{reasons:?}");
+}
+
+#[test]
 fn refuses_dtls_1_2_where_the_policy_asks_for_1_3() {
     for strict in [A, B] {
         let mut old = SecurityPolicy::default();

@@ -172,6 +172,7 @@ impl PeerConnection {
         self.sections.sort_unstable();
         // SRTP that came before its section can be read now.
         for index in 0..self.transports.len() {
+            self.approve(now, index);
             self.replay_early(now, index);
         }
     }
@@ -194,6 +195,8 @@ impl PeerConnection {
             self.configuration.pacing_rate,
         )));
         transport.rtp = Some(Box::new(rtp));
+        // What was good enough for data may lack a profile for media.
+        transport.approved = false;
     }
 
     fn apply_data(&mut self, now: Instant, plan: &DataPlan) {
