@@ -196,9 +196,11 @@ impl Sender {
 
     pub(crate) fn set_rate_limit(&mut self, now: Instant, bytes_per_second: Option<u64>) {
         let before = self.pacer.rate();
-        self.pacer.set_limit(bytes_per_second);
+        let changed = self.pacer.set_limit(bytes_per_second);
         self.update_pacer();
-        self.pacer.rescale(now, before);
+        if changed {
+            self.pacer.rescale(now, before);
+        }
     }
 
     /// The congestion control has changed its mind.

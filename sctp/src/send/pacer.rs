@@ -45,9 +45,9 @@ impl Pacer {
         }
     }
 
-    /// Takes the rate that the layers above allow, in bytes a second.
-    pub(crate) const fn set_limit(&mut self, limit: Option<u64>) {
-        self.limit = limit;
+    /// Takes the rate that the layers above allow, in bytes a second; gives whether it is another.
+    pub(crate) fn set_limit(&mut self, limit: Option<u64>) -> bool {
+        std::mem::replace(&mut self.limit, limit) != limit
     }
 
     pub(crate) const fn rate(&self) -> Option<u64> {
