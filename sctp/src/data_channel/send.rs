@@ -73,8 +73,9 @@ impl Session {
         self.association.total_buffered_amount()
     }
 
-    /// Sets from which amount of waiting bytes downwards [`Event::BufferedAmountLow`] tells. 0 at
-    /// first. On a closed channel none waits, and nothing is told.
+    /// Sets from which amount of waiting bytes downwards
+    /// [`Event::BufferedAmountLow`](super::Event::BufferedAmountLow) tells. 0 at first. On a closed
+    /// channel none waits, and nothing is told.
     pub fn set_buffered_amount_low_threshold(&mut self, id: ChannelId, threshold: usize) {
         let Some(channel) = self.channel_mut(id) else { return };
         channel.low_threshold = threshold;
@@ -83,7 +84,8 @@ impl Session {
         }
     }
 
-    /// Returns from which amount downwards [`Event::BufferedAmountLow`] tells.
+    /// Returns from which amount downwards
+    /// [`Event::BufferedAmountLow`](super::Event::BufferedAmountLow) tells.
     pub fn buffered_amount_low_threshold(&self, id: ChannelId) -> usize {
         self.channel(id).map_or(0, |channel| channel.low_threshold)
     }
