@@ -159,6 +159,7 @@ impl Association {
 
     /// Whether there is room for a message, of which all else was checked: one that can never go must
     /// not wait for room.
+    #[inline]
     pub(super) fn check_room(&mut self, message: &Outgoing) -> Result<(), Refusal> {
         let len = message.payload.len();
         if !self.has_room(len) && !self.make_room(len, message.reliability) {

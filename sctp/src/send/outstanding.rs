@@ -178,11 +178,13 @@ impl Outstanding {
     }
 
     /// The length on the wire of the first chunk that is to be sent again, after giving up those
-    /// that may not be. `abandon` is told of each message that was given up, and what it was when
+    /// that may not be: where the peer can be told of that, or it would wait for them (RFC 3758 §3.3.3).
+    /// `abandon` is told of each message that was given up, and what it was when
     /// not all of it had been sent.
     pub(crate) fn next_marked(
         &mut self,
         now: Instant,
+        partial_reliability: bool,
         mut abandon: impl FnMut(Option<Unfinished>),
     ) -> Option<(usize, usize)> {
         while let Some(&tsn) = self.lost.front() {
@@ -192,7 +194,7 @@ impl Outstanding {
                 self.lost.pop_front();
                 continue;
             };
-            if chunk.must_be_given_up(now) {
+            if partial_reliability && chunk.must_be_given_up(now) {
                 let unfinished = self.abandon_message(index);
                 abandon(unfinished);
                 continue;
@@ -278,10 +280,11 @@ impl Outstanding {
 
     /// Marks the last chunk in flight, to be sent again as a probe (RFC 8985 §7.3); gives whether
     /// there is one that may be.
-    pub(crate) fn mark_last(&mut self, now: Instant) -> bool {
+    pub(crate) fn mark_last(&mut self, now: Instant, partial_reliability: bool) -> bool {
         let last = self.chunks.iter().rposition(|chunk| chunk.state == State::InFlight);
         let Some(last) = last else { return false };
-        if self.chunks.get(last).is_none_or(|chunk| chunk.must_be_given_up(now)) {
+        let given_up = |chunk: &Sent| partial_reliability && chunk.must_be_given_up(now);
+        if self.chunks.get(last).is_none_or(given_up) {
             return false;
         }
         self.mark(last);

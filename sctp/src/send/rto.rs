@@ -34,21 +34,23 @@ struct Least {
     /// That of this stretch of time and of the one before, in nanoseconds; the greatest for none.
     current: u64,
     before: u64,
-    /// When this one began.
-    since: Option<Instant>,
+    /// When this one ends.
+    until: Option<Instant>,
 }
 
 impl Default for Least {
     fn default() -> Self {
-        Self { current: u64::MAX, before: u64::MAX, since: None }
+        Self { current: u64::MAX, before: u64::MAX, until: None }
     }
 }
 
 impl Least {
     fn take(&mut self, now: Instant, sample: u64) {
-        let since = *self.since.get_or_insert(now);
-        if now.saturating_duration_since(since) >= LEAST_STRETCH {
-            *self = Self { current: u64::MAX, before: self.current, since: Some(now) };
+        if self.until.is_some_and(|until| now >= until) {
+            *self = Self { before: self.current, ..Self::default() };
+        }
+        if self.until.is_none() {
+            self.until = now.checked_add(LEAST_STRETCH);
         }
         self.current = self.current.min(sample);
     }

@@ -94,7 +94,7 @@ impl Sender {
             self.fast_retransmit = true;
         } else if !self.queues.is_empty() && self.peer_has_room() {
             self.probing = true;
-        } else if self.outstanding.mark_last(now) {
+        } else if self.outstanding.mark_last(now, self.partial_reliability) {
             self.fast_retransmit = true;
         } else {
             return;

@@ -27,7 +27,7 @@ impl Default for WindowProbe {
 impl Sender {
     /// When data may leave: `None` when there is none, or it waits for a SACK. The instant may
     /// have passed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ready(&self, now: Instant) -> Option<Instant> {
         if self.forward {
             return Some(now);
@@ -221,7 +221,7 @@ impl Sender {
     fn next_marked(&mut self, now: Instant) -> Option<(usize, usize)> {
         let queues = &mut self.queues;
         let mut given_up = 0;
-        let next = self.outstanding.next_marked(now, |unfinished| {
+        let next = self.outstanding.next_marked(now, self.partial_reliability, |unfinished| {
             given_up += 1;
             if let Some(Unfinished { stream, order, message, .. }) = unfinished {
                 queues.abandon_begun(stream, order, message);
@@ -256,12 +256,7 @@ impl Sender {
             if left > room && (room < MIN_FRAGMENT || left <= most) {
                 break;
             }
-            let Some(mut fragment) = self.queues.take(room) else { break };
-            if !self.partial_reliability {
-                // RFC 3758 §3.3.3: the peer cannot be told that a number was given up, and waits for it.
-                fragment.expires = None;
-                fragment.max_retransmits = None;
-            }
+            let Some(fragment) = self.queues.take(room) else { break };
             let len = fragment.payload.len();
             // RFC 7053 §5.1: a sender that must wait for the SACK wants it at once.
             self.peer_window = self.peer_window.saturating_sub(len);

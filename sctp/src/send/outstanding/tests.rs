@@ -51,7 +51,7 @@ fn acknowledge(
 /// Sends the first marked chunk again.
 fn repair(outstanding: &mut Outstanding, now: Instant) {
     outstanding.packets.close();
-    let (index, _) = outstanding.next_marked(now, |_| {}).unwrap();
+    let (index, _) = outstanding.next_marked(now, true, |_| {}).unwrap();
     outstanding.send_again(now, index, &mut Vec::new());
     outstanding.check();
 }
@@ -124,7 +124,7 @@ fn a_chunk_that_was_marked_and_arrives_was_not_lost() {
     outstanding.detect(now, ms(50), ms(50));
     let progress = acknowledge(&mut outstanding, now, 5, &[]).unwrap();
     assert_eq!(progress.spurious, 116);
-    assert_eq!(outstanding.next_marked(now, |_| {}), None);
+    assert_eq!(outstanding.next_marked(now, true, |_| {}), None);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_message_is_given_up_with_all_its_fragments() {
     }
     outstanding.mark_all();
     let mut unfinished = Vec::new();
-    assert_eq!(outstanding.next_marked(now, |message| unfinished.push(message)), None);
+    assert_eq!(outstanding.next_marked(now, true, |message| unfinished.push(message)), None);
     outstanding.check();
     let message = Unfinished { form: Form::Data, stream: 1, order: Order::Ordered, message: 0 };
     assert_eq!(unfinished, [Some(message)]);
@@ -258,7 +258,7 @@ fn an_interleaved_message_is_given_up_and_those_between_stay() {
     }
     outstanding.mark_all();
     let mut unfinished = Vec::new();
-    let next = outstanding.next_marked(now, |message| unfinished.push(message));
+    let next = outstanding.next_marked(now, true, |message| unfinished.push(message));
     assert_eq!(next, Some((1, 120)));
     assert_eq!(unfinished, [None]);
     outstanding.check();
