@@ -208,15 +208,17 @@ impl Association {
     /// Whether a request can be made now.
     #[inline]
     pub(crate) fn reset_is_due(&self) -> bool {
+        // Asked before each packet, mostly for nothing.
         let (queues, reset) = (&self.send.queues, &self.reset);
-        let wanted = match self.state {
-            State::Established => {
-                queues.has_drained() || reset.add_outgoing > 0 || reset.add_incoming > 0
-            }
+        let adds = reset.add_outgoing | reset.add_incoming != 0;
+        if !queues.has_drained() && !adds || reset.open.is_some() {
+            return false;
+        }
+        match self.state {
+            State::Established => true,
             // What is held until the answer is to be delivered before the end.
             state => state.may_send() && queues.has_drained() && queues.bytes() > 0,
-        };
-        wanted && reset.open.is_none()
+        }
     }
 
     /// Appends our request: a new one, or again the one that is open.

@@ -98,10 +98,10 @@ impl Sender {
     /// Whether the peer has room for a new chunk (§6.1 A) and a SACK could tell of it.
     #[inline]
     pub(super) fn peer_has_room(&self) -> bool {
-        let most = match self.form() {
-            Form::Data => MAX_OUTSTANDING_DATA,
-            Form::IData => MAX_OUTSTANDING,
-        };
+        // A stream sequence number has 16 bits, too: §6.1, "the data sender MUST NOT have more than
+        // 2^16 - 1 ordered user messages in the current send window". A receiver that compares as
+        // §1.6 says takes one that is half of the numbers ahead for an old one.
+        let most = MAX_OUTSTANDING >> u32::from(self.form() == Form::Data);
         self.has_room(self.peer_window) && self.outstanding.len() < most
     }
 
@@ -286,9 +286,5 @@ impl Sender {
 
 /// A gap block's offset has 16 bits.
 const MAX_OUTSTANDING: usize = 65_535;
-/// So has a stream sequence number: §6.1, "the data sender MUST NOT have more than 2^16 - 1 ordered user
-/// messages in the current send window". A receiver that compares as §1.6 says takes one that is half
-/// of the numbers ahead for an old one.
-const MAX_OUTSTANDING_DATA: usize = (1 << 15) - 1;
 /// A message is not cut into smaller pieces than this, in bytes, to fill a packet.
 const MIN_FRAGMENT: usize = 256;
