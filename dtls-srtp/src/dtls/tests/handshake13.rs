@@ -453,8 +453,8 @@ fn nobody_else_ends_a_handshake_once_it_is_plain_that_the_peer_has_keys() {
     }
 }
 
-#[test]
-fn a_server_that_breaks_off_amid_its_flight_is_heard() {
+/// A pair whose server has sent the first datagram of its flight, with ServerHello, which is on its way.
+fn greeted() -> (Pair, Vec<u8>) {
     let (client, server) = configs_1_3();
     let client = client.with_groups(&[NamedGroup::X25519]).unwrap();
     let mut pair = Pair::new((client, server.with_mtu(300)));
@@ -464,6 +464,12 @@ fn a_server_that_breaks_off_amid_its_flight_is_heard() {
     datagram.clear();
     pair.server.poll_transmit(pair.now, &mut datagram).unwrap();
     assert!(describe(&datagram).starts_with("ServerHello"));
+    (pair, datagram)
+}
+
+#[test]
+fn a_server_that_breaks_off_amid_its_flight_is_heard() {
+    let (mut pair, mut datagram) = greeted();
     let why = AlertDescription::InternalError;
     pair.server.abort(pair.now, why);
     pair.client.handle_datagram(pair.now, &mut datagram);
@@ -474,14 +480,7 @@ fn a_server_that_breaks_off_amid_its_flight_is_heard() {
 #[test]
 fn a_warning_that_is_an_error_ends_a_handshake_too() {
     // RFC 8446 §6: "regardless of the AlertLevel in the message".
-    let (client, server) = configs_1_3();
-    let client = client.with_groups(&[NamedGroup::X25519]).unwrap();
-    let mut pair = Pair::new((client, server.with_mtu(300)));
-    let mut datagram = Vec::new();
-    pair.client.poll_transmit(pair.now, &mut datagram).unwrap();
-    pair.server.handle_datagram(pair.now, &mut datagram);
-    datagram.clear();
-    pair.server.poll_transmit(pair.now, &mut datagram).unwrap();
+    let (mut pair, mut datagram) = greeted();
     let description = AlertDescription::HandshakeFailure;
     let warning = Alert { fatal: false, description };
     pair.server.outgoing.write(Epoch::HANDSHAKE, ContentType::Alert, &mut datagram, |buf| {
