@@ -133,5 +133,10 @@ mod tests {
         assert_eq!(table.remove(17), Some(18));
         assert_eq!(table.get(17), None);
         assert_eq!(StreamTable::<u8>::new().get(3), None);
+        // A page without streams is given back.
+        assert!(table.pages[1].is_some());
+        assert_eq!(table.remove(16), Some(17));
+        assert!(table.pages[1].is_none());
+        assert_eq!(table.get(16), None);
     }
 }

@@ -151,6 +151,26 @@ mod tests {
     }
 
     #[test]
+    fn a_debt_of_a_low_limit_is_paid_at_the_new_rate() {
+        let now = Instant::now();
+        for (limit, most) in [(Some(100_000), 50), (None, 0)] {
+            let mut pacer = Pacer::default();
+            pacer.set_limit(Some(100));
+            pacer.set_rate(None, 1000);
+            while pacer.is_open(now) {
+                pacer.on_sent(now, 1000);
+            }
+            assert!(pacer.release().unwrap() > now + Duration::from_secs(10));
+            let before = pacer.rate();
+            assert!(pacer.set_limit(limit));
+            pacer.set_rate(None, 1000);
+            pacer.rescale(now, before);
+            let most = now + Duration::from_millis(most);
+            assert!(pacer.release().is_none_or(|release| release <= most), "{limit:?}");
+        }
+    }
+
+    #[test]
     fn without_a_measurement_nothing_is_held_back() {
         let now = Instant::now();
         let mut pacer = Pacer::default();

@@ -205,6 +205,7 @@ const BETA: f64 = 0.7;
 const ALPHA: f64 = 3.0 * (1.0 - BETA) / (1.0 + BETA);
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the origin of virtual time")]
 mod tests {
     use super::*;
 
@@ -214,5 +215,28 @@ mod tests {
             let root = cube_root(value);
             assert!((root * root * root / value - 1.0).abs() < 1e-9, "{value}: {root}");
         }
+    }
+
+    #[test]
+    fn after_a_timeout_the_curve_begins_where_congestion_avoidance_does() {
+        // §4.8: K is 0, and W_max the window then.
+        let mut cubic = Cubic::new(1000, 10);
+        cubic.window = 100.0;
+        cubic.on_timeout();
+        cubic.window = cubic.threshold;
+        cubic.avoid_congestion(&Sample {
+            now: Instant::now(),
+            acknowledged: 1000,
+            lost: 0,
+            lost_in_flight: 0,
+            in_flight_before: 70_000,
+            in_flight: 69_000,
+            rtt: None,
+            rate: None,
+            delivered: 0,
+            recovering: false,
+        });
+        assert!(cubic.epoch.is_some_and(|epoch| epoch.k == 0.0));
+        assert!((cubic.w_max - 70.0).abs() < 1e-9, "{}", cubic.w_max);
     }
 }
