@@ -5,7 +5,8 @@
 //! ```
 //!
 //! An argument runs only the tables and rows whose name contains it. All contestants of a row take
-//! turns in the same repetitions, and each figure is the median of its own.
+//! turns in the same repetitions. Each figure is the median of its own, each ratio the median of the
+//! repetitions' ratios.
 
 mod bulk;
 pub mod idle;

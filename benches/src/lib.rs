@@ -12,7 +12,8 @@
 //! How the table is made: every [`work`] is written once, against the [`Peer`] trait, and given to
 //! every stack behind it. Both sides run on one thread and datagrams pass through memory on a virtual
 //! clock, so that only the stacks' own work is timed. Repetitions of the stacks are interleaved and
-//! medians taken, so that a machine that slows down slows all. Of the numbers, the ratios count.
+//! medians taken, of the figures and of the repetitions' ratios, so that a machine that slows down
+//! slows all. Of the numbers, the ratios count.
 //!
 //! The [`allocator`] counts what the thread allocates; `tests/allocations.rs` holds Peerless to what
 //! it promises.

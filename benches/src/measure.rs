@@ -16,26 +16,47 @@ pub struct Sample {
 /// A contestant of a row: does the work once more and gives a sample.
 pub type Contestant<'a> = Box<dyn FnMut() -> Sample + 'a>;
 
+/// What the contestants of a row have done, by repetition.
+#[derive(Debug)]
+pub struct Samples(Vec<Vec<Sample>>);
+
 /// Runs every contestant once in each repetition, so that what slows the machine down for a while
-/// slows all of them, and gives each one's medians.
+/// slows all of them.
 #[must_use]
-pub fn medians(repetitions: usize, contestants: &mut [Contestant<'_>]) -> Vec<Sample> {
+pub fn interleaved(repetitions: usize, contestants: &mut [Contestant<'_>]) -> Samples {
     let mut samples = vec![Vec::new(); contestants.len()];
     for _ in 0..repetitions {
         for (contestant, samples) in contestants.iter_mut().zip(&mut samples) {
             samples.push(contestant());
         }
     }
-    let median_of = |samples: &[Sample], part: fn(&Sample) -> f64| {
-        median(&mut samples.iter().map(part).collect::<Vec<_>>())
-    };
-    samples
-        .iter()
-        .map(|samples| Sample {
-            value: median_of(samples, |sample| sample.value),
-            allocations: median_of(samples, |sample| sample.allocations),
-        })
-        .collect()
+    Samples(samples)
+}
+
+impl Samples {
+    /// Each contestant's medians, in their order.
+    #[must_use]
+    pub fn medians(&self) -> Vec<Sample> {
+        let median_of = |samples: &[Sample], part: fn(&Sample) -> f64| {
+            median(&mut samples.iter().map(part).collect::<Vec<_>>())
+        };
+        self.0
+            .iter()
+            .map(|samples| Sample {
+                value: median_of(samples, |sample| sample.value),
+                allocations: median_of(samples, |sample| sample.allocations),
+            })
+            .collect()
+    }
+
+    /// The median of the repetitions' ratios of one contestant's value to another's: the two ran one
+    /// after the other, so that a machine which changes its speed between repetitions, as it does to
+    /// the medians of each, changes this one little. NaN where there is no such contestant.
+    #[must_use]
+    pub fn ratio(&self, of: usize, to: usize) -> f64 {
+        let (Some(of), Some(to)) = (self.0.get(of), self.0.get(to)) else { return f64::NAN };
+        median(&mut of.iter().zip(to).map(|(of, to)| of.value / to.value).collect::<Vec<_>>())
+    }
 }
 
 /// Sorts `values` and returns the middle one, NaN where there is none.

@@ -9,7 +9,8 @@
 //! headers.
 //!
 //! An argument runs only the rows whose name contains it. All contestants of a row, the bare
-//! primitives too, take turns in the same repetitions, and each figure is the median of its own.
+//! primitives too, take turns in the same repetitions. Each figure is the median of its own, each
+//! ratio the median of the repetitions' ratios.
 
 mod handshake;
 mod heap;
@@ -20,7 +21,7 @@ use std::fmt::Write as _;
 
 pub use self::heap::Heap;
 
-use crate::measure::{Contestant, Sample, medians, time};
+use crate::measure::{Contestant, Sample, Samples, interleaved, time};
 
 /// Prints every row to the standard output. With a filter, only those whose name contains it.
 pub fn print(filter: Option<&str>) {
@@ -34,7 +35,7 @@ pub fn print(filter: Option<&str>) {
     }
     println!(
         "\nBoth sides on one thread, packets in memory, processor time; medians of {REPETITIONS} \
-         interleaved repetitions.\n"
+         interleaved repetitions, of the ratios too.\n"
     );
     if wanted(heap::NAME) {
         heap::print();
@@ -80,8 +81,9 @@ impl Row<'_> {
         contestants.extend(bare);
         let others_from = contestants.len();
         contestants.extend(others);
-        let samples = medians(REPETITIONS, &mut contestants);
-        let (ours_and_bare, others) = samples.split_at(others_from);
+        let samples = interleaved(REPETITIONS, &mut contestants);
+        let medians = samples.medians();
+        let (ours_and_bare, others) = medians.split_at(others_from);
 
         let mut line = format!("| {name} |");
         for sample in [ours_and_bare.first(), ours_and_bare.get(1)] {
@@ -89,8 +91,8 @@ impl Row<'_> {
             let _infallible = write!(line, " {figure} |");
         }
         match *ours_and_bare {
-            [ours, bare] => {
-                let ratio = show.ratio(ours, bare);
+            [_, _] => {
+                let ratio = show.ratio(&samples);
                 let goal = goal.map_or_else(|| "–".to_owned(), |goal| goal.judge(ratio));
                 let _infallible = write!(line, " {ratio:.2} × | {goal} |");
             }
@@ -117,10 +119,11 @@ impl Show {
         }
     }
 
-    fn ratio(self, ours: Sample, bare: Sample) -> f64 {
+    /// Ours, the first contestant, against the bare primitives, the second: both give seconds.
+    fn ratio(self, samples: &Samples) -> f64 {
         match self {
-            Self::PerSecond => bare.value / ours.value,
-            Self::Nanoseconds => ours.value / bare.value,
+            Self::PerSecond => samples.ratio(1, 0),
+            Self::Nanoseconds => samples.ratio(0, 1),
         }
     }
 }

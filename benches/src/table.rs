@@ -10,7 +10,7 @@ use rustls::NamedGroup;
 use crate::layers::dtls::Stack as _;
 use crate::layers::sctp::Checksum;
 use crate::layers::{dtls, sctp, sdp};
-use crate::measure::{Contestant, Sample, medians, start, time};
+use crate::measure::{Contestant, Sample, Samples, interleaved, start, time};
 use crate::work::{self, Idle, Openings};
 use crate::{Stack, bare, stacks};
 
@@ -24,7 +24,7 @@ pub fn print(filter: Option<&str>) {
         if filter.is_none_or(|filter| row.name.contains(filter)) {
             let mut contestants: Vec<Contestant<'_>> =
                 entrants.iter().map(|entrant| Box::new(|| (row.ours)(entrant)) as _).collect();
-            let samples = medians(REPETITIONS, &mut contestants);
+            let samples = interleaved(REPETITIONS, &mut contestants);
             table.row(row, &samples, row.bare.map(|bare| bare(&mut limit)));
         }
     }
@@ -35,7 +35,7 @@ pub fn print(filter: Option<&str>) {
     if filter.is_none_or(|filter| ENDPOINT.contains(filter)) {
         let mut cost = work::EndpointCost::new(10_000, 10);
         let mut ratios: [Contestant<'_>; 1] = [Box::new(move || cost.ratio())];
-        let ratio = medians(REPETITIONS, &mut ratios).pop().unwrap_or_default();
+        let ratio = interleaved(REPETITIONS, &mut ratios).medians().pop().unwrap_or_default();
         table.endpoint(ratio, entrants.len());
     }
     table.finish();
@@ -98,21 +98,20 @@ fn layers(filter: Option<&str>) {
             continue;
         }
         let (names, mut contestants): (Vec<_>, Vec<_>) = contestants.into_iter().unzip();
-        let samples = medians(REPETITIONS, &mut contestants);
-        let figures: Vec<_> = samples.iter().map(|&sample| show.figure(sample)).collect();
+        let samples = interleaved(REPETITIONS, &mut contestants);
+        let medians = samples.medians();
+        let figures: Vec<_> = medians.iter().map(|&sample| show.figure(sample)).collect();
         let others: Vec<_> = names
             .iter()
             .zip(&figures)
             .skip(1)
             .map(|(name, figure)| format!("{figure} ({name})"))
             .collect();
-        let ours = samples.first().map_or(f64::NAN, |sample| sample.value);
-        let best = show.best(samples.iter().skip(1).map(|sample| sample.value));
         println!(
             "| {name} | {} | {} | {:.2} |",
             figures.first().map_or("–", String::as_str),
             others.join(", "),
-            ours / best
+            show.best(&medians).map_or(f64::NAN, |best| samples.ratio(0, best))
         );
     }
 }
@@ -248,7 +247,7 @@ impl Limit {
             let (elapsed, _, ()) = time(|| (0..ROUNDS).for_each(|_| work()));
             Sample { value: elapsed.as_secs_f64() / f64::from(ROUNDS), allocations: 0.0 }
         })];
-        medians(REPETITIONS, &mut contestant).pop().unwrap_or_default()
+        interleaved(REPETITIONS, &mut contestant).medians().pop().unwrap_or_default()
     }
 
     fn media(&mut self) -> Sample {
@@ -310,12 +309,19 @@ impl Show {
         }
     }
 
-    fn best(self, values: impl Iterator<Item = f64>) -> f64 {
-        match self {
-            Self::Megabytes | Self::Messages => values.fold(f64::NEG_INFINITY, f64::max),
-            _ => values.fold(f64::INFINITY, f64::min),
-        }
+    /// Which of the others, who stand behind ours, does best.
+    fn best(self, medians: &[Sample]) -> Option<usize> {
+        let others = medians.iter().enumerate().skip(1);
+        let best = match self {
+            Self::Megabytes | Self::Messages => others.max_by(by_value),
+            _ => others.min_by(by_value),
+        };
+        best.map(|(index, _)| index)
     }
+}
+
+fn by_value(a: &(usize, &Sample), b: &(usize, &Sample)) -> std::cmp::Ordering {
+    a.1.value.total_cmp(&b.1.value)
 }
 
 /// Prints rows as they come: a run takes minutes.
@@ -339,9 +345,10 @@ impl Table {
     }
 
     /// `samples` are of the entrants in their order, ours first.
-    fn row(&mut self, row: &Row, samples: &[Sample], bare: Option<Sample>) {
+    fn row(&mut self, row: &Row, samples: &Samples, bare: Option<Sample>) {
         let Row { name, show, .. } = *row;
-        let mut cells: Vec<_> = samples.iter().map(|&sample| show.figure(sample)).collect();
+        let medians = samples.medians();
+        let mut cells: Vec<_> = medians.iter().map(|&sample| show.figure(sample)).collect();
         cells.push(bare.map_or_else(
             || "–".to_owned(),
             |bare| match show {
@@ -349,10 +356,10 @@ impl Table {
                 _ => show.figure(bare),
             },
         ));
-        let ours = samples.first().map_or(f64::NAN, |sample| sample.value);
+        let ours = medians.first().map_or(f64::NAN, |sample| sample.value);
         if self.others > 0 {
-            let others = samples.iter().skip(1).map(|sample| sample.value);
-            cells.push(format!("{:.2}", ours / show.best(others)));
+            let ratio = show.best(&medians).map_or(f64::NAN, |best| samples.ratio(0, best));
+            cells.push(format!("{ratio:.2}"));
         }
         cells.push(bare.map_or_else(|| "–".to_owned(), |bare| format!("{:.2}", ours / bare.value)));
         self.line(&format!("| {name} | {} |", cells.join(" | ")));
@@ -388,7 +395,7 @@ impl Table {
         self.line("");
         self.line(&format!(
             "Both sides on one thread, packets in memory, processor time; medians of {REPETITIONS} \
-             interleaved repetitions of one run. The ratios count. Openings with loss: 200."
+             interleaved repetitions of one run, of the ratios to others too. The ratios count. Openings with loss: 200."
         ));
     }
 

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use crate::layers::sctp::{Checksum, MTU, Peerless, throughput};
 #[cfg(feature = "peers")]
 use crate::layers::sctp::{DcSctp, RtcSctp, SctpProto};
-use crate::measure::{Contestant, Sample, medians, time};
+use crate::measure::{Contestant, Sample, interleaved, time};
 
-const REPETITIONS: usize = 9;
+const REPETITIONS: usize = 15;
 
 /// A line: messages of a size, and what ours has to be of the best of the others.
 struct Row {
@@ -108,7 +108,7 @@ pub(super) fn print(wanted: impl Fn(&str) -> bool) {
     }
     println!(
         "\nBoth sides on one thread, packets in memory, processor time; medians of {REPETITIONS} \
-         interleaved repetitions. The limit is three copies, and two sums by the crate crc32c where \
+         interleaved repetitions, of the ratios too. The limit is three copies, and two sums by the crate crc32c where \
          there are sums. Of the others only dcsctp can leave sums out.\n"
     );
 }
@@ -125,19 +125,23 @@ impl Row {
         ];
         let others: Vec<_> = OTHERS.iter().filter(|other| size <= other.largest).collect();
         contestants.extend(others.iter().map(|other| run(other.work, messages / other.less)));
-        let samples = medians(REPETITIONS, &mut contestants);
-        let [ours, limit, theirs @ ..] = samples.as_slice() else { return String::new() };
+        let samples = interleaved(REPETITIONS, &mut contestants);
+        let medians = samples.medians();
+        let [ours, limit, theirs @ ..] = medians.as_slice() else { return String::new() };
         let figure = |sample: &Sample| match size {
             0..1000 => format!("{:.2} M/s", sample.value / 1e6),
             _ => format!("{:.0} MB/s", sample.value * size as f64 / 1e6),
         };
-        let best = theirs.iter().map(|sample| sample.value).fold(f64::NAN, f64::max);
+        let best = (2..medians.len()).max_by(|a, b| {
+            let value = |index: usize| medians.get(index).map_or(f64::NAN, |sample| sample.value);
+            value(*a).total_cmp(&value(*b))
+        });
         let others: Vec<_> = others
             .iter()
             .zip(theirs)
             .map(|(other, sample)| format!("{} ({})", figure(sample), other.name))
             .collect();
-        let ratio = ours.value / best;
+        let ratio = best.map_or(f64::NAN, |best| samples.ratio(0, best));
         let judged = match ratio.is_nan() {
             true => "–".to_owned(),
             false if ratio >= goal => format!("≥ {goal:.1}, met"),
@@ -148,7 +152,7 @@ impl Row {
             figure(ours),
             ours.allocations / packets_in(size),
             figure(limit),
-            ours.value / limit.value,
+            samples.ratio(0, 1),
             others.join(", "),
         )
     }

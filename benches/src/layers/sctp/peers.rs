@@ -114,7 +114,7 @@ impl Association for SctpProto {
             buf: Vec::new(),
             received: 0,
         };
-        let transport = TransportConfig::default().with_max_message_size(MAX_MESSAGE);
+        let transport = TransportConfig::default().with_max_send_message_size(MAX_MESSAGE);
         let transport = Arc::new(transport);
         let mut client = side(None);
         let remote = client.remote;
