@@ -217,21 +217,8 @@ impl Association {
     }
 
     pub(super) fn queue(&mut self, now: Instant, message: Outgoing, parts: Parts, counts: bool) {
-        let mut queued = Queued::new(message.payload, message.ppid, message.order);
-        match message.reliability {
-            Reliability::Reliable => {}
-            Reliability::MaxRetransmits(count) => queued.max_retransmits = Some(count),
-            Reliability::MaxPacketLifeTime(time) => queued.expires = now.checked_add(time),
-            // One that is written in parts is begun.
-            Reliability::Priority(priority) => {
-                if matches!(parts, Parts::Whole) {
-                    queued.yield_to(priority);
-                }
-            }
-        }
-        queued.parts = parts;
-        queued.counts = counts;
-        self.send.push(message.stream, queued);
+        let stream = message.stream;
+        self.send.push(stream, Queued::new(now, message, parts, counts));
     }
 
     /// Notes how much waits to be sent, by stream, before it is thrown away.

@@ -401,7 +401,7 @@ impl Queues {
         let number = self.schedule.first()?;
         let stream = self.streams.get_mut(number)?;
         let front = stream.queue.front_mut()?;
-        let begin = !front.is_begun();
+        let (begin, weight) = (!front.is_begun(), front.weight());
         if begin {
             self.expendable -= u32::from(front.is_expendable());
             front.message = match (self.form, front.order) {
@@ -409,7 +409,7 @@ impl Queues {
                 (_, Order::Ordered) => next(&mut stream.next_ordered),
                 (Form::IData, Order::Unordered) => next(&mut stream.next_unordered),
             };
-            self.begun += front.weight();
+            self.begun += weight;
         }
         let available = front.available();
         let len = len.min(available);
@@ -427,25 +427,27 @@ impl Queues {
             form: self.form,
             flags,
         };
-        front.sent += len;
-        front.fsn = front.fsn.wrapping_add(1);
         self.bytes -= len;
         stream.buffered -= front.counted(len);
-        let mut weight = 0;
+        let mut ended = 0;
         if end {
-            weight = front.weight();
-            let cost = if self.form == Form::Data { front.sent } else { len };
+            ended = weight;
+            let cost = if self.form == Form::Data { front.len } else { len };
             stream.queue.pop_front();
             self.schedule.charge(&mut stream.share, cost);
             stream.end_turn(number, &mut self.schedule, &mut self.drained);
-        } else if self.form == Form::Data {
-            self.schedule.hold();
         } else {
-            self.schedule.charge(&mut stream.share, len);
-            stream.end_turn(number, &mut self.schedule, &mut self.drained);
+            front.sent += len;
+            front.fsn = front.fsn.wrapping_add(1);
+            if self.form == Form::Data {
+                self.schedule.hold();
+            } else {
+                self.schedule.charge(&mut stream.share, len);
+                stream.end_turn(number, &mut self.schedule, &mut self.drained);
+            }
         }
         stream.check_low(number, &mut self.low);
-        self.unbegin(weight);
+        self.unbegin(ended);
         Some(fragment)
     }
 

@@ -44,17 +44,22 @@ impl Queued {
             2 => Parts::Finished(parts),
             _ => return Err(HandoverError::Malformed),
         };
-        let mut message = Self::new(payload, from.u32()?, from.order()?);
-        message.parts = parts;
-        message.max_retransmits = from.option(Reader::u16)?;
-        message.expires = from.time()?;
-        message.yields = from.flag()?;
-        message.sent = from.size()?;
-        message.len = message.sent + left;
-        message.counts = from.flag()?;
-        message.arrived = from.count()?;
-        message.message = from.u32()?;
-        message.fsn = from.u32()?;
+        let mut message = Self {
+            payload,
+            parts,
+            ppid: from.u32()?,
+            order: from.order()?,
+            max_retransmits: from.option(Reader::u16)?,
+            expires: from.time()?,
+            yields: from.flag()?,
+            sent: from.size()?,
+            counts: from.flag()?,
+            arrived: from.count()?,
+            message: from.u32()?,
+            fsn: from.u32()?,
+            len: left,
+        };
+        message.len += message.sent;
         check(left > 0 || message.is_open())?;
         check(message.sent == 0 || left > 0)?;
         Ok(message)

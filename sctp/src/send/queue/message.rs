@@ -1,6 +1,6 @@
 //! A message that waits to be sent.
 
-use crate::message::Order;
+use crate::message::{Order, Outgoing, Reliability};
 use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -46,21 +46,31 @@ pub(crate) enum Parts {
 }
 
 impl Queued {
-    /// A whole and reliable message.
-    pub(crate) const fn new(payload: Bytes, ppid: u32, order: Order) -> Self {
+    /// A message, of which the stream's buffered amount knows if it `counts`.
+    pub(crate) fn new(now: Instant, message: Outgoing, parts: Parts, counts: bool) -> Self {
+        let (mut max_retransmits, mut expires, mut yields_at) = (None, None, None);
+        match message.reliability {
+            Reliability::Reliable => {}
+            Reliability::MaxRetransmits(count) => max_retransmits = Some(count),
+            Reliability::MaxPacketLifeTime(time) => expires = now.checked_add(time),
+            // One that is written in parts is begun.
+            Reliability::Priority(priority) => {
+                yields_at = matches!(parts, Parts::Whole).then_some(priority);
+            }
+        }
         Self {
-            len: payload.len(),
-            payload,
-            parts: Parts::Whole,
-            ppid,
-            order,
-            max_retransmits: None,
-            expires: None,
+            len: message.payload.len(),
+            payload: message.payload,
+            parts,
+            ppid: message.ppid,
+            order: message.order,
+            max_retransmits,
+            expires,
             sent: 0,
-            counts: true,
+            counts,
             arrived: 0,
-            yields: false,
-            message: 0,
+            yields: yields_at.is_some(),
+            message: yields_at.unwrap_or_default(),
             fsn: 0,
         }
     }
@@ -72,12 +82,6 @@ impl Queued {
 
     pub(super) const fn is_open(&self) -> bool {
         matches!(self.parts, Parts::Open(_))
-    }
-
-    /// Lets it be given up for others that matter more: the larger the number, the less it does.
-    pub(crate) const fn yield_to(&mut self, priority: u32) {
-        self.yields = true;
-        self.message = priority;
     }
 
     /// How much it matters, if it can be given up for another one.

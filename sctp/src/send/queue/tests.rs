@@ -1,7 +1,9 @@
 use super::*;
+use crate::message::Outgoing;
 
 fn message(len: usize) -> Queued {
-    Queued::new(Bytes::from(vec![1; len]), 53, Order::Ordered)
+    let message = Outgoing::new(0, 53, Bytes::from(vec![1; len]));
+    Queued::new(Instant::now(), message, Parts::Whole, true)
 }
 
 fn queues() -> Queues {
