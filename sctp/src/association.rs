@@ -11,6 +11,7 @@ pub(crate) mod handshake;
 pub(crate) mod heartbeat;
 pub(crate) mod outgoing;
 pub(crate) mod path_mtu;
+pub(crate) mod pending;
 pub(crate) mod receive;
 pub(crate) mod reset;
 pub(crate) mod shutdown;
@@ -32,6 +33,7 @@ use heartbeat::Heartbeat;
 pub use outgoing::SendError;
 use outgoing::Unsent;
 use path_mtu::PathMtu;
+use pending::Pending;
 use rand::Rng;
 use rand::rngs::ChaCha20Rng;
 use reset::Reset;
@@ -41,7 +43,7 @@ use stats::Traffic;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant};
-use transmit::{Pending, Reply};
+use transmit::Reply;
 
 /// An SCTP association over any datagrams: DTLS (RFC 8261), UDP, or a test's memory.
 ///
@@ -170,20 +172,8 @@ impl Association {
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Range<usize>> {
         let now = self.advance(now);
         let due = self.due(now);
-        if !due.any() {
-            return None;
-        }
-        let start = buf.len();
-        let written = self.transmit(now, due, buf);
-        // The last messages may have expired: no SACK will come for them.
-        let goes_on = self.state != State::Established && self.continue_shutdown();
-        if !written {
-            buf.truncate(start);
-            return if goes_on { self.poll_transmit(now, buf) } else { None };
-        }
-        self.traffic.packets_sent += 1;
-        self.traffic.bytes_sent += (buf.len() - start) as u64;
-        Some(start..buf.len())
+        // Asked after each packet, mostly for nothing.
+        if due.any() { self.emit(now, due, buf) } else { None }
     }
 
     /// Returns what has changed.

@@ -7,6 +7,7 @@
 //! [`handover`](crate::handover).
 
 use super::cookie::CookieKey;
+use super::pending::Control;
 use super::state::State;
 use super::stats::Traffic;
 use super::{Association, Event};
@@ -95,7 +96,9 @@ impl Association {
         self.send.resume(from, now)?;
         self.recv.resume(from)?;
         self.reset = super::reset::Reset::resume(from, self.inbound_streams)?;
-        self.pending.reset_request = self.reset.is_open();
+        if self.reset.is_open() {
+            self.pending.add(Control::ResetRequest);
+        }
         self.state = State::Established;
         self.start_heartbeat(now);
         Ok(())

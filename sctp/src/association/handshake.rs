@@ -15,6 +15,7 @@ pub(crate) mod init;
 
 use super::Association;
 use super::cookie::{Cookie, CookieKey};
+use super::pending::Control;
 use super::state::State;
 use crate::event::{CloseReason, Event};
 use crate::tsn::Tsn;
@@ -139,7 +140,7 @@ impl Association {
             State::CookieEchoed => {
                 // The data that went with it, too.
                 self.send.resend_all(now);
-                self.pending.cookie_echo = true;
+                self.pending.add(Control::CookieEcho);
             }
             _ => {}
         }
@@ -155,7 +156,7 @@ impl Association {
     pub(crate) fn established(&mut self, now: Instant) {
         self.state = State::Established;
         self.handshake.stop();
-        self.pending.cookie_echo = false;
+        self.pending.remove(Control::CookieEcho);
         self.errors = 0;
         self.send.update_timer(now, true);
         self.start_heartbeat(now);

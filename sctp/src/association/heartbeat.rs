@@ -1,6 +1,7 @@
 //! Is the path alive? ([RFC 9260 §8.3](https://www.rfc-editor.org/rfc/rfc9260#section-8.3))
 
 use super::Association;
+use super::pending::Control;
 use crate::chunk::{Chunk, heartbeat};
 use rand::Rng;
 use std::time::{Duration, Instant};
@@ -93,7 +94,7 @@ impl Association {
             }
         }
         self.heartbeat.nonce = self.entropy.draw(Rng::next_u64);
-        self.pending.heartbeat = true;
+        self.pending.add(Control::Heartbeat);
     }
 
     /// What was needed in busier times is given back when there was no data from one HEARTBEAT to

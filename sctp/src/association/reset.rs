@@ -3,6 +3,7 @@
 
 mod handover;
 
+use super::pending::Control;
 use super::{Association, State};
 use crate::chunk::Chunk;
 use crate::chunk::parameter::{self, Parameters};
@@ -223,7 +224,7 @@ impl Association {
 
     /// Appends our request: a new one, or again the one that is open.
     pub(crate) fn write_reset(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize) {
-        self.pending.reset_request = false;
+        self.pending.remove(Control::ResetRequest);
         if self.reset.open.is_none() && !self.open_reset(buf, end) {
             return;
         }
@@ -290,7 +291,7 @@ impl Association {
         }
         self.reset.timer = None;
         let Some(open) = &self.reset.open else { return };
-        self.pending.reset_request = true;
+        self.pending.add(Control::ResetRequest);
         if !open.in_progress {
             self.send.rto.back_off();
             self.count_error(now);
@@ -452,7 +453,7 @@ impl Association {
         let performed = matches!(result, ResetResult::Performed | ResetResult::NothingToDo);
         let Some(open) = self.reset.open.take() else { return };
         self.reset.timer = None;
-        self.pending.reset_request = false;
+        self.pending.remove(Control::ResetRequest);
         match open.asked {
             Asked::Reset(streams) => {
                 // A refusal leaves nothing to be done: the stream counts as reset on our side.

@@ -9,6 +9,7 @@
 //! ```
 
 use super::Association;
+use super::pending::Control;
 use super::state::State;
 use super::transmit::Reply;
 use crate::chunk::{Chunk, shutdown};
@@ -60,11 +61,11 @@ impl Association {
         match self.state {
             State::ShutdownPending => {
                 self.state = State::ShutdownSent;
-                self.pending.shutdown = true;
+                self.pending.add(Control::Shutdown);
             }
             State::ShutdownReceived => {
                 self.state = State::ShutdownAckSent;
-                self.pending.shutdown_ack = true;
+                self.pending.add(Control::ShutdownAck);
             }
             _ => return false,
         }
@@ -93,7 +94,7 @@ impl Association {
     /// Data came after our SHUTDOWN: it is sent again with the SACK.
     pub(crate) fn repeat_shutdown(&mut self) {
         if self.state == State::ShutdownSent {
-            self.pending.shutdown = true;
+            self.pending.add(Control::Shutdown);
             self.recv.sack_now();
         }
     }
@@ -110,11 +111,11 @@ impl Association {
             // Both sides shut down.
             State::ShutdownSent => {
                 self.state = State::ShutdownAckSent;
-                self.pending.shutdown = false;
-                self.pending.shutdown_ack = true;
+                self.pending.remove(Control::Shutdown);
+                self.pending.add(Control::ShutdownAck);
             }
             State::ShutdownReceived => {}
-            State::ShutdownAckSent => self.pending.shutdown_ack = true,
+            State::ShutdownAckSent => self.pending.add(Control::ShutdownAck),
             State::Closed | State::CookieWait | State::CookieEchoed => return,
         }
         if self.send.handle_shutdown(now, cumulative).is_err() {
@@ -155,8 +156,8 @@ impl Association {
         }
         self.shutdown.timer = None;
         match self.state {
-            State::ShutdownSent => self.pending.shutdown = true,
-            State::ShutdownAckSent => self.pending.shutdown_ack = true,
+            State::ShutdownSent => self.pending.add(Control::Shutdown),
+            State::ShutdownAckSent => self.pending.add(Control::ShutdownAck),
             _ => return,
         }
         self.send.rto.back_off();

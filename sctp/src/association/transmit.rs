@@ -3,16 +3,15 @@
 
 use super::Association;
 use super::cookie::Cookie;
+use super::pending::{Control, MAX_OWED};
 use super::state::State;
 use crate::chunk::error_cause::ErrorCause;
-use crate::chunk::re_config::ResetResult;
 use crate::chunk::{
     self, ChunkType, abort, cookie_echo, heartbeat, re_config, shutdown, write_empty,
 };
 use crate::packet;
 use crate::send::Mode;
-use bytes::Bytes;
-use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Instant;
 
 /// A packet that is owed and stands outside the association.
@@ -33,84 +32,24 @@ pub(crate) enum Reply {
     StaleCookie { tag: u32, microseconds: u32 },
 }
 
-/// What a packet is made for.
+/// What a packet is made for: a bit for each kind, for it is asked before each packet.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Due {
-    reply: bool,
-    control: bool,
-    sack: bool,
-    data: bool,
-}
+pub(crate) struct Due(u8);
 
 impl Due {
+    const REPLY: u8 = 1;
+    const CONTROL: u8 = 2;
+    const SACK: u8 = 4;
+    const DATA: u8 = 8;
+
     /// Whether there is a packet to make.
     #[inline]
     pub(crate) const fn any(self) -> bool {
-        self.reply | self.control | self.sack | self.data
-    }
-}
-
-/// Control chunks that are to go with the next packet.
-#[derive(Debug, Default)]
-pub(crate) struct Pending {
-    pub(crate) cookie_echo: bool,
-    pub(crate) cookie_ack: bool,
-    pub(crate) heartbeat: bool,
-    pub(crate) shutdown: bool,
-    pub(crate) shutdown_ack: bool,
-    pub(crate) reset_request: bool,
-    /// Answers, when there are any.
-    owed: Option<Box<Owed>>,
-}
-
-/// Answers that are owed to the peer.
-#[derive(Debug, Default)]
-struct Owed {
-    /// The last HEARTBEAT's value, to be given back.
-    heartbeat_ack: Option<Bytes>,
-    reset_responses: VecDeque<(u32, ResetResult)>,
-    errors: VecDeque<(ErrorCause, Vec<u8>)>,
-}
-
-impl Owed {
-    fn is_empty(&self) -> bool {
-        self.heartbeat_ack.is_none() && self.reset_responses.is_empty() && self.errors.is_empty()
-    }
-}
-
-impl Pending {
-    /// Whether there is anything; asked before each packet.
-    #[inline]
-    fn any(&self) -> bool {
-        let chunk = self.cookie_echo
-            | self.cookie_ack
-            | self.heartbeat
-            | self.shutdown
-            | self.shutdown_ack
-            | self.reset_request;
-        chunk || self.owed.as_ref().is_some_and(|owed| !owed.is_empty())
+        self.0 != 0
     }
 
-    /// Owes the peer an ERROR; a peer that makes many is not told all.
-    pub(crate) fn report(&mut self, cause: ErrorCause, information: &[u8]) {
-        let errors = &mut self.owed.get_or_insert_default().errors;
-        if errors.len() < MAX_OWED {
-            let len = information.len().min(MAX_REPORT);
-            errors.push_back((cause, information.get(..len).unwrap_or_default().to_vec()));
-        }
-    }
-
-    /// Owes the peer the answer to a reset request.
-    pub(crate) fn respond(&mut self, sequence: u32, result: ResetResult) {
-        let responses = &mut self.owed.get_or_insert_default().reset_responses;
-        if responses.len() < MAX_OWED {
-            responses.push_back((sequence, result));
-        }
-    }
-
-    /// Owes the peer the answer to a HEARTBEAT.
-    pub(crate) fn answer_heartbeat(&mut self, value: &[u8]) {
-        self.owed.get_or_insert_default().heartbeat_ack = Some(Bytes::copy_from_slice(value));
+    const fn has(self, kind: u8) -> bool {
+        self.0 & kind != 0
     }
 }
 
@@ -142,7 +81,8 @@ impl Association {
             State::Closed => false,
             State::CookieWait => self.handshake.init_is_due(),
             // §5.1 C: nothing else may be sent before the COOKIE ACK.
-            State::CookieEchoed => self.pending.cookie_echo,
+            State::CookieEchoed => self.pending.has(Control::CookieEcho),
+            State::Established => self.pending.any() || self.path_mtu.due || self.reset_is_due(),
             state => {
                 self.pending.any() || (self.path_mtu.due && state.may_send()) || self.reset_is_due()
             }
@@ -164,29 +104,49 @@ impl Association {
     /// What there is to send now.
     #[inline(always)]
     pub(crate) fn due(&self, now: Instant) -> Due {
-        Due {
-            reply: !self.replies.is_empty(),
-            control: self.control_is_due(),
-            sack: self.recv_is_due(),
-            data: self.state.may_send() && self.send.is_ready(now),
+        let bit = |due: bool, kind| if due { kind } else { 0 };
+        Due(bit(!self.replies.is_empty(), Due::REPLY)
+            | bit(self.control_is_due(), Due::CONTROL)
+            | bit(self.recv_is_due(), Due::SACK)
+            | bit(self.state.may_send() && self.send.is_ready(now), Due::DATA))
+    }
+
+    /// Appends the packet that is due to `buf`, if there is one to be made after all.
+    #[inline(never)]
+    pub(crate) fn emit(
+        &mut self,
+        now: Instant,
+        due: Due,
+        buf: &mut Vec<u8>,
+    ) -> Option<Range<usize>> {
+        let start = buf.len();
+        let written = self.transmit(now, due, buf);
+        // The last messages may have expired: no SACK will come for them.
+        let goes_on = self.state != State::Established && self.continue_shutdown();
+        if !written {
+            buf.truncate(start);
+            return if goes_on { self.poll_transmit(now, buf) } else { None };
         }
+        self.traffic.packets_sent += 1;
+        self.traffic.bytes_sent += (buf.len() - start) as u64;
+        Some(start..buf.len())
     }
 
     /// Appends a packet with what is due to `buf`; gives whether it did. What was appended otherwise
     /// is void.
-    #[inline(never)]
-    pub(crate) fn transmit(&mut self, now: Instant, due: Due, buf: &mut Vec<u8>) -> bool {
-        if due.reply
+    fn transmit(&mut self, now: Instant, due: Due, buf: &mut Vec<u8>) -> bool {
+        if due.has(Due::REPLY)
             && let Some(reply) = self.replies.pop_front()
         {
             self.write_reply(reply, buf);
             return true;
         }
         let start = buf.len();
-        let reset_was_due = due.control && self.reset_is_due();
+        let reset_was_due = due.has(Due::CONTROL) && self.reset_is_due();
         // RFC 9653 §5.2: not where INIT or COOKIE ECHO is in the packet.
-        let omit_checksum =
-            self.omit_checksum && self.state != State::CookieWait && !self.pending.cookie_echo;
+        let omit_checksum = self.omit_checksum
+            && self.state != State::CookieWait
+            && !self.pending.has(Control::CookieEcho);
         packet::begin(buf, self.config.local_port, self.config.remote_port, self.send_tag());
         let written = if self.state == State::CookieWait {
             self.write_init(now, buf);
@@ -255,13 +215,13 @@ impl Association {
     fn write_bundle(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize, due: Due) -> bool {
         let head = buf.len();
         let mut with_cookie = false;
-        if due.control {
+        if due.has(Due::CONTROL) {
             if self.path_mtu.due && !self.pending.any() && self.state.may_send() {
                 self.write_probe(now, buf, head - packet::HEADER_LEN);
                 return true;
             }
             // §5.1: COOKIE ECHO and COOKIE ACK come first in their packet.
-            with_cookie = std::mem::take(&mut self.pending.cookie_echo);
+            with_cookie = self.pending.take(Control::CookieEcho);
             if with_cookie {
                 cookie_echo::write(buf, self.handshake.cookie());
                 self.cookie_echo_sent(now);
@@ -273,15 +233,15 @@ impl Association {
             }
         }
 
-        let along = self.recv.sack_is_wanted() && (due.data || buf.len() > head);
-        if due.sack || (along && self.state.is_up()) {
+        let along = self.recv.sack_is_wanted() && (due.has(Due::DATA) || buf.len() > head);
+        if due.has(Due::SACK) || (along && self.state.is_up()) {
             // Alone when it has much to tell.
             if buf.len() + self.recv.sack_len() > end && buf.len() > head {
                 return true;
             }
             self.recv.write_sack(buf, end);
         }
-        if due.data || with_cookie {
+        if due.has(Due::DATA) || with_cookie {
             let mode = self.data_mode(with_cookie);
             self.send.write(now, buf, end, mode);
         }
@@ -304,22 +264,23 @@ impl Association {
         {
             abort::write(buf, ChunkType::Error, cause, &information);
         }
+        self.pending.answered();
     }
 
     /// Control chunks of an association that is up; gives whether the packet is full.
     fn write_control(&mut self, now: Instant, buf: &mut Vec<u8>, head: usize, end: usize) -> bool {
-        if std::mem::take(&mut self.pending.cookie_ack) {
+        if self.pending.take(Control::CookieAck) {
             write_empty(buf, ChunkType::CookieAck, 0);
         }
-        if std::mem::take(&mut self.pending.shutdown_ack) {
+        if self.pending.take(Control::ShutdownAck) {
             write_empty(buf, ChunkType::ShutdownAck, 0);
             self.shutdown_sent(now);
         }
-        if std::mem::take(&mut self.pending.shutdown) {
+        if self.pending.take(Control::Shutdown) {
             shutdown::write(buf, self.recv.cumulative());
             self.shutdown_sent(now);
         }
-        if std::mem::take(&mut self.pending.heartbeat) {
+        if self.pending.take(Control::Heartbeat) {
             heartbeat::write(buf, self.heartbeat.nonce());
             self.heartbeat_sent(now);
         }
@@ -343,21 +304,17 @@ impl Association {
             {
                 re_config::write_responses(buf, first, owed.reset_responses.pop_front());
             }
-            self.pending.owed.take_if(|owed| owed.is_empty());
+            self.pending.answered();
         }
         if end.saturating_sub(buf.len()) < SPACE {
             return true;
         }
-        if self.reset_is_due() || self.pending.reset_request {
+        if self.reset_is_due() || self.pending.has(Control::ResetRequest) {
             self.write_reset(now, buf, end);
         }
         false
     }
 }
 
-/// How many answers of a kind are owed at most.
-const MAX_OWED: usize = 4;
-/// How much of an offending chunk is reported, in bytes.
-const MAX_REPORT: usize = 64;
 /// Room for a control chunk of ours with what it reports, or a few reset streams.
 const SPACE: usize = 120;

@@ -3,9 +3,10 @@
 
 use crate::association::Association;
 use crate::association::cookie::Cookie;
+use crate::association::pending::{Control, Pending};
 use crate::association::shutdown::Shutdown;
 use crate::association::state::State;
-use crate::association::transmit::{Pending, Reply};
+use crate::association::transmit::Reply;
 use crate::chunk::Chunk;
 use crate::chunk::error_cause::ErrorCause;
 use crate::event::Event;
@@ -47,18 +48,18 @@ impl Association {
                 if self.state == State::CookieEchoed {
                     self.established(now);
                 }
-                self.pending.cookie_ack = true;
+                self.pending.add(Control::CookieAck);
                 true
             }
             // B: INITs have crossed. An association that is up keeps what has flowed.
             (true, false) => {
                 if self.state.is_up() {
                     self.peer_tag = cookie.peer.initiate_tag;
-                    self.pending.cookie_ack = true;
+                    self.pending.add(Control::CookieAck);
                 } else {
                     self.take_peer(&cookie.peer, cookie.local.initiate_tag);
                     self.established(now);
-                    self.pending.cookie_ack = true;
+                    self.pending.add(Control::CookieAck);
                 }
                 true
             }
@@ -79,13 +80,13 @@ impl Association {
         self.send.restart(&self.config, cookie.local.initial_tsn, true);
         self.take_peer(&cookie.peer, cookie.local.initiate_tag);
         self.established(now);
-        self.pending.cookie_ack = true;
+        self.pending.add(Control::CookieAck);
     }
 
     /// §5.2.4 A; gives whether the rest of the packet is to be processed.
     fn restart(&mut self, now: Instant, cookie: &Cookie) -> bool {
         if self.state == State::ShutdownAckSent {
-            self.pending.shutdown_ack = true;
+            self.pending.add(Control::ShutdownAck);
             self.pending.report(ErrorCause::CookieReceivedWhileShuttingDown, &[]);
             return false;
         }
@@ -94,7 +95,7 @@ impl Association {
         self.pending = Pending::default();
         self.shutdown = Shutdown::default();
         self.take_peer(&cookie.peer, cookie.local.initiate_tag);
-        self.pending.cookie_ack = true;
+        self.pending.add(Control::CookieAck);
         self.state = State::Established;
         self.handshake.stop();
         self.errors = 0;
@@ -122,7 +123,7 @@ impl Association {
             self.handshake.timer = None;
             self.handshake.cookie = Box::default();
             self.handshake.init_due = true;
-            self.pending.cookie_echo = false;
+            self.pending.remove(Control::CookieEcho);
         }
     }
 }

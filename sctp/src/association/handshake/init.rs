@@ -2,6 +2,7 @@
 //! ([RFC 9260 §5.1](https://www.rfc-editor.org/rfc/rfc9260#section-5.1)).
 
 use crate::association::cookie::Cookie;
+use crate::association::pending::Control;
 use crate::association::state::State;
 use crate::association::transmit::Reply;
 use crate::association::{Association, random_tag};
@@ -86,7 +87,7 @@ impl Association {
             }
             // §9.2: "it SHOULD discard the INIT chunk and retransmit the SHUTDOWN ACK chunk".
             State::ShutdownAckSent => {
-                self.pending.shutdown_ack = true;
+                self.pending.add(Control::ShutdownAck);
                 return;
             }
             // §5.2.2: a new tag; the association there is stays untouched.
@@ -147,7 +148,7 @@ impl Association {
         self.handshake.attempts = 0;
         self.take_peer(&init, self.local_tag);
         self.state = State::CookieEchoed;
-        self.pending.cookie_echo = true;
+        self.pending.add(Control::CookieEcho);
         if !unrecognized.is_empty() {
             self.pending.report(ErrorCause::UnrecognizedParameters, &unrecognized);
         }
