@@ -10,8 +10,8 @@ use common::{A, B, Fate, Pair, address};
 use peerless::media::transceiver::TransceiverInit;
 use peerless::security::Version;
 use peerless::{
-    Configuration, ConnectionState, DataChannelId, DataChannelInit, Event, FiveTuple, Frame,
-    MediaKind,
+    Configuration, ConnectionState, DataChannelId, DataChannelInit, DataChannelState, Event,
+    FiveTuple, Frame, MediaKind, Readable,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -69,6 +69,55 @@ fn a_close_ends_channels_and_connection_of_the_other_side_half_a_round_trip_late
             assert_eq!(kinds, if from == A { vec![2, 0] } else { vec![0] }, "{version}");
             assert_eq!(pair.peers[from].poll_timeout(), None);
             assert_eq!(pair.peers[1 - from].poll_timeout(), None);
+        }
+    }
+}
+
+#[test]
+fn what_was_said_before_a_close_can_be_read_after_it() {
+    for version in [Version::Dtls12, Version::Dtls13] {
+        for from in [A, B] {
+            let (mut pair, ours, theirs) = call(version);
+            let (own, channel) = if from == A { (ours, theirs) } else { (theirs, ours) };
+            let (now, to) = (pair.now, 1 - from);
+            let other = &mut pair.peers[from];
+            // A channel that nobody has heard of, and one that is known.
+            let new = other.create_data_channel(now, "new", DataChannelInit::default()).unwrap();
+            other.data_channel(new).unwrap().send(now, "first").unwrap();
+            other.data_channel(own).unwrap().send(now, "bye").unwrap();
+            pair.transmit();
+            pair.peers[from].close(now);
+            pair.transmit();
+
+            // The driver takes all that has come before it asks for events.
+            pair.now += pair.delay;
+            pair.deliver();
+            let receiver = &mut pair.peers[to];
+            assert_eq!(receiver.connection_state(), ConnectionState::Closed);
+            let events: Vec<Event> = std::iter::from_fn(|| receiver.poll_event()).collect();
+            let incoming = events.iter().find_map(|event| match event {
+                Event::DataChannel(id) => Some(*id),
+                _ => None,
+            });
+            let incoming = incoming.expect("a channel with something to read is told");
+            for (id, text) in [(channel, "bye"), (incoming, "first")] {
+                assert!(events.contains(&Event::Readable(Readable::Channel(id))), "{events:?}");
+                assert!(events.contains(&Event::DataChannelClose(id)), "{events:?}");
+                let mut closed = receiver.data_channel(id).expect("it has something to read");
+                assert_eq!(closed.ready_state(), DataChannelState::Closed);
+                assert!(closed.send(pair.now, "too late").is_err());
+                assert_eq!(closed.read(), Some(text.into()));
+                assert!(receiver.data_channel(id).is_none(), "all is read");
+            }
+            assert_eq!(receiver.poll_event(), None);
+            // Its own goodbye is owed; an ABORT is not.
+            while receiver.poll_transmit(pair.now, &mut Vec::new()).is_some() {}
+            assert_eq!(receiver.poll_timeout(), None);
+            let counts = receiver.stats(pair.now).peer_connection;
+            assert_eq!((counts.data_channels_opened, counts.data_channels_closed), (2, 2));
+            // The application closes its side, too: nothing is told twice.
+            receiver.close(pair.now);
+            assert_eq!(receiver.poll_event(), None);
         }
     }
 }

@@ -6,6 +6,7 @@ use super::PeerConnection;
 use crate::data_channel::{DataChannel, DataChannelId, DataChannelInit};
 use crate::error::Error;
 use crate::event::{Event, Readable};
+use crate::signalling::ConnectionState;
 
 impl PeerConnection {
     /// Creates a data channel. It opens when the connection does.
@@ -67,10 +68,14 @@ impl PeerConnection {
             };
             self.events.push(event);
         }
+        if self.connection_state == ConnectionState::Closed && !data.channels.has_channels() {
+            // All is read that the other side had said before it closed.
+            self.end_channels();
+        }
         settled
     }
 
-    /// Tells that every channel ends with the connection.
+    /// Lets the channels go, and tells of each that it ends with the connection.
     pub(super) fn end_channels(&mut self) {
         let Some(data) = self.data.take() else { return };
         self.counters.data_channels_opened = data.channels.channels_opened();

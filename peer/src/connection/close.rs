@@ -53,7 +53,7 @@ impl PeerConnection {
     /// other side need not wait for consent to run out. What is owed to it can still be polled;
     /// after that every call does nothing.
     ///
-    /// Data channels end abruptly: what they have not sent is lost. A browser tells its page so with
+    /// Data channels end abruptly: what they have not sent is lost, and what was not read. A browser tells its page so with
     /// an `error` event before `close`, as it does with browsers that close.
     pub fn close(&mut self, now: Instant) {
         let now = self.advance(now);
@@ -68,6 +68,7 @@ impl PeerConnection {
                 dtls.close(now);
             }
         }
+        self.end_channels();
         self.end(now);
     }
 
@@ -100,11 +101,19 @@ impl PeerConnection {
     /// The other side has said goodbye.
     ///
     /// The W3C leaves it to consent freshness to notice, half a minute later. Here the connection
-    /// is closed at once: there is nobody at the other end.
+    /// is closed at once: there is nobody at the other end. What came of data before is read as ever:
+    /// "closing" is told behind the messages
+    /// ([webrtc-pc §6.2](https://www.w3.org/TR/webrtc/#announce-datachannel-as-closed)).
     pub(super) fn close_by_peer(&mut self, now: Instant) {
         if self.is_closed() {
             return;
         }
+        // What has arrived, and was acknowledged, is the application's to read.
+        if let Some(data) = &mut self.data {
+            data.channels.abort(now, "");
+            data.transport = None;
+        }
+        self.settle_data();
         self.end(now);
         self.events.push(Event::ConnectionStateChange(ConnectionState::Closed));
     }
@@ -116,7 +125,6 @@ impl PeerConnection {
         for transport in &mut self.transports {
             transport.rtp = None;
         }
-        self.end_channels();
         self.sections.clear();
         self.jsep.close();
         self.connection_state = ConnectionState::Closed;

@@ -253,6 +253,11 @@ impl Session {
         })
     }
 
+    /// Returns whether there is a channel that is not forgotten.
+    pub const fn has_channels(&self) -> bool {
+        self.slots.len() > self.free.len()
+    }
+
     /// Returns how many channels have been open since the beginning, whichever side opened them and
     /// whether they still are. One that ended before the association was up is none.
     pub const fn channels_opened(&self) -> u64 {
