@@ -37,9 +37,12 @@ pub enum Event {
     DataChannel(DataChannelId),
     /// A data channel of ours is open.
     DataChannelOpen(DataChannelId),
-    /// A data channel is closing: the other side closed it, or we did.
+    /// A data channel is closing: the other side closes it. After
+    /// [`close`](crate::DataChannel::close) of ours only
+    /// [`DataChannelClose`](Self::DataChannelClose) tells.
     DataChannelClosing(DataChannelId),
-    /// A data channel is closed; its handle names nothing any more.
+    /// A data channel is closed. What had arrived can still be read; its handle names nothing any
+    /// more once all of that has been.
     DataChannelClose(DataChannelId),
     /// The buffered amount of a data channel fell to its threshold.
     BufferedAmountLow(DataChannelId),

@@ -45,7 +45,10 @@
 //!         while let Some(event) = peers[me].poll_event() {
 //!             match event {
 //!                 Event::DataChannelOpen(id) => {
-//!                     peers[me].data_channel(id).expect("it is open").send(now, "hello")?;
+//!                     // It may be closed again by the time one hears of it.
+//!                     if let Some(mut chat) = peers[me].data_channel(id) {
+//!                         chat.send(now, "hello")?;
+//!                     }
 //!                 }
 //!                 Event::Readable(Readable::Channel(id)) => {
 //!                     greeting = peers[me].data_channel(id).and_then(|mut chat| chat.read());

@@ -168,7 +168,8 @@ pub enum ConnectionState {
     /// It does not work and will not by itself;
     /// [`failure_reason`](crate::PeerConnection::failure_reason) says why.
     Failed,
-    /// Closed by us.
+    /// Closed: by [`close`](crate::PeerConnection::close), or by the other side's goodbye, which an
+    /// event tells.
     Closed,
 }
 

@@ -38,7 +38,11 @@ impl PeerConnection {
         Ok(DataChannelId(id))
     }
 
-    /// Lends a data channel; `None` when it is closed, or there never was one.
+    /// Lends a data channel; `None` when there never was one, or it is closed and all that had
+    /// arrived has been read.
+    ///
+    /// A channel that an event names may be gone by the time the event is polled: the other side
+    /// can close it at any moment.
     pub fn data_channel(&mut self, id: DataChannelId) -> Option<DataChannel<'_>> {
         DataChannel::lend(self, id)
     }
