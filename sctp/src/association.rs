@@ -58,7 +58,7 @@ pub struct Association {
     entropy: Entropy,
     state: State,
     /// Why it has ended, once it has.
-    closed: Option<CloseReason>,
+    closed: Option<Box<CloseReason>>,
     handshake: Handshake,
     /// The tag that the peer's packets must have, and ours.
     local_tag: u32,
@@ -76,7 +76,6 @@ pub struct Association {
     errors: u32,
     /// The peer accepts packets without a checksum (RFC 9653), and so do we.
     omit_checksum: bool,
-    /// What the checksums of our packets and the peer's begin with.
     pending: Pending,
     replies: VecDeque<Reply>,
     events: VecDeque<Event>,
@@ -157,7 +156,7 @@ impl Association {
         self.handle_handshake_timeout(now);
         if self.state.is_up() {
             if self.send.handle_timeout(now) {
-                self.count_error(now);
+                self.count_error();
                 self.suspect_black_hole(now);
             }
             self.handle_path_mtu_timeout(now);
@@ -276,8 +275,8 @@ impl Association {
     }
 
     /// Returns why the association has ended, once it has.
-    pub const fn close_reason(&self) -> Option<&CloseReason> {
-        self.closed.as_ref()
+    pub fn close_reason(&self) -> Option<&CloseReason> {
+        self.closed.as_deref()
     }
 
     /// Returns how many streams there are to send on: what we want, and once established at most
@@ -358,14 +357,14 @@ impl Association {
         self.recv.stop();
         self.pending = Pending::default();
         self.events.push_back(Event::Closed(reason.clone()));
-        self.closed = Some(reason);
+        self.closed = Some(Box::new(reason));
     }
 
     /// A timer expired without an answer (§8.1).
-    fn count_error(&mut self, now: Instant) {
+    fn count_error(&mut self) {
         self.errors += 1;
         if self.errors > self.config.max_retransmits {
-            self.abort_with(now, CloseReason::TimedOut);
+            self.abort_with(CloseReason::TimedOut);
         }
     }
 

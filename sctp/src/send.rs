@@ -46,6 +46,8 @@ pub(crate) struct Sender {
     probing: bool,
     /// How many probes were sent since something was acknowledged.
     probes: u8,
+    /// The chunk that was last sent again as a probe.
+    probed: Option<Tsn>,
     /// Fast recovery (§7.2.4) lasts until this is acknowledged.
     recovering_until: Option<Tsn>,
     /// Bytes found lost and bytes that were so needlessly since recovery began.
@@ -107,6 +109,7 @@ impl Sender {
             timers: Timers::default(),
             probing: false,
             probes: 0,
+            probed: None,
             recovering_until: None,
             lost: 0,
             needless: 0,
@@ -178,9 +181,14 @@ impl Sender {
         if let Some((order, message)) = self.queues.abandon_open(stream) {
             let message = Unfinished { form: self.form(), stream, order, message };
             self.outstanding.abandon_unfinished(message);
-            self.forward |= self.outstanding.must_forward() && self.partial_reliability;
+            self.note_given_up();
         }
         self.counters.expired += 1;
+    }
+
+    /// The peer is to be told of what was given up, where it understands that.
+    fn note_given_up(&mut self) {
+        self.forward |= self.outstanding.must_forward() && self.partial_reliability;
     }
 
     /// Gives up all messages that are being written.
@@ -280,14 +288,21 @@ impl Sender {
         self.stop_timers();
     }
 
-    /// The path is another one: what was learnt of the old one does not hold.
+    /// The path is another one: what was learnt of the old one does not hold, and what is outstanding
+    /// is sent again, which says nothing of the new one.
     pub(crate) fn path_changed(&mut self, config: &Config, now: Instant) {
         self.rto = Rto::new(config);
         let seed = self.outstanding.next_tsn().0;
         self.congestion = controller(config, segment(self.mtu), seed);
-        if !self.outstanding.is_empty() {
-            self.timers.retransmission = Some(now);
-        }
+        self.recovering_until = None;
+        self.lost = 0;
+        self.needless = 0;
+        self.probes = 0;
+        self.cautious = false;
+        self.outstanding.path_changed();
+        self.note_given_up();
+        self.stop_timers();
+        self.update_timer(now, true);
         self.follow_congestion();
     }
 

@@ -27,7 +27,7 @@ impl Association {
     }
 
     /// The peer did what the protocol forbids.
-    pub(crate) fn violated(&mut self, _now: Instant, what: &'static str) {
+    pub(crate) fn violated(&mut self, what: &'static str) {
         if self.closed.is_none() {
             self.owe_abort(ErrorCause::ProtocolViolation, what.as_bytes().to_vec());
             self.close(CloseReason::ProtocolViolation(what));
@@ -49,8 +49,8 @@ impl Association {
     }
 
     /// Ends the association for `reason` and tells the peer, should it be there after all.
-    pub(crate) fn abort_with(&mut self, _now: Instant, reason: CloseReason) {
-        self.owe_abort(ErrorCause::ProtocolViolation, b"no answer for too long".to_vec());
+    pub(crate) fn abort_with(&mut self, reason: CloseReason) {
+        self.owe_abort(ErrorCause::UserInitiatedAbort, b"no answer for too long".to_vec());
         self.close(reason);
     }
 
@@ -125,7 +125,7 @@ impl Association {
         {
             // 6, 7.
             return;
-        } else if tag == self.local_tag && self.closed == Some(CloseReason::Shutdown) {
+        } else if tag == self.local_tag && self.close_reason() == Some(&CloseReason::Shutdown) {
             // What the end of the shutdown overtook. 8 is a SHOULD, for a peer that takes what is over
             // for alive: this one knows, or will repeat its SHUTDOWN ACK until 5 answers. Our ABORT
             // might overtake that SHUTDOWN COMPLETE, and a good end would be taken for a bad one.

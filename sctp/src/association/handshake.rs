@@ -31,6 +31,8 @@ pub(crate) struct Handshake {
     timer: Option<Instant>,
     /// INIT is to be sent.
     init_due: bool,
+    /// An INIT of the peer has held ours back.
+    gave_way: bool,
     /// How often INIT or COOKIE ECHO was sent.
     attempts: u32,
     /// When it was last sent.
@@ -47,6 +49,7 @@ impl Handshake {
             key: CookieKey::new(key),
             timer: None,
             init_due: false,
+            gave_way: false,
             attempts: 0,
             sent_at: None,
             cookie: Box::default(),
@@ -77,6 +80,7 @@ impl Handshake {
     pub(crate) fn stop(&mut self) {
         self.timer = None;
         self.init_due = false;
+        self.gave_way = false;
         self.attempts = 0;
         self.sent_at = None;
         self.cookie = Box::default();
@@ -125,7 +129,7 @@ impl Association {
         self.handshake.sent_at = Some(now);
     }
 
-    /// T1 expired (§5.1.6 of RFC 9260: "Handle Stale COOKIE" apart, §6.3.3).
+    /// T1 expired (§6.3.3).
     pub(crate) fn handle_handshake_timeout(&mut self, now: Instant) {
         if self.handshake.timer.is_none_or(|at| at > now) {
             return;

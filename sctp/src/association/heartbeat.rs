@@ -81,7 +81,7 @@ impl Association {
         }
         if open {
             self.send.rto.back_off();
-            self.count_error(now);
+            self.count_error();
             if !self.state.is_up() {
                 return;
             }

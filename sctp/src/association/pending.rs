@@ -29,15 +29,15 @@ pub(crate) struct Pending {
 /// Answers that are owed to the peer.
 #[derive(Debug, Default)]
 pub(super) struct Owed {
-    /// The last HEARTBEAT's value, to be given back.
-    pub(super) heartbeat_ack: Option<Bytes>,
+    /// The last HEARTBEATs' values, to be given back.
+    pub(super) heartbeat_acks: VecDeque<Bytes>,
     pub(super) reset_responses: VecDeque<(u32, ResetResult)>,
     pub(super) errors: VecDeque<(ErrorCause, Vec<u8>)>,
 }
 
 impl Owed {
     fn is_empty(&self) -> bool {
-        self.heartbeat_ack.is_none() && self.reset_responses.is_empty() && self.errors.is_empty()
+        self.heartbeat_acks.is_empty() && self.reset_responses.is_empty() && self.errors.is_empty()
     }
 }
 
@@ -91,13 +91,20 @@ impl Pending {
         }
     }
 
-    /// Owes the peer the answer to a HEARTBEAT.
+    /// Owes the peer the answer to a HEARTBEAT: of two that come at a time one may be a probe of the
+    /// packet size.
     pub(crate) fn answer_heartbeat(&mut self, value: &[u8]) {
-        self.owed.get_or_insert_default().heartbeat_ack = Some(Bytes::copy_from_slice(value));
+        let answers = &mut self.owed.get_or_insert_default().heartbeat_acks;
+        if answers.len() >= MAX_HEARTBEATS {
+            answers.pop_front();
+        }
+        answers.push_back(Bytes::copy_from_slice(value));
     }
 }
 
 /// How many answers of a kind are owed at most.
 pub(super) const MAX_OWED: usize = 4;
 /// How much of an offending chunk is reported, in bytes.
-const MAX_REPORT: usize = 64;
+pub(super) const MAX_REPORT: usize = 100;
+/// Their answers may be as long as a packet.
+const MAX_HEARTBEATS: usize = 2;

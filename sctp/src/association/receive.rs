@@ -44,7 +44,7 @@ impl Association {
         self.heartbeat.heard(now);
         self.heard_while_shutting_down(now);
 
-        let (mut data, mut sack, mut next) = (false, false, Some(first));
+        let (mut data, mut sack, mut re_configs, mut next) = (false, false, 0, Some(first));
         while let Some(chunk) = next {
             // §6.2: a receiver makes one for a packet. More of them would be work for nothing.
             if chunk.kind == ChunkType::Sack && std::mem::replace(&mut sack, true) {
@@ -55,6 +55,15 @@ impl Association {
                 ChunkType::Data | ChunkType::IData => true,
                 // RFC 3758 §3.6: for the SACK it counts as DATA.
                 ChunkType::ForwardTsn | ChunkType::IForwardTsn => self.config.partial_reliability,
+                // RFC 6525 §5.1.1: one request at a time, and each side may answer one.
+                ChunkType::ReConfig => {
+                    re_configs += 1;
+                    if re_configs > MAX_RE_CONFIGS {
+                        next = chunks.next();
+                        continue;
+                    }
+                    false
+                }
                 _ => false,
             };
             let then = self.take_chunk(now, &chunk);
@@ -133,7 +142,7 @@ impl Association {
     #[inline]
     fn take_chunk(&mut self, now: Instant, chunk: &Chunk<'_>) -> Next {
         match chunk.kind {
-            ChunkType::Data | ChunkType::IData => return self.take_data(now, chunk),
+            ChunkType::Data | ChunkType::IData => return self.take_data(chunk),
             ChunkType::Sack => self.take_sack(now, chunk),
             ChunkType::InitAck => self.handle_init_ack(now, chunk),
             ChunkType::CookieAck => self.handle_cookie_ack(now),
@@ -155,7 +164,7 @@ impl Association {
             ChunkType::Shutdown => self.handle_shutdown(now, chunk),
             ChunkType::ShutdownAck => self.handle_shutdown_ack(),
             ChunkType::ReConfig => self.handle_re_config(now, chunk),
-            ChunkType::ForwardTsn | ChunkType::IForwardTsn => self.take_forward_tsn(now, chunk),
+            ChunkType::ForwardTsn | ChunkType::IForwardTsn => self.take_forward_tsn(chunk),
             ChunkType::Unknown(kind) => {
                 let IfUnknown { skip, report } = IfUnknown::from_high_bits(kind);
                 if report && self.state.is_up() {
@@ -171,16 +180,16 @@ impl Association {
 
     /// DATA (§6.2) or I-DATA (RFC 8260 §2.2.3).
     #[inline]
-    fn take_data(&mut self, now: Instant, chunk: &Chunk<'_>) -> Next {
+    fn take_data(&mut self, chunk: &Chunk<'_>) -> Next {
         if !self.state.may_receive() {
             return Next::Go;
         }
         let Some(data) = Data::parse(chunk) else {
-            self.violated(now, "a DATA chunk without its header");
+            self.violated("a DATA chunk without its header");
             return Next::Stop;
         };
         if data.form != self.send.form() {
-            self.violated(now, "the other kind of DATA chunk was agreed upon");
+            self.violated("the other kind of DATA chunk was agreed upon");
             return Next::Stop;
         }
         if data.payload.is_empty() {
@@ -195,11 +204,11 @@ impl Association {
                 Next::Go
             }
             Err(Misfit::TooLarge) => {
-                self.violated(now, "a message is larger than the receiver allows");
+                self.violated("a message is larger than the receiver allows");
                 Next::Stop
             }
             Err(Misfit::Inconsistent) => {
-                self.violated(now, "fragments of one message do not belong together");
+                self.violated("fragments of one message do not belong together");
                 Next::Stop
             }
         }
@@ -221,12 +230,12 @@ impl Association {
                 }
                 self.continue_shutdown();
             }
-            Err(_) => self.violated(now, "a SACK acknowledges what was never sent"),
+            Err(_) => self.violated("a SACK acknowledges what was never sent"),
         }
     }
 
     /// FORWARD TSN (RFC 3758 §3.6) or I-FORWARD-TSN (RFC 8260 §2.3.1).
-    fn take_forward_tsn(&mut self, now: Instant, chunk: &Chunk<'_>) {
+    fn take_forward_tsn(&mut self, chunk: &Chunk<'_>) {
         if !self.config.partial_reliability {
             // RFC 3758 §3.3.1: "act as if it does NOT support the FORWARD TSN chunk".
             if self.state.is_up() {
@@ -239,9 +248,12 @@ impl Association {
         }
         if let Some(forward) = ForwardTsn::parse(chunk) {
             if forward.form != self.send.form() {
-                return self.violated(now, "the other kind of FORWARD TSN was agreed upon");
+                return self.violated("the other kind of FORWARD TSN was agreed upon");
             }
             self.recv.forward(&forward, self.inbound_streams);
         }
     }
 }
+
+/// How many RE-CONFIG chunks of a packet are looked at: a request may be for all streams.
+const MAX_RE_CONFIGS: u32 = 2;

@@ -5,9 +5,9 @@ mod handover;
 
 use super::pending::Control;
 use super::{Association, State};
-use crate::chunk::Chunk;
 use crate::chunk::parameter::{self, Parameters};
 use crate::chunk::re_config::{self, Request, ResetResult, StreamNumbers};
+use crate::chunk::{Chunk, padded};
 use crate::event::Event;
 use crate::tsn::Tsn;
 use std::collections::BTreeSet;
@@ -222,6 +222,15 @@ impl Association {
         }
     }
 
+    /// The bytes that our open request takes in a packet.
+    pub(crate) fn open_reset_len(&self) -> usize {
+        match self.reset.open.as_deref().map(|open| &open.asked) {
+            Some(Asked::Reset(streams)) => padded(HEADERS + 2 * streams.numbers.len()),
+            Some(Asked::AddOutgoing(_) | Asked::AddIncoming(_)) => HEADERS,
+            None => 0,
+        }
+    }
+
     /// Appends our request: a new one, or again the one that is open.
     pub(crate) fn write_reset(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize) {
         self.pending.remove(Control::ResetRequest);
@@ -264,8 +273,7 @@ impl Association {
         }
         let asked = if self.send.queues.has_drained() {
             let last_assigned_tsn = self.send.next_tsn().previous();
-            // Chunk header, parameter header, three numbers.
-            let room = end.saturating_sub(buf.len() + 20) / 2;
+            let room = end.saturating_sub(buf.len() + HEADERS) / 2;
             let drained = std::iter::from_fn(|| self.send.queues.pop_drained());
             let numbers: Vec<u16> = drained.take(room.min(MAX_STREAMS)).collect();
             if numbers.is_empty() {
@@ -294,7 +302,7 @@ impl Association {
         self.pending.add(Control::ResetRequest);
         if !open.in_progress {
             self.send.rto.back_off();
-            self.count_error(now);
+            self.count_error();
         }
     }
 
@@ -477,6 +485,8 @@ impl Association {
     }
 }
 
+/// Chunk header, parameter header, three numbers.
+const HEADERS: usize = 20;
 /// So many streams in a request at most: usrsctp denies one whose parameter has more than 512 bytes,
 /// and makes none of more than these itself.
 const MAX_STREAMS: usize = 200;

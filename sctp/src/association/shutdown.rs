@@ -32,8 +32,12 @@ impl Shutdown {
 }
 
 impl Association {
-    /// Ends the association once everything sent so far is acknowledged. No more messages are
-    /// taken; what the peer still sends arrives.
+    /// Ends the association once everything sent so far is acknowledged, however long that takes: a
+    /// peer that does not answer is given up as always, one that does not read is waited for
+    /// ([`Self::abort`] does not wait). No more messages are taken; what the peer still sends arrives.
+    ///
+    /// Before [`Self::connect`] there is nothing to end: what is queued is thrown away. During the
+    /// handshake it is as [`Self::abort`].
     pub fn shutdown(&mut self, now: Instant) {
         let now = self.advance(now);
         match self.state {
@@ -41,16 +45,10 @@ impl Association {
             State::CookieWait | State::CookieEchoed => self.abort(now, "shut down"),
             State::Established => {
                 self.state = State::ShutdownPending;
-                self.shutdown.guard = self.guard(now);
                 self.continue_shutdown();
             }
             _ => {}
         }
-    }
-
-    fn guard(&self, now: Instant) -> Option<Instant> {
-        // §9.2: 5 times RTO.Max is recommended.
-        now.checked_add(5 * self.config.rto_max)
     }
 
     /// Steps on when all our data is acknowledged; gives whether it does.
@@ -76,7 +74,8 @@ impl Association {
     pub(crate) fn shutdown_sent(&mut self, now: Instant) {
         self.shutdown.timer = Some(now + self.send.rto.current());
         if self.shutdown.guard.is_none() {
-            self.shutdown.guard = self.guard(now);
+            // §9.2: 5 times RTO.Max is recommended.
+            self.shutdown.guard = now.checked_add(5 * self.config.rto_max);
         }
     }
 
@@ -118,11 +117,15 @@ impl Association {
             State::ShutdownAckSent => self.pending.add(Control::ShutdownAck),
             State::Closed | State::CookieWait | State::CookieEchoed => return,
         }
-        if self.send.handle_shutdown(now, cumulative).is_err() {
-            self.violated(now, "a SHUTDOWN acknowledges what was never sent");
-            return;
+        match self.send.handle_shutdown(now, cumulative) {
+            Ok(progress) => {
+                if progress {
+                    self.errors = 0;
+                }
+                self.continue_shutdown();
+            }
+            Err(_) => self.violated("a SHUTDOWN acknowledges what was never sent"),
         }
-        self.continue_shutdown();
     }
 
     /// SHUTDOWN ACK.
@@ -148,7 +151,7 @@ impl Association {
 
     pub(crate) fn handle_shutdown_timeout(&mut self, now: Instant) {
         if self.shutdown.guard.is_some_and(|at| at <= now) {
-            self.abort_with(now, CloseReason::TimedOut);
+            self.abort_with(CloseReason::TimedOut);
             return;
         }
         if self.shutdown.timer.is_none_or(|at| at > now) {
@@ -161,6 +164,6 @@ impl Association {
             _ => return,
         }
         self.send.rto.back_off();
-        self.count_error(now);
+        self.count_error();
     }
 }

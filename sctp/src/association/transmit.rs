@@ -21,7 +21,7 @@ pub(crate) enum Reply {
     InitAck {
         /// What the cookie will say.
         cookie: Box<Cookie>,
-        /// Parameters to report, in wire form.
+        /// Parameters to report.
         unrecognized: Vec<u8>,
     },
     /// An ABORT.
@@ -289,11 +289,11 @@ impl Association {
             return true;
         }
         if let Some(owed) = &mut self.pending.owed {
-            if let Some(value) = owed.heartbeat_ack.take() {
+            while let Some(value) = owed.heartbeat_acks.pop_front() {
                 if buf.len() + value.len() + chunk::HEADER_LEN <= end {
                     heartbeat::write_ack(buf, &value);
                 } else if buf.len() > head {
-                    owed.heartbeat_ack = Some(value);
+                    owed.heartbeat_acks.push_front(value);
                     return true;
                 }
                 // Else the packets have become too small for it: it is not answered.
@@ -310,6 +310,9 @@ impl Association {
             return true;
         }
         if self.reset_is_due() || self.pending.has(Control::ResetRequest) {
+            if buf.len() + self.open_reset_len() > end && buf.len() > head {
+                return true;
+            }
             self.write_reset(now, buf, end);
         }
         false

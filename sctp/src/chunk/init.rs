@@ -86,7 +86,7 @@ impl Init {
         let [t0, t1, t2, t3, w0, w1, w2, w3, o0, o1, i0, i1, n0, n1, n2, n3] = *header;
         let parameters = Parameters::new(rest);
         let mut extensions = Extensions::default();
-        for parameter in parameters.clone() {
+        for parameter in parameters.clone().processed() {
             match parameter.kind {
                 parameter::FORWARD_TSN_SUPPORTED => extensions.forward_tsn = true,
                 parameter::SUPPORTED_EXTENSIONS => {
@@ -114,7 +114,7 @@ impl Init {
     }
 
     /// Appends the chunk: an INIT, or an INIT ACK when there is a cookie. `unrecognized` are the
-    /// parameters to report, already in wire form.
+    /// parameters to report.
     pub(crate) fn write(&self, buf: &mut Vec<u8>, cookie: Option<&[u8]>, unrecognized: &[u8]) {
         let kind = if cookie.is_some() { ChunkType::InitAck } else { ChunkType::Init };
         let start = begin(buf, kind, 0);
@@ -153,7 +153,9 @@ impl Init {
         if !supported.is_empty() {
             parameter::write(buf, parameter::SUPPORTED_EXTENSIONS, supported);
         }
-        buf.extend_from_slice(unrecognized);
+        for parameter in Parameters::new(unrecognized) {
+            parameter::write(buf, parameter::UNRECOGNIZED_PARAMETER, parameter.whole);
+        }
         end(buf, start);
     }
 }
@@ -192,13 +194,15 @@ mod tests {
         }
 
         buf.clear();
-        init.write(&mut buf, Some(b"cookies"), &[0, 8, 0, 4]);
+        init.write(&mut buf, Some(b"cookies"), &[0xff, 0xf0, 0, 4]);
         let chunk = Chunks::new(&buf).next().unwrap();
         assert_eq!(chunk.kind, ChunkType::InitAck);
         let (read, mut parameters) = Init::parse(&chunk).unwrap();
         assert_eq!(read, init);
         let cookie = parameters.next().unwrap();
         assert_eq!((cookie.kind, cookie.value), (parameter::STATE_COOKIE, &b"cookies"[..]));
-        assert_eq!(parameters.last().unwrap().kind, parameter::UNRECOGNIZED_PARAMETER);
+        let reported = parameters.last().unwrap();
+        assert_eq!(reported.kind, parameter::UNRECOGNIZED_PARAMETER);
+        assert_eq!(reported.value, [0xff, 0xf0, 0, 4]);
     }
 }

@@ -1,7 +1,7 @@
 //! Optional and variable-length parameters
 //! ([RFC 9260 §3.2.1](https://www.rfc-editor.org/rfc/rfc9260#section-3.2.1)).
 
-use crate::chunk::padded;
+use crate::chunk::{IfUnknown, padded};
 
 /// IPv4 address (§3.3.2.1.1); RFC 8261 forbids it, it is ignored.
 pub const IPV4_ADDRESS: u16 = 5;
@@ -57,6 +57,33 @@ pub struct Parameter<'a> {
     pub whole: &'a [u8],
 }
 
+impl Parameter<'_> {
+    /// Whether it is one that an INIT or INIT ACK may have, as far as we know. Addresses are known and
+    /// not looked at: RFC 8261 §6.1 forbids them, there is one path.
+    pub(crate) const fn is_known(&self) -> bool {
+        matches!(
+            self.kind,
+            HOST_NAME_ADDRESS
+                | IPV4_ADDRESS
+                | IPV6_ADDRESS
+                | SUPPORTED_ADDRESS_TYPES
+                | STATE_COOKIE
+                | UNRECOGNIZED_PARAMETER
+                | COOKIE_PRESERVATIVE
+                | ECN_CAPABLE
+                | SUPPORTED_EXTENSIONS
+                | ZERO_CHECKSUM_ACCEPTABLE
+                | FORWARD_TSN_SUPPORTED
+        )
+    }
+
+    /// What its type says of whoever does not know it.
+    pub(crate) const fn if_unknown(&self) -> IfUnknown {
+        let [high, _] = self.kind.to_be_bytes();
+        IfUnknown::from_high_bits(high)
+    }
+}
+
 /// The parameters in the rest of a chunk. Stops at the first impossible length.
 #[derive(Clone, Debug)]
 pub struct Parameters<'a> {
@@ -67,6 +94,17 @@ impl<'a> Parameters<'a> {
     /// The parameters in `bytes`.
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
+    }
+
+    /// Those of an INIT or INIT ACK that are to be processed: what stands behind one that we do not
+    /// know, and whose type says so, is not.
+    pub(crate) fn processed(self) -> impl Iterator<Item = Parameter<'a>> + Clone {
+        let mut stopped = false;
+        self.take_while(move |parameter| {
+            let before = stopped;
+            stopped |= !parameter.is_known() && !parameter.if_unknown().skip;
+            !before
+        })
     }
 }
 

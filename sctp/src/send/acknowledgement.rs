@@ -16,26 +16,64 @@ impl Sender {
         if !cumulative.is_at_or_after(self.outstanding.cumulative()) {
             return Ok(false);
         }
-        let in_flight_before = self.outstanding.in_flight();
-        let forwarded =
-            self.outstanding.must_forward() && cumulative.is_after(self.outstanding.cumulative());
+        let before = self.before(cumulative);
         let progress = self.outstanding.acknowledge(now, sack)?;
-        // A timeout that was backed off stays so until there is a new measurement (§6.3.3): it may
-        // have been backed off because round trips have become longer.
-        if let Some(rtt) = progress.rtt {
-            self.rto.measured(now, rtt);
-        } else if forwarded {
-            // A FORWARD TSN was answered. Nothing is measured by it, and many may follow.
-            self.rto.reset_back_off();
-        }
-        // D.ii.
         let a_rwnd = usize::try_from(sack.a_rwnd).unwrap_or(usize::MAX);
-        self.queues.set_begun_limit(a_rwnd);
-        self.peer_window = a_rwnd.saturating_sub(self.outstanding.payload());
         if sack.a_rwnd > self.window_probe.greatest {
             self.window_probe.greatest = sack.a_rwnd;
             self.update_worthwhile();
         }
+        if progress.spurious > 0 || sack.duplicate_count() > 0 {
+            let probed = self.probed;
+            let needless = sack.duplicates().filter(|tsn| Some(*tsn) != probed).count();
+            self.note_needless(progress.spurious, needless);
+        }
+        self.settle(now, progress, before, a_rwnd);
+        Ok(progress.bytes > 0 || progress.advanced)
+    }
+
+    /// Takes the cumulative TSN of a SHUTDOWN, which acknowledges too (§9.2: the peer may answer what
+    /// it gets by nothing else); gives whether it acknowledged something new.
+    pub(crate) fn handle_shutdown(
+        &mut self,
+        now: Instant,
+        cumulative: Tsn,
+    ) -> Result<bool, NeverSent> {
+        if !cumulative.is_at_or_after(self.outstanding.cumulative()) {
+            return Ok(false);
+        }
+        let before = self.before(cumulative);
+        // Of its window it says nothing: it is what the last SACK told.
+        let a_rwnd = self.peer_window.saturating_add(self.outstanding.payload());
+        let progress = self.outstanding.acknowledge_up_to(now, cumulative)?;
+        if progress.advanced {
+            self.settle(now, progress, before, a_rwnd);
+        }
+        Ok(progress.advanced)
+    }
+
+    /// What is to be known from before an acknowledgement.
+    fn before(&self, cumulative: Tsn) -> Before {
+        let advances = cumulative.is_after(self.outstanding.cumulative());
+        Before {
+            in_flight: self.outstanding.in_flight(),
+            forwarded: advances && self.outstanding.must_forward(),
+        }
+    }
+
+    /// What was acknowledged is gone: the timers, the windows and the congestion control follow.
+    fn settle(&mut self, now: Instant, progress: Progress, before: Before, a_rwnd: usize) {
+        // A timeout that was backed off stays so until there is a new measurement (§6.3.3): it may
+        // have been backed off because round trips have become longer.
+        if let Some(rtt) = progress.rtt {
+            self.rto.measured(now, rtt);
+        } else if before.forwarded {
+            // A FORWARD TSN was answered. Nothing is measured by it, and many may follow.
+            self.rto.reset_back_off();
+        }
+        // D.ii.
+        self.queues.set_begun_limit(a_rwnd);
+        self.peer_window = a_rwnd.saturating_sub(self.outstanding.payload());
         if self.is_worthwhile(self.peer_window) {
             self.window_probe.at = None;
             self.window_probe.count = 0;
@@ -43,22 +81,17 @@ impl Sender {
             // §6.1 A: "the first zero window probe after 1 RTO", the next ones later and later.
             self.window_probe.at = Some(now + self.rto.backed_off(self.window_probe.count));
         }
-
-        if progress.spurious > 0 || sack.duplicate_count() > 0 {
-            self.note_needless(progress.spurious, sack.duplicate_count());
-        }
         if progress.bytes > 0 {
             self.probes = 0;
             self.cautious = false;
         }
-        self.take_progress(now, progress, in_flight_before);
+        self.take_progress(now, progress, before.in_flight);
         self.fast_retransmit &= self.outstanding.has_marked();
         // Beyond R3 of §6.3.2, which looks at the first chunk only: while anything is acknowledged,
         // losses are found by that, those of retransmissions too, and T3-rtx has no say.
         self.update_timer(now, progress.advanced || progress.bytes > 0);
         self.arm_probe(now);
-        self.forward |= self.outstanding.must_forward() && self.partial_reliability;
-        Ok(progress.bytes > 0 || progress.advanced)
+        self.note_given_up();
     }
 
     /// Something was counted as lost, and perhaps sent again, that had arrived.
@@ -91,6 +124,7 @@ impl Sender {
         let cumulative = self.outstanding.cumulative();
         if self.recovering_until.is_some_and(|until| cumulative.is_at_or_after(until)) {
             self.recovering_until = None;
+            self.outstanding.recovered();
         }
         let sample = Sample {
             now,
@@ -125,18 +159,12 @@ impl Sender {
         self.recovering_until = Some(self.outstanding.next_tsn().previous());
         self.fast_retransmit = true;
     }
+}
 
-    /// Takes the cumulative TSN of a SHUTDOWN, which acknowledges too.
-    pub(crate) fn handle_shutdown(
-        &mut self,
-        now: Instant,
-        cumulative: Tsn,
-    ) -> Result<(), NeverSent> {
-        if cumulative.is_at_or_after(self.outstanding.cumulative()) {
-            let progress = self.outstanding.acknowledge_up_to(now, cumulative)?;
-            self.update_timer(now, progress.advanced);
-            self.forward |= self.outstanding.must_forward() && self.partial_reliability;
-        }
-        Ok(())
-    }
+/// How things stood before an acknowledgement.
+#[derive(Clone, Copy)]
+struct Before {
+    in_flight: usize,
+    /// It answers a FORWARD TSN.
+    forwarded: bool,
 }

@@ -278,17 +278,22 @@ impl Outstanding {
         self.detection.forget_all(self.chunks.len());
     }
 
-    /// Marks the last chunk in flight, to be sent again as a probe (RFC 8985 §7.3); gives whether
-    /// there is one that may be.
-    pub(crate) fn mark_last(&mut self, now: Instant, partial_reliability: bool) -> bool {
-        let last = self.chunks.iter().rposition(|chunk| chunk.state == State::InFlight);
-        let Some(last) = last else { return false };
+    /// Marks the last chunk in flight, to be sent again as a probe (RFC 8985 §7.3); gives its
+    /// number, if there is one that may be.
+    pub(crate) fn mark_last(&mut self, now: Instant, partial_reliability: bool) -> Option<Tsn> {
+        let last = self.chunks.iter().rposition(|chunk| chunk.state == State::InFlight)?;
         let given_up = |chunk: &Sent| partial_reliability && chunk.must_be_given_up(now);
         if self.chunks.get(last).is_none_or(given_up) {
-            return false;
+            return None;
         }
         self.mark(last);
-        true
+        Some(self.tsn_at(last))
+    }
+
+    /// The path is another one: what is in flight is sent again, and nothing is known of it.
+    pub(crate) fn path_changed(&mut self) {
+        self.mark_all();
+        self.detection.path_changed();
     }
 
     /// Gives memory of busier times back.

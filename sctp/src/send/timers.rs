@@ -94,7 +94,8 @@ impl Sender {
             self.fast_retransmit = true;
         } else if !self.queues.is_empty() && self.peer_has_room() {
             self.probing = true;
-        } else if self.outstanding.mark_last(now, self.partial_reliability) {
+        } else if let Some(probed) = self.outstanding.mark_last(now, self.partial_reliability) {
+            self.probed = Some(probed);
             self.fast_retransmit = true;
         } else {
             return;
@@ -114,7 +115,7 @@ impl Sender {
         self.outstanding.mark_all();
         self.follow_congestion();
         self.cautious = self.window <= segment(self.mtu);
-        self.forward |= self.outstanding.must_forward() && self.partial_reliability;
+        self.note_given_up();
         // The timer starts anew with the packet; without one to send the question stays open.
         if !self.outstanding.has_marked() && !self.forward {
             self.timers.retransmission = Some(now + self.rto.current());

@@ -229,7 +229,7 @@ impl Sender {
         });
         if given_up > 0 {
             self.counters.expired += given_up;
-            self.forward |= self.outstanding.must_forward() && self.partial_reliability;
+            self.note_given_up();
         }
         next
     }

@@ -337,6 +337,34 @@ fn a_restart_begins_congestion_control_anew() {
 }
 
 #[test]
+fn a_restart_does_not_undo_a_shutdown() {
+    let mut z = Alone::established();
+    let restart = z.answer(9);
+    z.engine.send(z.now, message(0, 1000, 1)).unwrap();
+    z.engine.shutdown(z.now);
+    assert_eq!((z.chart(), z.engine.state()), (vec!["Data".to_owned()], State::ShutdownPending));
+    z.echo(&restart);
+    assert_eq!(z.engine.poll_event(), Some(Event::Restarted));
+    assert_eq!(
+        (z.chart(), z.engine.state()),
+        (vec!["CookieAck Shutdown".to_owned()], State::ShutdownSent)
+    );
+}
+
+#[test]
+fn inits_do_not_hold_ours_back_for_ever() {
+    // A waits a moment for the peer's INIT (or has sent its own): one comes again and again, and never
+    // a COOKIE ECHO.
+    let mut a = Alone::server();
+    a.engine.connect(a.now, ms(200));
+    let begun = (0..100).any(|_| {
+        a.take(0, &chunk(1, 0, &init(9, 50_000, 10, 10, &[])));
+        a.wait(ms(100)).iter().any(|line| line == "Init")
+    });
+    assert!(begun);
+}
+
+#[test]
 fn a_restart_at_the_end_of_a_shutdown_is_put_off() {
     // §5.2.4 A: in SHUTDOWN-ACK-SENT "it MUST NOT set up a new association but instead resend the
     // SHUTDOWN ACK chunk and send an ERROR chunk with a "Cookie Received While Shutting Down"".

@@ -274,6 +274,11 @@ fn another_path_begins_with_a_new_window() {
         assert!(flow.window() > 10 * SEGMENT, "{kind:?}");
         flow.lone.z.path_changed(flow.lone.now);
         assert_eq!((flow.window(), flow.threshold()), (10 * SEGMENT, None), "{kind:?}");
+        // What was outstanding goes again, at once, and is no verdict on this path.
+        let again = flow.lone.numbers_now().into_iter().flatten().next();
+        assert_eq!(again.map(|number| number as i32), Some(flow.acknowledged), "{kind:?}");
+        assert_eq!((flow.window(), flow.threshold()), (10 * SEGMENT, None), "{kind:?}");
+        assert_eq!(flow.lone.z.stats().timeouts, 0, "{kind:?}");
     }
 }
 

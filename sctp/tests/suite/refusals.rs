@@ -123,7 +123,18 @@ fn what_the_peer_does_not_know_is_reported_with_the_cookie() {
     let (closed, packet) = after_init_ack(&init(7, 5_000, 1, 1, &parameters));
     assert_eq!(closed, None);
     assert_eq!((packet[12], packet[20]), (10, 9));
-    assert_eq!(packet[24..26], [0, 8], "Unrecognized Parameters");
+    // §3.3.10.8: "copied from the INIT ACK chunk complete with TLV".
+    assert_eq!(packet[24..], [0, 8, 0, 8, 0xff, 0xf0, 0, 4], "Unrecognized Parameters");
+}
+
+#[test]
+fn nothing_behind_a_parameter_that_says_so_is_processed() {
+    // §3.2.1, 00: "Stop processing this parameter and do not process any further parameters within this
+    // chunk". The cookie stands behind one.
+    let parameters = [0x3f, 0xf0, 0, 4, 0, 7, 0, 8, 1, 2, 3, 4];
+    let (closed, packet) = after_init_ack(&init(7, 5_000, 1, 1, &parameters));
+    assert!(closed.is_some());
+    assert_eq!(cause(&packet).0, 2, "the cookie is missing");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! RFC 6525: the reset of streams, and more of them.
 
-use crate::lone::data_of;
+use crate::lone::{Lone, data_of, lines};
 use crate::pair::{
     Pair, Secrets, Side, associations, chart, chunk, connected, data, message, ms, overheard,
     packet, plain, seal,
@@ -144,6 +144,46 @@ fn a_request_that_is_lost_is_made_again() {
     assert_eq!((pair.a.outbound_streams(), pair.a.inbound_streams()), (15, 25));
     assert_eq!((pair.z.outbound_streams(), pair.z.inbound_streams()), (25, 15));
     assert!(events(&mut pair.z).contains(&Event::IncomingStreamReset(3)));
+}
+
+#[test]
+fn a_request_that_is_made_again_keeps_to_the_packet() {
+    // It names 200 streams, and the answer to a long HEARTBEAT goes first.
+    let mut lone = Lone::new(&plain());
+    for stream in 0..200 {
+        lone.z.send(lone.now, message(stream, 1, 1)).unwrap();
+    }
+    while lone.z.total_buffered_amount() > 0 {
+        let made = lone.round();
+        let last = made.iter().flat_map(|made| lone.numbers(&made.bytes)).max().unwrap();
+        lone.take_sack(last as i32, 100_000, &[]);
+    }
+    for stream in 0..200 {
+        lone.z.reset_stream(lone.now, stream);
+    }
+    assert!(lone.now().iter().any(|made| asks_for_a_reset(&made.bytes)));
+    let due = lone.z.poll_timeout().unwrap();
+    lone.wait(due - lone.now - ms(1));
+    lone.z.handle_timeout(due);
+    lone.now = due;
+    lone.take(&chunk(4, 0, &[7; 900]));
+    let made = lone.now();
+    assert!(made.iter().any(|made| asks_for_a_reset(&made.bytes)), "{:?}", lines(&made));
+    assert!(made.iter().all(|made| made.bytes.len() <= lone.z.mtu()), "{:?}", lines(&made));
+}
+
+#[test]
+fn requests_in_one_packet_are_few() {
+    // §5.1.1: one may be open at a time.
+    let (mut pair, secrets) = overheard(&plain());
+    let requests: Vec<u8> = (0..50)
+        .flat_map(|number| chunk(130, 0, &incoming_reset(secrets.tsn_a.wrapping_add(number), [])))
+        .collect();
+    pair.log = Some(Vec::new());
+    pair.z.handle_datagram(pair.now, &packet(secrets.tag_z, &requests));
+    pair.run(ms(100));
+    let answers = answers(pair.log.as_ref().unwrap(), Side::Z);
+    assert_eq!(answers.iter().map(Vec::len).sum::<usize>(), 2);
 }
 
 #[test]

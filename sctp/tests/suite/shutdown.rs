@@ -120,6 +120,51 @@ fn the_whole_shutdown_takes_no_longer_than_its_guard() {
 }
 
 #[test]
+fn a_shutdown_waits_for_data_as_long_as_it_flows() {
+    // §9.2: the guard begins with the SHUTDOWN, not before: "the sender of the SHUTDOWN chunk MAY also
+    // start an overall guard timer".
+    let mut config = patient(10);
+    config.rto_max = Duration::from_secs(2);
+    let mut lone = Lone::new(&config);
+    lone.send(100_000);
+    lone.z.shutdown(lone.now);
+    let mut last = -1;
+    let begin = lone.now;
+    while lone.z.state() == State::ShutdownPending {
+        // One packet in each second.
+        let made = lone.wait(ms(1000));
+        assert_eq!(lone.z.close_reason(), None, "after {:?}", lone.now - begin);
+        let highest = made.iter().flat_map(|made| lone.numbers(&made.bytes)).max();
+        last = highest.map_or(last, |highest| (last + 1).min(highest as i32));
+        lone.take_sack(last, 100_000, &[]);
+    }
+    assert!(lone.now - begin > Duration::from_secs(60), "{:?}", lone.now - begin);
+    assert_eq!(lines(&lone.now()), ["Shutdown"]);
+}
+
+#[test]
+fn what_shutdowns_acknowledge_opens_the_window() {
+    // §9.2: in SHUTDOWN-SENT the peer "MUST respond to each received packet containing user data with a
+    // SHUTDOWN chunk", and with nothing else where nothing is missing.
+    let mut lone = Lone::new(&patient(10));
+    lone.take_sack(-1, 20_000, &[]);
+    lone.send(200_000);
+    let mut last = lone.now().iter().flat_map(|made| lone.numbers(&made.bytes)).max().unwrap();
+    lone.take(&shutdown(&lone, last as i32));
+    for round in 0.. {
+        let made = lone.wait(ms(50));
+        let highest = made.iter().flat_map(|made| lone.numbers(&made.bytes)).max();
+        let Some(highest) = highest else { break };
+        last = highest;
+        assert!(round < 30, "a chunk in each round trip: {last}");
+        assert_eq!(lone.z.stats().timeouts, 0);
+        lone.take(&shutdown(&lone, last as i32));
+    }
+    assert_eq!(lone.z.state(), State::ShutdownAckSent);
+    assert_eq!(lone.z.total_buffered_amount(), 0);
+}
+
+#[test]
 fn shutdown_received_delivers_what_is_queued_and_takes_nothing_new() {
     // "MUST continue to follow normal data transmission procedures … MUST NOT accept new data from
     // its SCTP user"; "MUST ignore ULP shutdown requests but MUST continue responding to SHUTDOWN".

@@ -90,6 +90,7 @@ impl Association {
             self.pending.report(ErrorCause::CookieReceivedWhileShuttingDown, &[]);
             return false;
         }
+        let ends = matches!(self.state, State::ShutdownPending | State::ShutdownSent);
         self.note_unsent();
         self.send.restart(&self.config, cookie.local.initial_tsn, false);
         self.pending = Pending::default();
@@ -102,6 +103,10 @@ impl Association {
         self.start_heartbeat(now);
         if !self.events.contains(&Event::Restarted) {
             self.events.push_back(Event::Restarted);
+        }
+        if ends {
+            // The application still wants an end.
+            self.shutdown(now);
         }
         true
     }

@@ -2,7 +2,7 @@
 //! ([RFC 9260 §5.1](https://www.rfc-editor.org/rfc/rfc9260#section-5.1)).
 
 use crate::association::cookie::Cookie;
-use crate::association::pending::Control;
+use crate::association::pending::{Control, MAX_REPORT};
 use crate::association::state::State;
 use crate::association::transmit::Reply;
 use crate::association::{Association, random_tag};
@@ -10,7 +10,7 @@ use crate::chunk::data::Form;
 use crate::chunk::error_cause::ErrorCause;
 use crate::chunk::init::{Extensions, Init};
 use crate::chunk::parameter::{self, Parameters};
-use crate::chunk::{Chunk, IfUnknown};
+use crate::chunk::{Chunk, padded};
 use crate::tsn::Tsn;
 use rand::Rng;
 use std::time::Instant;
@@ -61,7 +61,7 @@ impl Association {
         if self.closed.is_some() {
             return self.owe(Reply::Abort { tag: init.initiate_tag, flags: 0, cause: None });
         }
-        let unrecognized = match self.check_parameters(parameters) {
+        let unrecognized = match Self::check_parameters(parameters) {
             Ok(unrecognized) => unrecognized,
             Err(HostName(parameter)) => {
                 let cause = Some((
@@ -75,8 +75,10 @@ impl Association {
             State::Closed => (self.entropy.draw(random_tag), self.initial_tsn(), (0, 0)),
             // §5.2.1: the same tag as in our own INIT.
             State::CookieWait => {
-                if self.handshake.init_due || self.handshake.attempts == 0 {
-                    // The peer was first: ours waits whether it is still wanted.
+                let waits = self.handshake.init_due || self.handshake.attempts == 0;
+                if waits && !std::mem::replace(&mut self.handshake.gave_way, true) {
+                    // The peer was first: ours waits whether it is still wanted. Once, or anyone who
+                    // sends INITs could hold it back for ever.
                     self.handshake.init_due = false;
                     self.handshake.timer = Some(now + self.send.rto.handshake());
                 }
@@ -114,13 +116,13 @@ impl Association {
         }
         let Some((init, parameters)) = Init::parse(chunk) else { return self.count_drop() };
         if init.initiate_tag == 0 {
-            return self.violated(now, "an INIT ACK with the tag 0");
+            return self.violated("an INIT ACK with the tag 0");
         }
         if let Some(why) = refusal(&init) {
             self.peer_tag = init.initiate_tag;
             return self.refuse(ErrorCause::InvalidMandatoryParameter, why.as_bytes(), why);
         }
-        let cookie = parameters.clone().find(|p| p.kind == parameter::STATE_COOKIE);
+        let cookie = parameters.clone().processed().find(|p| p.kind == parameter::STATE_COOKIE);
         let Some(cookie) = cookie.filter(|cookie| cookie.value.len() <= self.max_cookie_len())
         else {
             // §3.3.3: a mandatory parameter is missing. One that fits no packet is as good as none.
@@ -134,7 +136,7 @@ impl Association {
                 what,
             );
         };
-        let unrecognized = match self.check_parameters(parameters) {
+        let unrecognized = match Self::check_parameters(parameters) {
             Ok(unrecognized) => unrecognized,
             Err(HostName(parameter)) => {
                 self.peer_tag = init.initiate_tag;
@@ -191,37 +193,16 @@ impl Association {
 
     /// What INIT and INIT ACK carry that we do not know is reported when its type says so
     /// (§3.2.1). An error when a host name is given, which must be refused (§5.1.2).
-    fn check_parameters<'p>(&self, parameters: Parameters<'p>) -> Result<Vec<u8>, HostName<'p>> {
+    fn check_parameters(parameters: Parameters<'_>) -> Result<Vec<u8>, HostName<'_>> {
         let mut unrecognized = Vec::new();
-        for parameter in parameters {
-            match parameter.kind {
-                parameter::HOST_NAME_ADDRESS => return Err(HostName(parameter.whole)),
-                // RFC 8261 §6.1 forbids the peer to send addresses: there is one path, so they
-                // are not looked at.
-                parameter::IPV4_ADDRESS
-                | parameter::IPV6_ADDRESS
-                | parameter::SUPPORTED_ADDRESS_TYPES
-                | parameter::STATE_COOKIE
-                | parameter::UNRECOGNIZED_PARAMETER
-                | parameter::COOKIE_PRESERVATIVE
-                | parameter::ECN_CAPABLE
-                | parameter::SUPPORTED_EXTENSIONS
-                | parameter::ZERO_CHECKSUM_ACCEPTABLE
-                | parameter::FORWARD_TSN_SUPPORTED => {}
-                other => {
-                    let [high, _] = other.to_be_bytes();
-                    let IfUnknown { skip, report } = IfUnknown::from_high_bits(high);
-                    if report && unrecognized.len() + parameter.whole.len() <= MAX_UNRECOGNIZED {
-                        parameter::write(
-                            &mut unrecognized,
-                            parameter::UNRECOGNIZED_PARAMETER,
-                            parameter.whole,
-                        );
-                    }
-                    if !skip {
-                        break;
-                    }
-                }
+        for parameter in parameters.processed() {
+            if parameter.kind == parameter::HOST_NAME_ADDRESS {
+                return Err(HostName(parameter.whole));
+            }
+            let reported = !parameter.is_known() && parameter.if_unknown().report;
+            if reported && unrecognized.len() + padded(parameter.whole.len()) <= MAX_REPORT {
+                unrecognized.extend_from_slice(parameter.whole);
+                unrecognized.resize(padded(unrecognized.len()), 0);
             }
         }
         Ok(unrecognized)
@@ -241,6 +222,3 @@ pub(crate) const fn refusal(init: &Init) -> Option<&'static str> {
     }
     None
 }
-
-/// How many bytes of unknown parameters are reported.
-const MAX_UNRECOGNIZED: usize = 128;

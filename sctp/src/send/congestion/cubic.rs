@@ -186,7 +186,7 @@ impl Controller for Cubic {
 
 /// A cube root by Newton's method: engines compute with the four operations only, so that every
 /// machine gives the same.
-fn cube_root(value: f64) -> f64 {
+pub(super) fn cube_root(value: f64) -> f64 {
     if value <= 0.0 {
         return 0.0;
     }

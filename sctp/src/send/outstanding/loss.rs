@@ -28,9 +28,12 @@ pub(super) struct Detection {
     again: VecDeque<(u64, Tsn)>,
     /// A packet has arrived after one that left later.
     reordered: bool,
-    /// The reordering window in quarters of the least round-trip time; grows when a retransmission
-    /// turns out to have been needless.
-    quarters: u32,
+    /// The reordering window in quarters of the least round-trip time, beyond the first; grows when a retransmission
+    /// turns out to have been needless, once in a round trip: not before this packet is acknowledged.
+    quarters: u8,
+    grows_from: u64,
+    /// After so many recoveries without a needless one it is as at first.
+    recoveries: u8,
 }
 
 impl Detection {
@@ -55,6 +58,12 @@ impl Detection {
         self.again.clear();
     }
 
+    /// What was learnt of a path does not hold for another one.
+    pub(super) const fn path_changed(&mut self) {
+        self.reordered = false;
+        self.quarters = 0;
+    }
+
     /// A chunk that was acknowledged is in flight once more.
     pub(super) fn reneged(&mut self, index: usize, packet: u64, tsn: Tsn, transmissions: u16) {
         if transmissions == 1 {
@@ -76,13 +85,14 @@ impl Detection {
     /// What is known of the path; the packets are others.
     pub(super) fn hand_over(&self, out: &mut Writer) {
         out.flag(self.reordered);
-        out.u32(self.quarters);
+        out.u32(self.quarters.into());
     }
 
     /// Takes up what was handed over; `self` is new.
     pub(super) fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), HandoverError> {
         self.reordered = from.flag()?;
-        self.quarters = from.u32()?.min(MAX_QUARTERS);
+        self.quarters = u8::try_from(from.u32()?).unwrap_or(u8::MAX).min(MAX_QUARTERS);
+        self.recoveries = PERSISTENCE;
         Ok(())
     }
 
@@ -128,10 +138,24 @@ impl Outstanding {
     }
 
     /// The peer has reported a packet twice: something was sent again needlessly. RFC 8985 §6.2
-    /// step 4: the window grows by a quarter of a round trip.
+    /// step 4: the window grows by a quarter of a round trip, once in a round.
     pub(crate) fn was_needless(&mut self) {
-        self.detection.reordered = true;
-        self.detection.quarters = (self.detection.quarters + 1).min(MAX_QUARTERS);
+        let detection = &mut self.detection;
+        detection.reordered = true;
+        detection.recoveries = PERSISTENCE;
+        if detection.newest.is_none_or(|newest| newest >= detection.grows_from) {
+            detection.quarters = (detection.quarters + 1).min(MAX_QUARTERS);
+            detection.grows_from = self.packets.next();
+        }
+    }
+
+    /// A recovery is over. Step 4: after 16 of them without a needless retransmission the window is
+    /// the least one again.
+    pub(crate) const fn recovered(&mut self) {
+        self.detection.recoveries = self.detection.recoveries.saturating_sub(1);
+        if self.detection.recoveries == 0 {
+            self.detection.quarters = 0;
+        }
     }
 
     /// Marks what is lost; gives what that is. `rtt` is the last round-trip time, `min_rtt` the
@@ -139,7 +163,7 @@ impl Outstanding {
     pub(crate) fn detect(&mut self, now: Instant, rtt: Duration, min_rtt: Duration) -> Losses {
         let mut losses = Losses::default();
         let Some(newest) = self.detection.newest else { return losses };
-        let window = (min_rtt / 4 * self.detection.quarters.max(1)).min(rtt);
+        let window = (min_rtt / 4 * u32::from(1 + self.detection.quarters)).min(rtt);
         let judge = Judge {
             now,
             clock: self.packets.clock(now),
@@ -217,4 +241,6 @@ impl Judge {
 const PACKETS: u64 = 3;
 /// The window does not grow beyond four round trips' worth of quarters; the last round-trip time
 /// bounds it anyway.
-const MAX_QUARTERS: u32 = 16;
+const MAX_QUARTERS: u8 = 15;
+/// RFC 8985 §6.2 step 4: RACK.reo_wnd_persist.
+const PERSISTENCE: u8 = 16;

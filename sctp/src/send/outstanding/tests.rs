@@ -117,6 +117,37 @@ fn a_path_that_reorders_is_given_time() {
 }
 
 #[test]
+fn the_reordering_window_grows_once_in_a_round_and_shrinks_again() {
+    // RFC 8985 §6.2 step 4.
+    let now = Instant::now();
+    let mut outstanding = filled(10, now);
+    let late = |outstanding: &mut Outstanding| {
+        acknowledge(outstanding, now, 0, &[(3, 3)]).unwrap();
+        outstanding.detect(now, ms(200), ms(50)).next.map(|at| at - now - ms(200))
+    };
+    assert_eq!(late(&mut outstanding), Some(ms(50) / 4));
+    for _ in 0..40 {
+        outstanding.was_needless();
+    }
+    assert_eq!(late(&mut outstanding), Some(ms(25)), "a spike is one round");
+    for _ in 0..15 {
+        outstanding.recovered();
+    }
+    assert_eq!(late(&mut outstanding), Some(ms(25)));
+    outstanding.recovered();
+    assert_eq!(late(&mut outstanding), Some(ms(50) / 4));
+    // The packets that left since are acknowledged: it is another round.
+    outstanding.packets.close();
+    outstanding.send(now, fragment(100), 0, &mut Vec::new());
+    acknowledge(&mut outstanding, now, 0, &[(3, 3), (11, 11)]).unwrap();
+    outstanding.was_needless();
+    outstanding.was_needless();
+    assert_eq!(late(&mut outstanding), Some(ms(25)));
+    outstanding.path_changed();
+    assert_eq!(outstanding.detect(now, ms(200), ms(50)).next, None, "all is sent again");
+}
+
+#[test]
 fn a_chunk_that_was_marked_and_arrives_was_not_lost() {
     let now = Instant::now();
     let mut outstanding = filled(5, now);

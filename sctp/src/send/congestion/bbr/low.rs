@@ -35,7 +35,7 @@ impl Low {
 /// regains what it gave up.
 pub(super) fn truce(packets: usize) -> Duration {
     let given_up = packets as f64 * (100 - BETA_PERCENT) as f64 / 100.0;
-    Duration::from_secs_f64((given_up / cubic::C).cbrt().min(MAX_TRUCE))
+    Duration::from_secs_f64(cubic::cube_root(given_up / cubic::C).min(MAX_TRUCE))
 }
 
 /// What remains when we give way, in percent.
