@@ -14,10 +14,12 @@ use crate::transport::Transport;
 use crate::transport::sped::Sped;
 
 impl PeerConnection {
-    /// Makes true what changed without a description: a transceiver was stopped.
+    /// Makes true what changed without a description: a transceiver was stopped. Transports are for
+    /// descriptions to change; an offer that was created may be about others, and is not applied yet.
     pub(crate) fn refresh(&mut self, now: Instant) {
         let plan = self.jsep.current_plan();
-        self.apply(now, plan);
+        self.apply_sections(now, plan.sections);
+        self.fire_negotiation_needed();
         self.settle();
     }
 

@@ -209,6 +209,5 @@ impl<'c> Transceiver<'c> {
         let now = self.connection.advance(now);
         self.connection.jsep.stop(self.id);
         self.connection.refresh(now);
-        self.connection.fire_negotiation_needed();
     }
 }

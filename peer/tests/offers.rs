@@ -1,0 +1,73 @@
+//! Offers that are written, applied and taken back, and what each does to the connection meanwhile.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{A, B, Pair};
+use peerless::{
+    ConnectionState, DataChannelId, DataChannelInit, Event, MediaKind, OfferOptions,
+    SessionDescription, TransceiverId,
+};
+
+fn connected(pair: &mut Pair) -> bool {
+    pair.peers.iter().all(|peer| peer.connection_state() == ConnectionState::Connected)
+}
+
+/// A channel, audio and video of A's, not negotiated yet.
+fn wishes(pair: &mut Pair) -> (DataChannelId, [TransceiverId; 2]) {
+    let now = pair.now;
+    let a = &mut pair.peers[A];
+    let chat = a.create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    let media = [MediaKind::Audio, MediaKind::Video]
+        .map(|kind| a.add_transceiver(now, kind, Default::default()).unwrap());
+    (chat, media)
+}
+
+/// A's offer goes to B, and its answer comes back.
+fn exchange(pair: &mut Pair, offer: SessionDescription) {
+    let now = pair.now;
+    pair.peers[A].set_local_description(now, Some(offer)).unwrap();
+    let offer = pair.peers[A].local_description().unwrap();
+    pair.peers[B].set_remote_description(now, offer).unwrap();
+    pair.peers[B].set_local_description(now, None).unwrap();
+    let answer = pair.peers[B].local_description().unwrap();
+    pair.peers[A].set_remote_description(now, answer).unwrap();
+    pair.drain_events();
+    pair.signal();
+}
+
+#[test]
+fn a_transceiver_may_be_stopped_between_writing_an_offer_and_applying_it() {
+    let mut pair = Pair::new();
+    let (chat, [_, video]) = wishes(&mut pair);
+    let now = pair.now;
+    let offer = pair.peers[A].create_offer(now, OfferOptions::default()).unwrap();
+    pair.peers[A].transceiver(video).unwrap().stop(now);
+    exchange(&mut pair, offer);
+    assert!(pair.run_until(Duration::from_secs(5), |pair| {
+        pair.saw(A, &Event::DataChannelOpen(chat)) && connected(pair)
+    }));
+}
+
+#[test]
+fn a_transceiver_may_be_stopped_while_an_offer_that_restarts_ice_is_written() {
+    let mut pair = Pair::new();
+    let (chat, [_, video]) = wishes(&mut pair);
+    pair.negotiate(A);
+    assert!(
+        pair.run_until(Duration::from_secs(5), |pair| {
+            pair.saw(A, &Event::DataChannelOpen(chat))
+        })
+    );
+    pair.run_for(Duration::from_secs(1));
+    let now = pair.now;
+    let mut options = OfferOptions::default();
+    options.ice_restart = true;
+    let offer = pair.peers[A].create_offer(now, options).unwrap();
+    pair.peers[A].transceiver(video).unwrap().stop(now);
+    exchange(&mut pair, offer);
+    pair.run_for(Duration::from_secs(60));
+    assert!(connected(&mut pair));
+}
