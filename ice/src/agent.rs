@@ -133,10 +133,21 @@ impl Agent {
     /// Adds a data stream of `components` components (1 with RTCP multiplexed), with
     /// credentials of its own.
     pub fn add_stream(&mut self, now: Instant, components: u8) -> StreamId {
+        let credentials = self.generate_credentials();
+        self.add_stream_with(now, components, credentials)
+    }
+
+    /// The same with credentials that [`generate_credentials`](Self::generate_credentials) gave.
+    pub fn add_stream_with(
+        &mut self,
+        now: Instant,
+        components: u8,
+        credentials: Credentials,
+    ) -> StreamId {
         self.advance(now);
         let id = StreamId(self.next_stream);
         self.next_stream += 1;
-        let session = self.new_session(None);
+        let session = self.new_session(Some(credentials));
         // Most agents have one stream, and a stream is large: no room for four.
         self.streams.reserve_exact(1);
         self.streams.push(Stream {

@@ -63,6 +63,8 @@ pub struct PeerConnection {
     pub(crate) ice: ice::Agent,
     /// One per ICE stream; one in all when everything is bundled.
     pub(crate) transports: Vec<Transport>,
+    /// The credentials of transports that are made when the offer that was created is applied.
+    pub(crate) proposed: Vec<(TransportId, ice::Credentials)>,
     /// The m-sections with RTP that are in force, by transceiver.
     pub(crate) sections: Vec<Section>,
     /// SCTP and the data channels on it, from the first channel on.
@@ -116,6 +118,7 @@ impl PeerConnection {
             ice: ice::Agent::new(ice_config, ice::Role::Controlling, now, ice_seed),
             dtls,
             transports: Vec::new(),
+            proposed: Vec::new(),
             sections: Vec::new(),
             data: None,
             local_addresses: Vec::new(),

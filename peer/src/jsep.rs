@@ -95,9 +95,17 @@ pub(crate) struct LocalTransport {
     pub(crate) end_of_candidates: bool,
 }
 
+impl LocalTransport {
+    /// One that has credentials, and no candidates yet.
+    pub(crate) fn new(credentials: &ice::Credentials) -> Self {
+        let ice::Credentials { ufrag, pwd } = credentials.clone();
+        Self { ufrag, pwd, candidates: Vec::new(), end_of_candidates: false }
+    }
+}
+
 /// Where descriptions get what is not JSEP's to know.
 pub(crate) trait LocalTransports {
-    /// Our end of a transport, which is made on demand; with new credentials if asked for.
+    /// Our end of a transport, which there need not be yet; with new credentials if asked for.
     fn local_transport(&mut self, id: TransportId, ice_restart: bool) -> LocalTransport;
     /// Of the certificate that we will show.
     fn fingerprints(&self) -> Vec<dtls_srtp::Fingerprint>;

@@ -1,5 +1,5 @@
 //! Offers that are written, applied and taken back, and what each does to the connection meanwhile.
-#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 mod common;
 
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use common::{A, B, Pair};
 use peerless::{
-    ConnectionState, DataChannelId, DataChannelInit, Event, MediaKind, OfferOptions,
-    SessionDescription, TransceiverId,
+    BundlePolicy, Configuration, ConnectionState, DataChannelId, DataChannelInit, Event,
+    IceConnectionState, MediaKind, OfferOptions, SessionDescription, TransceiverId,
 };
 
 fn connected(pair: &mut Pair) -> bool {
@@ -70,4 +70,58 @@ fn a_transceiver_may_be_stopped_while_an_offer_that_restarts_ice_is_written() {
     exchange(&mut pair, offer);
     pair.run_for(Duration::from_secs(60));
     assert!(connected(&mut pair));
+}
+
+fn max_compat(seed: u8) -> Pair {
+    let mut configuration = Configuration::default();
+    configuration.bundle_policy = BundlePolicy::MaxCompat;
+    Pair::with(configuration.clone(), configuration, seed)
+}
+
+/// Whether an offer is applied decides what there is, not whether it is written.
+#[test]
+fn an_offer_that_is_thrown_away_changes_nothing() {
+    let mut pair = max_compat(1);
+    let now = pair.now;
+    let chat = pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    // With a bundle, what comes later would be in it.
+    pair.negotiate_munged(A, |sdp| sdp.replace("a=group:BUNDLE 0\r\n", ""));
+    assert!(pair.run_until(Duration::from_secs(5), |pair| {
+        pair.saw(A, &Event::DataChannelOpen(chat)) && connected(pair)
+    }));
+    pair.run_for(Duration::from_secs(1));
+    let now = pair.now;
+    pair.peers[A].add_transceiver(now, MediaKind::Audio, Default::default()).unwrap();
+    pair.drain_events();
+    pair.events[A].clear();
+    let offers: Vec<_> =
+        (0..2).map(|_| pair.peers[A].create_offer(now, OfferOptions::default()).unwrap()).collect();
+    let credentials = |sdp: &str| -> Vec<String> {
+        let is_one = |line: &&str| line.starts_with("a=ice-ufrag") || line.starts_with("a=ice-pwd");
+        sdp.lines().filter(is_one).map(str::to_owned).collect()
+    };
+    let [first, second] = [0, 1].map(|n: usize| credentials(&offers[n].sdp));
+    assert!(first.len() == 4 && first[0] != first[2], "{first:?}");
+    assert_eq!(first, second);
+    pair.drain_events();
+    assert_eq!(pair.events[A], []);
+    assert_eq!(pair.peers[A].stats(now).transports.len(), 1);
+    assert_eq!(pair.peers[A].ice_connection_state(), IceConnectionState::Completed);
+    pair.run_for(Duration::from_secs(60));
+    assert!(connected(&mut pair));
+
+    // Applied, it has the transport that it speaks of.
+    let offer = offers.into_iter().next_back().unwrap();
+    let now = pair.now;
+    pair.peers[A].set_local_description(now, Some(offer)).unwrap();
+    let local = pair.peers[A].local_description().unwrap();
+    assert_eq!(credentials(&local.sdp), first);
+    pair.peers[B].set_remote_description(now, local).unwrap();
+    pair.peers[B].set_local_description(now, None).unwrap();
+    let answer = pair.peers[B].local_description().unwrap();
+    pair.peers[A].set_remote_description(now, answer).unwrap();
+    pair.drain_events();
+    pair.signal();
+    assert_eq!(pair.peers[A].stats(now).transports.len(), 2);
+    assert!(pair.run_until(Duration::from_secs(5), connected));
 }

@@ -28,8 +28,9 @@ impl Agent {
             .map(|session| session.local.ufrag.as_str())
     }
 
-    /// Draws credentials for [`restart_with`](Self::restart_with): an offer needs them before it
-    /// is certain that it will be made.
+    /// Draws credentials for [`add_stream_with`](Self::add_stream_with) or
+    /// [`restart_with`](Self::restart_with): an offer needs them before it is certain that it will
+    /// be made.
     pub fn generate_credentials(&mut self) -> Credentials {
         Credentials::random(&self.context.config.ufrag_prefix, &mut self.context.rng)
     }

@@ -36,6 +36,8 @@ impl PeerConnection {
             self.apply_data(now, &data);
         }
         self.remove_transports(now, &plan.transports);
+        // An offer that was created before this description cannot be applied any more.
+        self.proposed.clear();
         if plan.start_gathering {
             self.start_gathering(now);
         }
@@ -260,10 +262,22 @@ impl PeerConnection {
         if let Some(index) = self.transports.iter().position(|transport| transport.id == id) {
             return index;
         }
-        let stream = self.ice.add_stream(self.now, 1);
+        let credentials = self.proposed_credentials(id).clone();
+        let stream = self.ice.add_stream_with(self.now, 1, credentials);
         self.transports.push(Transport::new(id, ice::ComponentId { stream, component: 1 }));
         self.announce_ufrags();
         self.transports.len() - 1
+    }
+
+    /// What an offer that is not applied yet says of a transport that there is not yet.
+    fn proposed_credentials(&mut self, id: TransportId) -> &ice::Credentials {
+        let at = self.proposed.iter().position(|(own, _)| *own == id);
+        let at = at.unwrap_or(self.proposed.len());
+        if at == self.proposed.len() {
+            self.proposed.push((id, self.ice.generate_credentials()));
+        }
+        #[expect(clippy::indexing_slicing, reason = "it was found or pushed above")]
+        &self.proposed[at].1
     }
 
     /// Tells an endpoint which fragments lead here: after a restart the old one still does, until
@@ -288,29 +302,25 @@ impl PeerConnection {
 /// What JSEP asks while it writes a description.
 impl LocalTransports for PeerConnection {
     fn local_transport(&mut self, id: TransportId, ice_restart: bool) -> LocalTransport {
-        let index = self.transport_index(id);
-        let Some(transport) = self.transports.get_mut(index) else {
-            unreachable!("transport_index makes the transport");
+        let Some(transport) = self.transports.iter_mut().find(|transport| transport.id == id)
+        else {
+            return LocalTransport::new(self.proposed_credentials(id));
         };
-        let (stream, gathering) = (transport.component.stream, transport.gathering);
         if ice_restart {
             transport.next_credentials = Some(self.ice.generate_credentials());
         }
         if let Some(next) = &transport.next_credentials {
             // Their candidates are told when the description is in force.
-            return LocalTransport {
-                ufrag: next.ufrag.clone(),
-                pwd: next.pwd.clone(),
-                candidates: Vec::new(),
-                end_of_candidates: false,
-            };
+            return LocalTransport::new(next);
         }
-        let credentials = self.ice.local_credentials(stream);
+        let stream = transport.component.stream;
+        let Some(credentials) = self.ice.local_credentials(stream) else {
+            unreachable!("a transport has a stream as long as it lives");
+        };
         LocalTransport {
-            ufrag: credentials.map(|own| own.ufrag.clone()).unwrap_or_default(),
-            pwd: credentials.map(|own| own.pwd.clone()).unwrap_or_default(),
             candidates: self.ice.local_candidates(stream).map(ToString::to_string).collect(),
-            end_of_candidates: gathering && self.ice.is_gathering_complete(),
+            end_of_candidates: transport.gathering && self.ice.is_gathering_complete(),
+            ..LocalTransport::new(credentials)
         }
     }
 
