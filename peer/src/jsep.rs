@@ -157,8 +157,6 @@ pub(crate) struct Jsep {
     remote_lite: bool,
     ice_restart: IceRestart,
     negotiation_needed: bool,
-    /// Candidates of ours that belong to a description that is not applied yet.
-    early_candidates: Vec<(TransportId, String, String)>,
 }
 
 /// What of the configuration matters here.
@@ -210,8 +208,6 @@ struct TransportState {
     id: TransportId,
     /// Agreed on by the first answer; stays.
     dtls_role: Option<DtlsRole>,
-    /// The user fragment that our newest description has.
-    local_ufrag: String,
     /// The credentials of the newest remote description that was applied.
     remote: Option<(String, String)>,
     fingerprints: Vec<dtls_srtp::Fingerprint>,
@@ -287,7 +283,6 @@ impl Jsep {
             remote_lite: false,
             ice_restart: IceRestart::No,
             negotiation_needed: false,
-            early_candidates: Vec::new(),
         }
     }
 
@@ -452,7 +447,6 @@ impl Jsep {
             self.transports.push(TransportState {
                 id,
                 dtls_role: None,
-                local_ufrag: String::new(),
                 remote: None,
                 fingerprints: Vec::new(),
             });

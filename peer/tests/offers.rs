@@ -125,3 +125,36 @@ fn an_offer_that_is_thrown_away_changes_nothing() {
     assert_eq!(pair.peers[A].stats(now).transports.len(), 2);
     assert!(pair.run_until(Duration::from_secs(5), connected));
 }
+
+fn take_events(pair: &mut Pair, peer: usize) -> Vec<Event> {
+    pair.drain_events();
+    std::mem::take(&mut pair.events[peer])
+}
+
+/// An address that is added while an offer with new credentials is only written has the old ones.
+#[test]
+fn a_candidate_is_of_the_generation_that_is_in_force() {
+    let mut pair = Pair::new();
+    let (chat, _) = wishes(&mut pair);
+    pair.negotiate(A);
+    assert!(
+        pair.run_until(Duration::from_secs(5), |pair| {
+            pair.saw(A, &Event::DataChannelOpen(chat))
+        })
+    );
+    let now = pair.now;
+    let mut options = OfferOptions::default();
+    options.ice_restart = true;
+    pair.peers[A].create_offer(now, options).unwrap();
+    take_events(&mut pair, A);
+    pair.peers[A].add_local_address(common::address(A + 10));
+    let told = take_events(&mut pair, A);
+    let sdp = pair.peers[A].local_description().unwrap().sdp;
+    let ufrag = sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:"));
+    let candidate = told.iter().find_map(|event| match event {
+        Event::IceCandidate(candidate) => candidate.username_fragment.as_deref(),
+        _ => None,
+    });
+    assert!(ufrag.is_some() && candidate == ufrag, "{candidate:?} {ufrag:?}");
+    assert_eq!(sdp.matches("a=candidate:").count(), 2);
+}

@@ -53,12 +53,15 @@ impl PeerConnection {
                 else {
                     return;
                 };
-                let candidate = self.jsep.add_local_candidate(transport.id, &candidate.to_string());
-                self.events.push(Event::IceCandidate(candidate));
+                let (id, ufrag) = (transport.id, candidate.ufrag.clone().unwrap_or_default());
+                let told = self.jsep.add_local_candidate(id, &ufrag, &candidate.to_string());
+                self.events.push(Event::IceCandidate(told));
             }
             ice::Event::GatheringComplete => {
                 for transport in self.transports.iter().filter(|t| t.gathering) {
-                    let end = self.jsep.add_local_candidate(transport.id, "");
+                    let own = self.ice.local_credentials(transport.component.stream);
+                    let ufrag = own.map(|own| &*own.ufrag).unwrap_or_default();
+                    let end = self.jsep.add_local_candidate(transport.id, ufrag, "");
                     self.events.push(Event::IceCandidate(end));
                 }
                 self.set_ice_gathering_state(IceGatheringState::Complete);

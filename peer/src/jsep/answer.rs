@@ -9,7 +9,8 @@ use super::codecs::{Order, common, extensions};
 use super::cryptex::says_cryptex;
 use super::plan::DtlsRole;
 use super::section::{
-    CreatedSection, LocalEnds, RtpSection, Slot, SlotMedia, begin, is_rejected, push_word, rejected,
+    Created, CreatedSection, LocalEnds, RtpSection, Slot, SlotMedia, begin, is_rejected, push_word,
+    rejected,
 };
 use super::snap;
 use super::{Jsep, LocalTransports, TransportId};
@@ -60,7 +61,7 @@ impl Jsep {
             description.media.push(media);
             sections.push(section);
         }
-        let created = self.created(description, slots, sections, ends);
+        let created = Arc::new(Created::new(description, slots, sections));
         let answer = SessionDescription { kind: SdpType::Answer, sdp: created.text.clone() };
         self.last_answer = Some(created);
         Ok(answer)

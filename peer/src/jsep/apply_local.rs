@@ -30,7 +30,6 @@ impl Jsep {
         self.use_mids();
         self.controlling.get_or_insert(true);
         self.pending_local = Some(Described { kind: SdpType::Offer, sdp: created.sdp.clone() });
-        self.add_early_candidates();
         let events = self.change_state(SignalingState::HaveLocalOffer);
         Ok(self.plan_with(events, &[]).with_gathering())
     }
@@ -91,7 +90,6 @@ impl Jsep {
             self.pending_local = Some(local);
             self.change_state(SignalingState::HaveLocalPranswer)
         };
-        self.add_early_candidates();
         events.extend(ended);
         Ok(self.plan_with(events, &[]).with_gathering())
     }

@@ -300,7 +300,10 @@ impl Jsep {
 
     /// Takes the other side's credentials and fingerprints. Returns the transports whose ICE it
     /// restarts.
-    fn take_remote_transports(&mut self, description: &SessionDescription) -> Vec<TransportId> {
+    pub(super) fn take_remote_transports(
+        &mut self,
+        description: &SessionDescription,
+    ) -> Vec<TransportId> {
         let mut restarted = Vec::new();
         let mut seen: Vec<TransportId> = Vec::new();
         for slot in self.slots.clone().iter().filter(|slot| !slot.rejected) {

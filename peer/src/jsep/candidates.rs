@@ -15,60 +15,37 @@ use crate::signalling::IceCandidate;
 const MOST_CANDIDATES: usize = 128;
 
 impl Jsep {
-    /// Adds a candidate of ours to the descriptions that have its generation; an empty one ends
-    /// them. Returns what the other side is to be told.
+    /// Adds a candidate of ours to the descriptions that have its generation, which `ufrag` names; an
+    /// empty one ends them. Returns what the other side is to be told.
     pub(crate) fn add_local_candidate(
         &mut self,
         transport: TransportId,
+        ufrag: &str,
         candidate: &str,
     ) -> IceCandidate {
-        let ufrag = match self.transport(transport) {
-            Some(state) => state.local_ufrag.clone(),
-            None => String::new(),
-        };
         let stable = self.stable.clone();
         let current = stable.as_ref().map_or(&self.slots, |stable| &stable.slots);
         let described =
             [(self.pending_local.as_mut(), &self.slots), (self.current_local.as_mut(), current)];
-        let mut found = None;
+        let mut told = IceCandidate {
+            candidate: candidate.to_owned(),
+            username_fragment: Some(ufrag.to_owned()),
+            ..IceCandidate::default()
+        };
         for (described, slots) in described {
             let Some(described) = described else { continue };
-            let Some(index) = local_section(&described.sdp, slots, transport, &ufrag) else {
+            let index = local_section(&described.sdp, slots, transport, ufrag);
+            let Some((index, slot)) = index.and_then(|index| Some((index, slots.get(index)?)))
+            else {
                 continue;
             };
             push(described, index, candidate);
-            let mid = slots.get(index).map(|slot| slot.mid.clone());
-            found = found.or(Some((index, mid)));
-        }
-        let (index, mid) = match found {
-            Some((index, mid)) => (Some(index), mid),
-            // The description that has this generation is not applied yet: `add_early_candidates`.
-            None => {
-                // Of a generation that was replaced before it was told of, nothing is left.
-                self.early_candidates.retain(|(own, old, _)| *own != transport || *old == ufrag);
-                self.early_candidates.push((transport, ufrag.clone(), candidate.to_owned()));
-                let at = self.slots.iter().position(|slot| slot.transport == transport);
-                (at, at.and_then(|at| self.slots.get(at)).map(|slot| slot.mid.clone()))
-            }
-        };
-        IceCandidate {
-            candidate: candidate.to_owned(),
-            sdp_mid: mid,
-            sdp_m_line_index: index.and_then(|index| u16::try_from(index).ok()),
-            username_fragment: Some(ufrag).filter(|ufrag| !ufrag.is_empty()),
-        }
-    }
-
-    /// Adds the candidates that came between writing a description and applying it.
-    pub(super) fn add_early_candidates(&mut self) {
-        let early = std::mem::take(&mut self.early_candidates);
-        for (transport, ufrag, candidate) in early {
-            let described = self.pending_local.as_mut().or(self.current_local.as_mut());
-            let Some(described) = described else { return };
-            if let Some(index) = local_section(&described.sdp, &self.slots, transport, &ufrag) {
-                push(described, index, &candidate);
+            if told.sdp_mid.is_none() {
+                told.sdp_mid = Some(slot.mid.clone());
+                told.sdp_m_line_index = u16::try_from(index).ok();
             }
         }
+        told
     }
 
     /// Finds out which transport a candidate of the other side is for, and adds it to the remote

@@ -27,10 +27,8 @@ impl Jsep {
                 return CryptexPlan { outbound: Cryptex::Required, inbound: Cryptex::Required };
             }
         };
-        let pending = self.pending_local.as_ref().map(|pending| (pending, &*self.slots));
-        let current = self.current_local.as_ref().map(|own| (own, self.stable_slots()));
         let says = |(own, slots): (&Described, &[Slot])| says_cryptex(&own.sdp, slots, id);
-        let ours = pending.into_iter().chain(current).any(says);
+        let ours = self.locals().any(says);
         // An offer is no agreement before we have answered it.
         let theirs = match (self.state, &self.current_remote) {
             (SignalingState::HaveRemoteOffer, current) => {

@@ -53,25 +53,10 @@ impl Jsep {
             description.media.push(media);
             sections.push(section);
         }
-        let created = self.created(description, slots, sections, ends);
+        let created = Arc::new(Created::new(description, slots, sections));
         let offer = SessionDescription { kind: SdpType::Offer, sdp: created.text.clone() };
         self.last_offer = Some(created);
         Ok(offer)
-    }
-
-    /// Keeps a description that was created, until it is applied.
-    pub(super) fn created(
-        &mut self,
-        description: sdp::SessionDescription,
-        slots: Vec<Slot>,
-        sections: Vec<CreatedSection>,
-        ends: LocalEnds<'_>,
-    ) -> Arc<Created> {
-        for (id, end) in ends.ends {
-            self.transport_mut(id).local_ufrag = end.ufrag;
-        }
-        let text = description.to_string();
-        Arc::new(Created { sdp: Arc::new(description), text, slots, sections })
     }
 
     /// The sections of an offer: those that there are, each at its index; then new ones, in the

@@ -125,21 +125,30 @@ impl Jsep {
     }
 
     /// The user fragment of a transport in the newest local description that speaks of it.
-    fn local_ufrag(&self, id: TransportId) -> Option<String> {
-        let pending = self.pending_local.as_ref().map(|pending| (pending, &*self.slots));
-        let current = self.current_local.as_ref().map(|own| (own, self.stable_slots()));
-        pending.into_iter().chain(current).find_map(|(described, slots)| {
+    pub(super) fn local_ufrag(&self, id: TransportId) -> Option<String> {
+        self.locals().find_map(|(described, slots)| {
             let media = self.section_of(&described.sdp, slots, id)?;
             media.ice_ufrag().map(str::to_owned)
         })
     }
 
-    /// The remote descriptions, the newest first, each with the sections as it has them.
+    /// Our descriptions, the newest first, each with the sections as it has them.
+    pub(super) fn locals(&self) -> impl Iterator<Item = (&Described, &[Slot])> {
+        self.with_slots(self.pending_local.as_ref(), self.current_local.as_ref())
+    }
+
+    /// The remote descriptions, likewise.
     pub(super) fn remotes(&self) -> impl Iterator<Item = (&Described, &[Slot])> {
-        let pending = self.pending_remote.as_ref().map(|pending| (pending, &*self.slots));
-        pending
-            .into_iter()
-            .chain(self.current_remote.as_ref().map(|own| (own, self.stable_slots())))
+        self.with_slots(self.pending_remote.as_ref(), self.current_remote.as_ref())
+    }
+
+    fn with_slots<'s>(
+        &'s self,
+        pending: Option<&'s Described>,
+        current: Option<&'s Described>,
+    ) -> impl Iterator<Item = (&'s Described, &'s [Slot])> {
+        let pending = pending.map(|own| (own, &*self.slots));
+        pending.into_iter().chain(current.map(|own| (own, self.stable_slots())))
     }
 
     fn remote_transport(&self, id: TransportId, is_restart: bool) -> Option<RemoteTransport> {

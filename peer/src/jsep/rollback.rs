@@ -59,25 +59,11 @@ impl Jsep {
         self.plan_with(events, &[])
     }
 
-    /// The credentials are those of the current descriptions again.
+    /// What is known of the other side's transports is what the current description says again.
     fn restore_credentials(&mut self) {
-        let Some(current) = self.current_remote.as_ref().map(|current| current.sdp.clone()) else {
-            self.transports.clear();
-            return;
-        };
-        let ids: Vec<_> = self.transports.iter().map(|transport| transport.id).collect();
-        for id in ids {
-            let own = self.current_local.as_ref().map(|current| current.sdp.clone());
-            let own = own.as_ref().and_then(|own| self.section_of(own, &self.slots, id));
-            if let Some(ufrag) = own.and_then(|media| media.ice_ufrag()).map(str::to_owned) {
-                self.transport_mut(id).local_ufrag = ufrag;
-            }
-            let Some(media) = self.section_of(&current, &self.slots, id) else { continue };
-            let ufrag = media.ice_ufrag().or_else(|| current.ice_ufrag());
-            let pwd = media.ice_pwd().or_else(|| current.ice_pwd());
-            if let (Some(ufrag), Some(pwd)) = (ufrag, pwd) {
-                self.transport_mut(id).remote = Some((ufrag.to_owned(), pwd.to_owned()));
-            }
+        match self.current_remote.as_ref().map(|current| current.sdp.clone()) {
+            Some(current) => drop(self.take_remote_transports(&current)),
+            None => self.transports.clear(),
         }
     }
 }

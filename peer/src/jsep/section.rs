@@ -43,6 +43,17 @@ pub(super) struct Created {
     pub(super) sections: Vec<CreatedSection>,
 }
 
+impl Created {
+    pub(super) fn new(
+        description: sdp::SessionDescription,
+        slots: Vec<Slot>,
+        sections: Vec<CreatedSection>,
+    ) -> Self {
+        let text = description.to_string();
+        Self { sdp: Arc::new(description), text, slots, sections }
+    }
+}
+
 /// What a created description says about RTP, by section.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CreatedSection {
@@ -58,7 +69,7 @@ pub(super) struct LocalEnds<'l> {
     restart: bool,
     options: &'static [&'static str],
     fingerprints: Vec<(String, String)>,
-    pub(super) ends: Vec<(TransportId, LocalTransport)>,
+    ends: Vec<(TransportId, LocalTransport)>,
 }
 
 impl<'l> LocalEnds<'l> {

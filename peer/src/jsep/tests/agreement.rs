@@ -154,8 +154,8 @@ fn check(peers: &[Peer; 2]) {
         let ((role, controlling, remote), (other_role, other_controlling, other_remote)) =
             (end(&ours, a), end(&theirs, b));
         assert!(role != other_role && controlling != other_controlling);
-        assert_eq!(alice.jsep.transport(a).unwrap().local_ufrag, other_remote);
-        assert_eq!(bob.jsep.transport(b).unwrap().local_ufrag, remote);
+        assert_eq!(alice.jsep.local_ufrag(a).unwrap(), other_remote);
+        assert_eq!(bob.jsep.local_ufrag(b).unwrap(), remote);
     }
     assert_eq!(ours.data.is_some(), theirs.data.is_some());
 }

@@ -444,17 +444,15 @@ fn candidates_find_their_section_and_generation() {
     let error = peers[0].jsep.add_remote_candidate(&early).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidStateError);
     let offer = peers[0].offer();
-    let transport = peers[0].jsep.slots.first().map(|slot| slot.transport);
-    assert_eq!(transport, None);
-    // A candidate between writing and applying belongs to the description, too.
-    let id = peers[0].jsep.proposed[0].1;
-    peers[0].jsep.add_local_candidate(id, CANDIDATE);
     peers[0].set_local(offer.clone()).unwrap();
+    let id = peers[0].jsep.slots[0].transport;
+    let ufrag = peers[0].jsep.local_ufrag(id).unwrap();
+    peers[0].jsep.add_local_candidate(id, &ufrag, CANDIDATE);
     assert_eq!(peers[0].parsed_local().media[0].candidates().count(), 1);
     let second = CANDIDATE.replace("192.0.2.1", "192.0.2.2");
-    let told = peers[0].jsep.add_local_candidate(id, &second);
+    let told = peers[0].jsep.add_local_candidate(id, &ufrag, &second);
     assert_eq!((told.sdp_mid.as_deref(), told.sdp_m_line_index), (Some("0"), Some(0)));
-    let end = peers[0].jsep.add_local_candidate(id, "");
+    let end = peers[0].jsep.add_local_candidate(id, &ufrag, "");
     assert_eq!(end.candidate, "");
     let local = peers[0].parsed_local();
     assert!(local.media[0].candidates().count() == 2 && local.media[0].has_end_of_candidates());
