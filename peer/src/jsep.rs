@@ -133,13 +133,12 @@ pub(crate) struct Jsep {
     cname: String,
     transceivers: Vec<TransceiverState>,
     next_transceiver: u16,
+    /// The first that no description has named which was applied.
     next_transport: u16,
     next_mid: u32,
     /// The m-sections by index, as of the newest description that was applied.
     slots: Vec<Slot>,
     transports: Vec<TransportState>,
-    /// Transports that were named in an offer of ours for sections that do not exist yet, by index.
-    proposed: Vec<(usize, TransportId)>,
     payload_types: PayloadTypes,
     extension_ids: ExtensionIds,
     /// Whether there is, or shall be, an m-section for data channels.
@@ -268,7 +267,6 @@ impl Jsep {
             next_mid: 0,
             slots: Vec::new(),
             transports: Vec::new(),
-            proposed: Vec::new(),
             payload_types: PayloadTypes::default(),
             extension_ids: ExtensionIds::default(),
             data: false,
@@ -419,7 +417,6 @@ impl Jsep {
         self.stable = None;
         (self.last_offer, self.last_answer) = (None, None);
         (self.pending_local, self.pending_remote) = (None, None);
-        self.proposed.clear();
         self.negotiation_needed = false;
         for transceiver in &mut self.transceivers {
             transceiver.offered = None;

@@ -17,6 +17,8 @@ impl Jsep {
         self.leave_stable();
         self.slots.clone_from(&created.slots);
         for (slot, section) in created.slots.iter().zip(&created.sections) {
+            let next = slot.transport.0.saturating_add(1);
+            self.next_transport = self.next_transport.max(next);
             let SlotMedia::Rtp(id) = slot.media else { continue };
             if let Some(transceiver) = self.transceiver_mut(id) {
                 transceiver.mid = Some(slot.mid.clone());

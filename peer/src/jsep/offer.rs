@@ -33,7 +33,10 @@ impl Jsep {
         if restart {
             self.ice_restart = IceRestart::Made;
         }
+        // An offer that is written again names the same transports again.
+        let next_transport = self.next_transport;
         let slots = self.offer_slots();
+        self.next_transport = next_transport;
         self.session_version += 1;
         let mut description =
             sdp::SessionDescription::new(Origin::new(self.session_id, self.session_version));
@@ -92,7 +95,7 @@ impl Jsep {
         };
         let free = slots.iter().enumerate().find(is_free).map(|(index, _)| index);
         let index = free.unwrap_or(slots.len());
-        let transport = self.offer_transport(slots, index, media);
+        let transport = self.offer_transport(slots, media);
         let slot = Slot { mid: self.fresh_mid(slots), media, transport, rejected: false };
         match slots.get_mut(index) {
             Some(place) => *place = slot,
@@ -102,7 +105,7 @@ impl Jsep {
 
     /// The transport of a new section: that of the bundle, if there is one; before, as the policy
     /// has it ([RFC 9429 §4.1.1](https://www.rfc-editor.org/rfc/rfc9429#section-4.1.1)).
-    fn offer_transport(&mut self, slots: &[Slot], index: usize, media: SlotMedia) -> TransportId {
+    fn offer_transport(&mut self, slots: &[Slot], media: SlotMedia) -> TransportId {
         if let Some(bundle) = self.bundle_transport(slots) {
             return bundle;
         }
@@ -116,13 +119,7 @@ impl Jsep {
         if let Some(slot) = shared {
             return slot.transport;
         }
-        // An offer that is written again names the same transports again.
-        if let Some((_, id)) = self.proposed.iter().find(|(own, _)| *own == index) {
-            return *id;
-        }
-        let id = self.new_transport();
-        self.proposed.push((index, id));
-        id
+        self.new_transport()
     }
 
     /// Audio, video, or neither: data.
