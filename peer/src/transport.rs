@@ -10,6 +10,7 @@ use stun::FiveTuple;
 
 use crate::jsep::{CryptexPlan, DtlsRole, TransportId};
 use crate::security::CertificateStats;
+use crate::signalling::IceGatheringState;
 
 pub(crate) mod budget;
 pub(crate) mod early;
@@ -48,8 +49,8 @@ pub(crate) struct Transport {
     /// How media and data share the path.
     pub(crate) budget: budget::Budget,
     pub(crate) early: early::Early,
-    /// Whether a local address has been given to the ICE component.
-    pub(crate) gathering: bool,
+    /// Whether the ICE component has been given its addresses, and the other side told their end.
+    pub(crate) gathering: IceGatheringState,
     /// Whether there has ever been a path: what fails later was a connection once.
     pub(crate) had_path: bool,
     /// Where the goodbye of a closed connection goes.
@@ -128,7 +129,7 @@ impl Transport {
             rtp: None,
             budget: budget::Budget::default(),
             early: early::Early::default(),
-            gathering: false,
+            gathering: IceGatheringState::New,
             had_path: false,
             farewell: None,
             last_words: LastWords::default(),

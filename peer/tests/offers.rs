@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use common::{A, B, Pair};
 use peerless::{
-    BundlePolicy, Configuration, ConnectionState, DataChannelId, DataChannelInit, Event,
-    IceConnectionState, MediaKind, OfferOptions, SessionDescription, TransceiverId,
+    BundlePolicy, Configuration, ConnectionState, DataChannelId, DataChannelInit, Event, FiveTuple,
+    IceConnectionState, IceGatheringState, MediaKind, OfferOptions, SessionDescription,
+    SocketRequest, TransceiverId,
 };
 
 fn connected(pair: &mut Pair) -> bool {
@@ -157,4 +158,127 @@ fn a_candidate_is_of_the_generation_that_is_in_force() {
     });
     assert!(ufrag.is_some() && candidate == ufrag, "{candidate:?} {ufrag:?}");
     assert_eq!(sdp.matches("a=candidate:").count(), 2);
+}
+
+fn end_of_candidates(events: &[Event]) -> usize {
+    let is_end = |event: &&Event| matches!(event, Event::IceCandidate(candidate) if candidate.candidate.is_empty());
+    events.iter().filter(is_end).count()
+}
+
+const COMPLETE: Event = Event::IceGatheringStateChange(IceGatheringState::Complete);
+
+#[test]
+fn gathering_ends_again_on_the_transport_that_replaces_the_first() {
+    for glare in [true, false] {
+        let mut pair = Pair::new();
+        let now = pair.now;
+        for peer in &mut pair.peers {
+            peer.create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+            peer.set_local_description(now, None).unwrap();
+        }
+        let told = take_events(&mut pair, B);
+        assert!(told.contains(&COMPLETE) && end_of_candidates(&told) == 1, "{told:?}");
+        let offer = pair.peers[A].local_description().unwrap();
+        if !glare {
+            let rollback = SessionDescription::rollback();
+            pair.peers[B].set_local_description(now, Some(rollback)).unwrap();
+        }
+        pair.peers[B].set_remote_description(now, offer).unwrap();
+        pair.peers[B].set_local_description(now, None).unwrap();
+        let told = take_events(&mut pair, B);
+        assert_eq!(pair.peers[B].ice_gathering_state(), IceGatheringState::Complete);
+        assert_eq!(end_of_candidates(&told), 1, "{told:?}");
+        let answer = pair.peers[B].local_description().unwrap();
+        assert!(answer.sdp.contains("a=end-of-candidates"), "{}", answer.sdp);
+    }
+}
+
+#[test]
+fn gathering_ends_again_for_a_transport_that_comes_later() {
+    let mut pair = max_compat(1);
+    let now = pair.now;
+    let a = &mut pair.peers[A];
+    a.create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    a.set_local_description(now, None).unwrap();
+    take_events(&mut pair, A);
+    let a = &mut pair.peers[A];
+    a.add_transceiver(now, MediaKind::Audio, Default::default()).unwrap();
+    a.set_local_description(now, None).unwrap();
+    assert_eq!(a.ice_gathering_state(), IceGatheringState::Gathering);
+    // The first socket may be there before the second.
+    a.add_local_address(common::address(A + 10));
+    assert_eq!(a.ice_gathering_state(), IceGatheringState::Gathering);
+    let told = take_events(&mut pair, A);
+    assert_eq!(pair.peers[A].ice_gathering_state(), IceGatheringState::Complete);
+    let ends: Vec<_> = told
+        .iter()
+        .filter_map(|event| match event {
+            Event::IceCandidate(own) if own.candidate.is_empty() => own.sdp_mid.as_deref(),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ends, ["1"], "{told:?}");
+    let offer = pair.peers[A].local_description().unwrap();
+    assert_eq!(offer.sdp.matches("a=end-of-candidates").count(), 2);
+}
+
+#[test]
+fn gathering_ends_without_the_sockets_that_the_answer_makes_superfluous() {
+    for opened in [false, true] {
+        let mut pair = max_compat(1);
+        let now = pair.now;
+        let (_, _) = wishes(&mut pair);
+        let a = &mut pair.peers[A];
+        a.set_local_description(now, None).unwrap();
+        let mut requests = Vec::new();
+        if opened {
+            while let Some(event) = a.poll_event() {
+                if let Event::Socket(SocketRequest::Bind { id, .. }) = event {
+                    requests.push(id);
+                }
+            }
+            assert_eq!(requests.len(), 2);
+        }
+        let offer = a.local_description().unwrap();
+        let mut b = Pair::new().peers.into_iter().next_back().unwrap();
+        b.set_remote_description(now, offer).unwrap();
+        b.set_local_description(now, None).unwrap();
+        let answer = b.local_description().unwrap();
+        let a = &mut pair.peers[A];
+        a.set_remote_description(now, answer).unwrap();
+        assert_eq!(a.ice_gathering_state(), IceGatheringState::Complete);
+        let mut told = Vec::new();
+        while let Some(event) = a.poll_event() {
+            told.push(event);
+        }
+        assert!(told.contains(&COMPLETE), "{told:?}");
+        let is_request = |event: &&Event| matches!(event, Event::Socket(_));
+        assert_eq!(told.iter().find(is_request), None);
+        // The driver opened what it was asked for; nobody wants it any more.
+        for id in requests {
+            let path = FiveTuple::udp(common::address(A + 10), common::address(A + 10));
+            a.socket_opened(now, id, path);
+            assert_eq!(a.poll_event(), Some(Event::Socket(SocketRequest::Close { id })));
+            assert_eq!(a.poll_event(), None);
+        }
+    }
+}
+
+#[test]
+fn gathering_begins_and_ends_with_each_generation() {
+    let mut pair = Pair::new();
+    let (chat, _) = wishes(&mut pair);
+    pair.negotiate(A);
+    assert!(
+        pair.run_until(Duration::from_secs(5), |pair| {
+            pair.saw(A, &Event::DataChannelOpen(chat))
+        })
+    );
+    pair.run_for(Duration::from_secs(1));
+    let now = pair.now;
+    pair.peers[A].restart_ice(now);
+    take_events(&mut pair, A);
+    pair.peers[A].set_local_description(now, None).unwrap();
+    let told = take_events(&mut pair, A);
+    assert!(told.contains(&COMPLETE) && end_of_candidates(&told) == 1, "{told:?}");
 }

@@ -9,7 +9,7 @@ use crate::jsep::{
     TransportPlan,
 };
 use crate::origin::SeedStream;
-use crate::signalling::SignalingState;
+use crate::signalling::{IceGatheringState, SignalingState};
 use crate::transport::Transport;
 use crate::transport::sped::Sped;
 
@@ -39,8 +39,10 @@ impl PeerConnection {
         // An offer that was created before this description cannot be applied any more.
         self.proposed.clear();
         if plan.start_gathering {
-            self.start_gathering(now);
+            self.start_gathering();
         }
+        self.end_of_addresses(now);
+        self.update_gathering_state();
         self.fire_negotiation_needed();
     }
 
@@ -113,6 +115,10 @@ impl PeerConnection {
                 Some(next) => {
                     self.ice.restart_with(now, stream, next);
                     transport.remote_ufrag = None;
+                    if transport.gathering == IceGatheringState::Complete {
+                        // The candidates are told again, and their end.
+                        transport.gathering = IceGatheringState::Gathering;
+                    }
                 }
                 None => {
                     self.ice.cancel_restart(now, stream);
@@ -319,7 +325,7 @@ impl LocalTransports for PeerConnection {
         };
         LocalTransport {
             candidates: self.ice.local_candidates(stream).map(ToString::to_string).collect(),
-            end_of_candidates: transport.gathering && self.ice.is_gathering_complete(),
+            end_of_candidates: transport.gathering == IceGatheringState::Complete,
             ..LocalTransport::new(credentials)
         }
     }

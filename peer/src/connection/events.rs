@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::mem::discriminant;
 
 use crate::data_channel::DataChannelId;
-use crate::event::{Event, Readable};
+use crate::event::{Event, Readable, SocketId, SocketRequest};
 
 /// Events that wait to be read.
 #[derive(Debug, Default)]
@@ -34,6 +34,12 @@ impl Events {
             self.0.retain(|event| channel_of(event) != Some(id));
         }
         unheard
+    }
+
+    /// Forgets a socket that is not wanted any more before anyone has heard of it.
+    pub(crate) fn forget_request(&mut self, gone: SocketId) {
+        let is_it = |event: &Event| matches!(event, Event::Socket(SocketRequest::Bind { id, .. }) if *id == gone);
+        self.0.retain(|event| !is_it(event));
     }
 
     pub(crate) fn pop(&mut self) -> Option<Event> {

@@ -7,7 +7,7 @@ use dtls_srtp::{dtls, srtp};
 use super::{FailureReason, PeerConnection, Route, SignatureId};
 use crate::event::{Event, Readable};
 use crate::jsep::DtlsRole;
-use crate::signalling::{ConnectionState, IceConnectionState, IceGatheringState};
+use crate::signalling::{ConnectionState, IceConnectionState};
 use crate::transport::{DtlsTransportState, Handshake, SrtpContexts};
 
 impl PeerConnection {
@@ -32,6 +32,7 @@ impl PeerConnection {
             }
             self.update_connection_state();
         }
+        self.end_gathering();
         self.share_paths(now);
     }
 
@@ -56,15 +57,6 @@ impl PeerConnection {
                 let (id, ufrag) = (transport.id, candidate.ufrag.clone().unwrap_or_default());
                 let told = self.jsep.add_local_candidate(id, &ufrag, &candidate.to_string());
                 self.events.push(Event::IceCandidate(told));
-            }
-            ice::Event::GatheringComplete => {
-                for transport in self.transports.iter().filter(|t| t.gathering) {
-                    let own = self.ice.local_credentials(transport.component.stream);
-                    let ufrag = own.map(|own| &*own.ufrag).unwrap_or_default();
-                    let end = self.jsep.add_local_candidate(transport.id, ufrag, "");
-                    self.events.push(Event::IceCandidate(end));
-                }
-                self.set_ice_gathering_state(IceGatheringState::Complete);
             }
             ice::Event::StateChange(state) => {
                 let state = ice_connection_state(state);
@@ -346,13 +338,6 @@ impl PeerConnection {
         let transport = self.transports.iter().find(|t| Some(t.id) == data.transport);
         if transport.is_some_and(|t| t.dtls_state == DtlsTransportState::Failed) {
             data.channels.abort(now, "DTLS has failed");
-        }
-    }
-
-    pub(super) fn set_ice_gathering_state(&mut self, state: IceGatheringState) {
-        if state != self.ice_gathering_state {
-            self.ice_gathering_state = state;
-            self.events.push(Event::IceGatheringStateChange(state));
         }
     }
 
