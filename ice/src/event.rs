@@ -16,7 +16,8 @@ pub enum Event {
     /// A candidate of ours to signal to the other side. After a restart all come again, with
     /// the new fragment in [`Candidate::ufrag`].
     LocalCandidate(StreamId, Candidate),
-    /// All candidates of ours are known: signal the end of candidates.
+    /// All candidates of ours are known: signal the end of candidates. It is told again after a
+    /// restart, and for a stream that has got its first address since.
     GatheringComplete,
     /// An authenticated check proved that this path leads to the other side: datagrams on it
     /// are for this agent. It is told again when an answer confirms what a request said, and by

@@ -131,7 +131,8 @@ impl Gatherer {
         Some(query.path)
     }
 
-    /// After a restart the candidates are told again, and so is their end.
+    /// After a restart the candidates are told again, and so is their end; as is the end of those of
+    /// a stream that begins behind that of others.
     pub(super) const fn announce_again(&mut self) {
         self.told = false;
     }
@@ -179,6 +180,7 @@ impl Agent {
             })
             .count();
         let local_preference = local_preference(address.ip(), rank);
+        let begins = stream.local.is_empty();
         if !self.add_local_candidate(
             index,
             CandidateKind::Host,
@@ -188,6 +190,9 @@ impl Agent {
             local_preference,
         ) {
             return;
+        }
+        if begins {
+            self.gatherer.announce_again();
         }
         self.form_pairs_of_base(index, number, address);
         self.ask_servers(address);

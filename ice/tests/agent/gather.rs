@@ -73,6 +73,31 @@ fn a_server_tells_the_outside_address_once_per_socket() {
     assert_eq!(network.hosts[0].sent, sent);
 }
 
+/// A stream that begins behind the end of another one's candidates has an end of its own; an address
+/// that only comes late has none.
+#[test]
+fn the_end_is_told_again_for_a_stream_that_begins_later() {
+    let mut network = lone(&[], &["10.0.0.1:1000"]);
+    network.gather(0);
+    network.run_for(ms(1));
+    assert_eq!(complete_at(&network), Some(ms(0)));
+    let now = network.now;
+    let host = &mut network.hosts[0];
+    let first = peerless_ice::ComponentId { stream: host.stream, component: 1 };
+    host.agent.add_local_address(now, first, address("10.0.0.2:1000"));
+    let ends = |agent: &mut peerless_ice::Agent| {
+        let mut told = std::iter::from_fn(|| agent.poll_event());
+        told.any(|event| event == Event::GatheringComplete)
+    };
+    assert!(!ends(&mut host.agent));
+    let stream = host.agent.add_stream(now, 1);
+    let second = peerless_ice::ComponentId { stream, component: 1 };
+    for (port, begins) in [("10.0.0.1:2000", true), ("10.0.0.2:2000", false)] {
+        host.agent.add_local_address(now, second, address(port));
+        assert_eq!(ends(&mut host.agent), begins, "{port}");
+    }
+}
+
 #[test]
 fn a_mapped_address_that_is_the_base_is_redundant() {
     let mut network = lone(&[STUN_SERVER], &["192.0.2.1:1000"]);
