@@ -101,7 +101,7 @@ impl Agent {
         let tie_breaker = rng.next_u64();
         Self {
             context: Context {
-                config,
+                config: config.bounded(),
                 role,
                 role_unread: false,
                 remote_lite: false,

@@ -47,13 +47,14 @@ pub struct Config {
     /// The time between two consent checks, randomised by ±20 %
     /// ([RFC 7675 §5.1](https://www.rfc-editor.org/rfc/rfc7675#section-5.1)).
     pub consent_interval: Duration,
-    /// How long consent lasts after a response (RFC 7675 §5.1).
+    /// How long consent lasts after a response: [`MAX_CONSENT_TIMEOUT`](Self::MAX_CONSENT_TIMEOUT)
+    /// or less; what is longer is read as that.
     pub consent_timeout: Duration,
     /// The shortest wait before an unanswered consent check is followed by another one; 1.5 round
     /// trips if that is longer. Four of them are sent in a row, then fewer and fewer.
     pub consent_retry: Duration,
     /// How long a path may be silent, with a consent check unanswered, before it counts as
-    /// disconnected.
+    /// disconnected; at most as long as consent lasts.
     pub disconnected_timeout: Duration,
     /// How long the paths of an earlier generation are answered and read once the new one is
     /// complete ([RFC 8445 §8.3.1](https://www.rfc-editor.org/rfc/rfc8445#section-8.3.1)).
@@ -89,6 +90,20 @@ pub struct Config {
     pub max_paths: usize,
 }
 
+impl Config {
+    /// "Consent expires after 30 seconds": whoever goes on sending after that floods somebody who may
+    /// not be there any more
+    /// ([RFC 7675 §5.1](https://www.rfc-editor.org/rfc/rfc7675#section-5.1)).
+    pub const MAX_CONSENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+    /// The settings as an agent has them.
+    pub(crate) fn bounded(mut self) -> Self {
+        self.consent_timeout = self.consent_timeout.min(Self::MAX_CONSENT_TIMEOUT);
+        self.disconnected_timeout = self.disconnected_timeout.min(self.consent_timeout);
+        self
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -104,7 +119,7 @@ impl Default for Config {
             nomination_delay: Duration::from_millis(100),
             keepalive: Duration::from_secs(15),
             consent_interval: Duration::from_secs(5),
-            consent_timeout: Duration::from_secs(30),
+            consent_timeout: Self::MAX_CONSENT_TIMEOUT,
             consent_retry: Duration::from_millis(300),
             disconnected_timeout: Duration::from_secs(5),
             linger: Duration::from_secs(3),

@@ -76,10 +76,11 @@ pub struct Configuration {
     /// The rate at which media leaves the pacer, in bits per second, before anyone knows better.
     /// The default is 10 Mbit/s.
     pub pacing_rate: u64,
-    /// How long the other side may stay silent before the connection counts as disconnected.
+    /// How long the other side may stay silent before the connection counts as disconnected; at most
+    /// [`failed_timeout`](Self::failed_timeout).
     pub disconnected_timeout: Duration,
-    /// How long consent lasts without an answer before the connection has failed. At most 30 s by
-    /// RFC 7675 §5.1, which is the default.
+    /// How long consent lasts without an answer before the connection has failed. The default is 30 s,
+    /// and what is longer is read as that: RFC 7675 §5.1 allows no more.
     pub failed_timeout: Duration,
     /// How secure a connection must be at least. The default takes the best that both sides have.
     pub security_policy: SecurityPolicy,

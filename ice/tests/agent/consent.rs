@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use peerless_ice::ConnectionState::{Completed, Disconnected, Failed};
-use peerless_ice::{ConnectionState, Event};
+use peerless_ice::{Config, ConnectionState, Event, Role};
 
 use crate::network::{Network, ms};
 
@@ -59,6 +59,20 @@ fn silence_disconnects_then_fails() {
     let sent = network.hosts[0].sent;
     network.run_for(ms(100_000));
     assert_eq!(network.hosts[0].sent, sent, "a failed agent is silent");
+}
+
+/// However long it is set to: "the endpoint MUST cease transmission".
+#[test]
+fn consent_lasts_for_thirty_seconds_at_most() {
+    let mut network = Network::new(2);
+    let mut config = Config::default();
+    (config.consent_timeout, config.disconnected_timeout) = (Duration::MAX, Duration::MAX);
+    network.add_host(config.clone(), Role::Controlling, &["192.0.2.1:1000"]);
+    network.add_host(config, Role::Controlled, &["192.0.2.2:1000"]);
+    network.start();
+    assert!(network.run_until(ms(2000), |network| network.both(Completed)));
+    network.blackout = true;
+    assert!(network.run_until(ms(31_000), |network| network.both(Failed)));
 }
 
 #[test]
