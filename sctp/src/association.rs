@@ -240,9 +240,10 @@ impl Association {
         self.recv.read(stream)
     }
 
-    /// Returns how many bytes wait to be sent on `stream`.
+    /// Returns how many bytes wait to be sent on `stream`; not the one that is held back of a message
+    /// that is still written ([`Self::begin`]).
     pub fn buffered_amount(&self, stream: u16) -> usize {
-        self.send.queues.buffered(stream)
+        self.send.queues.waiting(stream)
     }
 
     /// Returns how many bytes, over all streams, wait to be sent or acknowledged: what

@@ -253,6 +253,11 @@ impl Sender {
         self.queues.bytes() + self.outstanding.payload()
     }
 
+    /// How many of them do not wait for the application to write on.
+    pub(crate) const fn waiting(&self) -> usize {
+        self.buffered() - self.queues.held_back()
+    }
+
     /// Whether all data was sent and acknowledged.
     pub(crate) fn is_drained(&self) -> bool {
         self.queues.bytes() == 0 && self.queues.is_empty() && self.outstanding.is_empty()

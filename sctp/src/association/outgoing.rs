@@ -10,7 +10,8 @@ use thiserror::Error;
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// So much waits already that the message has no room: send it again when less does.
+    /// So much waits already that the message has no room: send it again when less does, which
+    /// [`Event::BufferedAmountLow`](crate::Event::BufferedAmountLow) tells.
     #[error("the send buffer is full: {buffered} bytes wait already")]
     BufferFull {
         /// The message.
@@ -182,8 +183,8 @@ impl Association {
 
     /// Whether the send buffer takes so many bytes more: anything, when it is empty.
     pub(super) fn has_room(&self, len: usize) -> bool {
-        let buffered = self.send.buffered();
-        buffered == 0 || buffered.saturating_add(len) <= self.send_limit()
+        let waiting = self.send.waiting();
+        waiting == 0 || waiting.saturating_add(len) <= self.send_limit()
     }
 
     /// Gives up messages that matter less than one of `len` bytes; gives whether it has room then.
@@ -194,7 +195,7 @@ impl Association {
             // Of how these compare the standard says nothing.
             Reliability::MaxRetransmits(_) | Reliability::MaxPacketLifeTime(_) => return false,
         };
-        let excess = self.send.buffered().saturating_add(len).saturating_sub(self.send_limit());
+        let excess = self.send.waiting().saturating_add(len).saturating_sub(self.send_limit());
         let given_up = self.send.queues.make_room(excess, priority);
         self.send.counters.expired += given_up;
         given_up > 0
@@ -202,8 +203,8 @@ impl Association {
 
     /// Tells those who were refused that there is room now.
     pub(super) fn tell_room(&mut self) {
-        let (buffered, limit) = (self.send.buffered(), self.send_limit());
-        let fits = |len| buffered == 0 || buffered.saturating_add(len) <= limit;
+        let (waiting, limit) = (self.send.waiting(), self.send_limit());
+        let fits = |len| waiting == 0 || waiting.saturating_add(len) <= limit;
         self.send.queues.tell_room(fits);
     }
 

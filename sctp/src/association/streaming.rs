@@ -18,7 +18,8 @@ use thiserror::Error;
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum AppendError {
-    /// So much waits already that the part has no room: append it when less does.
+    /// So much waits already that the part has no room: append it again when less does, which
+    /// [`Event::BufferedAmountLow`](crate::Event::BufferedAmountLow) tells.
     #[error("the send buffer is full: {buffered} bytes wait already")]
     BufferFull {
         /// The part.
@@ -59,7 +60,8 @@ impl Association {
     /// empty; [`Self::append`] adds the others, and [`Self::finish`] or [`Self::abandon`] ends it.
     /// Until then the stream takes no other message.
     ///
-    /// Its last byte is held back until there is more or it is finished.
+    /// Its last byte is held back until there is more or it is finished, and does not count in the
+    /// stream's buffered amount so long.
     ///
     /// # Errors
     ///

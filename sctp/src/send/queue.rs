@@ -28,6 +28,8 @@ struct Stream {
     low: bool,
     /// In [`Queues::refused`].
     refused: bool,
+    /// A message was refused while `high`: the application waits to be told.
+    wants: bool,
     /// The numbers of the next ordered and unordered message; DATA counts ordered ones only.
     next_ordered: u32,
     next_unordered: u32,
@@ -84,10 +86,21 @@ impl Stream {
         }
     }
 
+    /// The bytes in `queue` that wait for anything but the application: not the last one of a message
+    /// that is still written.
+    fn waiting(&self) -> usize {
+        self.buffered - self.queue.back().map_or(0, Queued::held_back)
+    }
+
     #[inline]
     fn check_low(&mut self, number: u16, low: &mut VecDeque<u16>) {
-        if self.high && self.buffered <= self.low_threshold {
+        // Mostly there is far more.
+        if self.high
+            && self.buffered.saturating_sub(1) <= self.low_threshold
+            && self.waiting() <= self.low_threshold
+        {
             self.high = false;
+            self.wants = false;
             self.tell_low(number, low);
         }
     }
@@ -128,6 +141,8 @@ pub(crate) struct Queues {
     low: VecDeque<u16>,
     /// How many messages can be given up for others.
     expendable: u32,
+    /// Bytes that are held back: the last one of each message that is still written.
+    held_back: u16,
     /// Those who were refused, from the first one on.
     refused: Option<Box<Refused>>,
     /// Streams to be reset that have nothing more to send before.
@@ -146,6 +161,7 @@ impl Queues {
             begun_limit: 0,
             low: VecDeque::new(),
             expendable: 0,
+            held_back: 0,
             refused: None,
             drained: BTreeSet::new(),
         }
@@ -180,9 +196,19 @@ impl Queues {
         self.bytes
     }
 
+    /// How many of them wait for the application to write on.
+    pub(crate) const fn held_back(&self) -> usize {
+        self.held_back as usize
+    }
+
     /// Bytes in the queue of `stream`.
     pub(crate) fn buffered(&self, stream: u16) -> usize {
         self.streams.get(stream).map_or(0, |stream| stream.buffered)
+    }
+
+    /// How many of them do not wait for the application.
+    pub(crate) fn waiting(&self, stream: u16) -> usize {
+        self.streams.get(stream).map_or(0, Stream::waiting)
     }
 
     /// Sets from which amount downwards [`Self::poll_low`] tells.
@@ -192,7 +218,12 @@ impl Queues {
         }
         let entry = self.streams.entry(stream);
         entry.low_threshold = threshold;
-        entry.high = entry.buffered > threshold;
+        entry.high = entry.waiting() > threshold;
+        if !entry.high && std::mem::take(&mut entry.wants) {
+            // The amount does not fall to the threshold any more. How long the message was is not
+            // known.
+            self.note_refused(stream, 1);
+        }
     }
 
     /// Sets the priority of a stream.
@@ -226,7 +257,9 @@ impl Queues {
     /// unless it will be told anyway since more waits than its threshold.
     pub(crate) fn note_refused(&mut self, number: u16, len: usize) {
         let stream = self.streams.entry(number);
-        if !stream.refused && !stream.high {
+        if stream.high {
+            stream.wants = true;
+        } else if !stream.refused {
             stream.refused = true;
             self.refused.get_or_insert_default().0.push_back((number, len));
         }
@@ -260,10 +293,12 @@ impl Queues {
         if self.has_drained() {
             self.hold_if_drained(number);
         }
+        let held_back = message.held_back();
         let stream = self.streams.entry(number);
         stream.buffered += message.counted(message.len);
-        stream.high |= stream.buffered > stream.low_threshold;
+        stream.high |= stream.buffered - held_back > stream.low_threshold;
         self.bytes += message.len;
+        self.held_back += u16::from(held_back > 0);
         self.expendable += u32::from(message.is_expendable());
         stream.queue.push_back(message);
         stream.enter(number, &mut self.schedule);
@@ -303,6 +338,7 @@ impl Queues {
     pub(crate) fn append(&mut self, number: u16, part: Bytes) -> bool {
         let len = part.len();
         let Some(message) = self.open_message(number) else { return false };
+        let held_back = message.held_back();
         message.len += len;
         if let Parts::Open(parts) = &mut message.parts
             && !part.is_empty()
@@ -313,11 +349,13 @@ impl Queues {
                 parts.push_back(part);
             }
         }
+        let is_first = held_back == 0 && len > 0;
         if let Some(stream) = self.streams.get_mut(number) {
             stream.buffered += len;
-            stream.high |= stream.buffered > stream.low_threshold;
+            stream.high |= stream.waiting() > stream.low_threshold;
         }
         self.bytes += len;
+        self.held_back += u16::from(is_first);
         self.enter(number);
         true
     }
@@ -332,6 +370,10 @@ impl Queues {
         }
         if let Parts::Open(parts) = &mut message.parts {
             message.parts = Parts::Finished(std::mem::take(parts));
+        }
+        self.held_back -= 1;
+        if let Some(stream) = self.streams.get_mut(number) {
+            stream.high |= stream.buffered > stream.low_threshold;
         }
         self.enter(number);
         true
@@ -351,6 +393,7 @@ impl Queues {
             let left = message.len - message.sent;
             stream.buffered -= message.counted(left);
             self.bytes -= left;
+            self.held_back -= u16::from(message.held_back() > 0);
             self.check_low(number);
         }
         begun
@@ -469,6 +512,7 @@ impl Queues {
         {
             stream.buffered -= front.counted(front.len - front.sent);
             self.bytes -= front.len - front.sent;
+            self.held_back -= u16::from(front.held_back() > 0);
             self.expendable -= u32::from(front.is_expendable());
             weight = if front.is_begun() { front.weight() } else { 0 };
         }

@@ -79,6 +79,21 @@ fn a_refusal_is_told_when_all_has_left_and_is_not_yet_acknowledged() {
 }
 
 #[test]
+fn who_raises_the_threshold_after_a_refusal_is_told_of_room() {
+    for threshold in [50_000, 100_000, usize::MAX] {
+        let mut pair = connected(&small());
+        let refused = fill(&mut pair, 3, 10_000);
+        pair.a.set_buffered_amount_low_threshold(3, threshold);
+        assert!(!told(&mut pair, 3), "there is no room yet");
+        assert!(pair.run_until(SECOND, |pair| told(pair, 3)), "{threshold}");
+        let told_and_sent = pair.run_until(SECOND, |pair| {
+            told(pair, 3) && pair.a.send(pair.now, refused.clone()).is_ok()
+        });
+        assert!(told_and_sent || pair.a.send(pair.now, refused).is_ok(), "{threshold}");
+    }
+}
+
+#[test]
 fn all_that_wait_are_told_in_turn() {
     let mut pair = connected(&small());
     fill(&mut pair, 0, 10_000);

@@ -53,6 +53,65 @@ fn a_message_far_larger_than_all_memory_bounds_goes_through_in_parts() {
     assert_eq!(pair.z.stats().messages_received, 1);
 }
 
+/// Writes a message in parts of `part` bytes, a part when it is told that there is room; gives how many
+/// were taken.
+fn write_when_told(
+    pair: &mut Pair<peerless_sctp::Association>,
+    part: usize,
+    count: usize,
+) -> usize {
+    let block = Bytes::from(vec![7; part]);
+    pair.z.set_read_mode(1, ReadMode::Parts);
+    pair.a.begin(pair.now, Outgoing::new(1, 53, Bytes::new())).unwrap();
+    let (mut taken, mut told) = (0, true);
+    pair.run_until(Duration::from_secs(60), |pair| {
+        while pair.z.read_part(1).is_some() {}
+        while let Some(event) = pair.a.poll_event() {
+            told |= event == Event::BufferedAmountLow(1);
+        }
+        while told && taken < count {
+            match pair.a.append(pair.now, 1, block.clone()) {
+                Ok(()) => taken += 1,
+                Err(AppendError::BufferFull { .. }) => told = false,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        taken == count
+    });
+    taken
+}
+
+#[test]
+fn who_writes_in_parts_is_told_of_room() {
+    for threshold in [0, 1, 1 << 20, usize::MAX] {
+        // The last is larger than the buffer: it goes when nothing but the byte held back is there.
+        for part in [1000, 100_000, 5 << 20] {
+            let mut pair = connected(&streaming());
+            pair.a.set_buffered_amount_low_threshold(1, threshold);
+            let count = (24 << 20) / part;
+            assert_eq!(write_when_told(&mut pair, part, count), count, "{threshold}, {part}");
+        }
+    }
+}
+
+#[test]
+fn a_byte_held_back_is_not_waited_for() {
+    let mut pair = connected(&streaming());
+    while pair.a.poll_event().is_some() {}
+    pair.a.begin(pair.now, message(1, 5_000, 1)).unwrap();
+    assert_eq!((pair.a.buffered_amount(1), pair.a.total_buffered_amount()), (4_999, 5_000));
+    pair.run(ms(500));
+    assert_eq!((pair.a.buffered_amount(1), pair.a.total_buffered_amount()), (0, 1));
+    assert_eq!(pair.a.poll_event(), Some(Event::BufferedAmountLow(1)));
+    // With the end of the message it waits for the path, and tells.
+    pair.a.finish(pair.now, 1);
+    assert_eq!(pair.a.buffered_amount(1), 1);
+    assert_eq!(pair.a.poll_event(), None);
+    pair.run(ms(500));
+    assert_eq!(pair.a.poll_event(), Some(Event::BufferedAmountLow(1)));
+    assert_eq!(pair.a.total_buffered_amount(), 0);
+}
+
 #[test]
 fn other_streams_do_not_wait_for_a_message_that_is_being_written() {
     let mut pair = connected(&streaming());

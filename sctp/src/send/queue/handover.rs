@@ -71,6 +71,8 @@ impl Queues {
         out.flag(self.form == Form::IData);
         out.size(self.begun_limit);
         let streams: Vec<_> = self.streams.iter_mut().collect();
+        let wanting = streams.iter().filter(|(_, stream)| stream.wants);
+        let wanting: Vec<_> = wanting.map(|(number, _)| (*number, 1)).collect();
         out.list(streams.into_iter(), |out, (number, stream)| {
             out.u16(number);
             out.u32(stream.next_ordered);
@@ -82,8 +84,10 @@ impl Queues {
             out.list(stream.queue.iter(), |out, message| message.hand_over(out));
         });
         out.list(self.drained.iter(), |out, stream| out.u16(*stream));
-        let refused = self.refused.as_ref().map(|refused| refused.0.iter()).unwrap_or_default();
-        out.list(refused, |out, (stream, len)| {
+        let mut refused: Vec<_> =
+            self.refused.iter().flat_map(|refused| refused.0.iter().copied()).collect();
+        refused.extend(wanting);
+        out.list(refused.iter(), |out, (stream, len)| {
             out.u16(*stream);
             out.size(*len);
         });
@@ -124,11 +128,12 @@ impl Queues {
                 self.expendable += u32::from(message.is_expendable());
                 let left = message.len - message.sent;
                 self.bytes += left;
+                self.held_back += u16::from(message.held_back() > 0);
                 stream.buffered += message.counted(left);
                 self.count = self.count.max(message.arrived + 1);
             }
             self.count = self.count.max(stream.reset_before.unwrap_or(0));
-            stream.high = stream.buffered > stream.low_threshold;
+            stream.high = stream.waiting() > stream.low_threshold;
             if let Some(front) = stream.queue.front().filter(|front| front.is_begun()) {
                 self.begun += front.weight();
                 if self.form == Form::Data {

@@ -101,8 +101,12 @@ impl Queued {
     /// How many bytes can be sent now. Of a message that is still written, the last byte is held
     /// back: there must be one for the chunk that says that the message ends.
     pub(super) const fn available(&self) -> usize {
-        let left = self.len - self.sent;
-        if self.is_open() { left.saturating_sub(1) } else { left }
+        self.len - self.sent - self.held_back()
+    }
+
+    /// How many bytes are held back: one, if there is any.
+    pub(super) const fn held_back(&self) -> usize {
+        (self.is_open() && self.len > 0) as usize
     }
 
     /// How much it takes of what may be begun at a time: where the receiver must have all of a
