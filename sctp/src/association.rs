@@ -298,6 +298,13 @@ impl Association {
         }
     }
 
+    /// As [`Self::set_remote_port`], for ours.
+    pub(crate) fn set_local_port(&mut self, port: u16) {
+        if self.state == State::Closed {
+            self.config.local_port = port;
+        }
+    }
+
     /// Returns the settings.
     pub const fn config(&self) -> &Config {
         &self.config

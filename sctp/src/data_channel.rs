@@ -14,6 +14,7 @@ mod early;
 mod handover;
 mod message;
 mod open;
+mod renew;
 mod send;
 mod session;
 mod streaming;
