@@ -21,6 +21,10 @@ pub(crate) struct Data {
     pub(crate) channels: Session,
     /// Known once an m-section for data has been negotiated.
     pub(crate) transport: Option<TransportId>,
+    /// The descriptions have closed the association; they may agree on another.
+    pub(crate) rejected: bool,
+    /// How many associations there were before.
+    pub(crate) earlier: u32,
 }
 
 impl Data {
@@ -39,7 +43,12 @@ impl Data {
         config.association.mtu = configuration.path_mtu - DTLS_OVERHEAD;
         config.association.max_mtu =
             configuration.max_path_mtu.map(|most| most.saturating_sub(DTLS_OVERHEAD));
-        Self { channels: Session::new(config, now, seed), transport: None }
+        Self {
+            channels: Session::new(config, now, seed),
+            transport: None,
+            rejected: false,
+            earlier: 0,
+        }
     }
 }
 

@@ -46,6 +46,7 @@
 mod answer;
 mod apply_local;
 mod apply_remote;
+mod association;
 mod candidates;
 mod codecs;
 mod cryptex;
@@ -141,8 +142,10 @@ pub(crate) struct Jsep {
     transports: Vec<TransportState>,
     payload_types: PayloadTypes,
     extension_ids: ExtensionIds,
-    /// Whether there is, or shall be, an m-section for data channels.
+    /// Whether the application has asked for data channels since an exchange last rejected them.
     data: bool,
+    /// The port of our association, or of the next.
+    sctp_port: u16,
     current_local: Option<Described>,
     pending_local: Option<Described>,
     current_remote: Option<Described>,
@@ -217,7 +220,6 @@ struct TransportState {
 struct Stable {
     slots: Vec<Slot>,
     transceivers: Vec<TransceiverState>,
-    data: bool,
 }
 
 /// Whether new ICE credentials are wanted by us.
@@ -270,6 +272,7 @@ impl Jsep {
             payload_types: PayloadTypes::default(),
             extension_ids: ExtensionIds::default(),
             data: false,
+            sctp_port: 5000,
             current_local: None,
             pending_local: None,
             current_remote: None,
@@ -406,7 +409,6 @@ impl Jsep {
             self.stable = Some(Arc::new(Stable {
                 slots: self.slots.clone(),
                 transceivers: self.transceivers.clone(),
-                data: self.data,
             }));
         }
     }

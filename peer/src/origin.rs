@@ -80,7 +80,8 @@ impl fmt::Debug for Origin {
 pub(crate) enum SeedStream {
     Jsep,
     Ice,
-    Sctp,
+    /// An association, by how many there were before.
+    Sctp(u32),
     Dtls(u16),
     Rtp(u16),
     /// A connection of an endpoint, by its serial number.
@@ -94,8 +95,9 @@ impl SeedStream {
         match self {
             Self::Jsep => 1,
             Self::Ice => 2,
-            Self::Sctp => 3,
+            Self::Sctp(0) => 3,
             Self::Demux => 4,
+            Self::Sctp(n) => (4 << 32) | n as u64,
             Self::Dtls(n) => (1 << 32) | n as u64,
             Self::Rtp(n) => (2 << 32) | n as u64,
             Self::Connection(n) => (3 << 32) + n,

@@ -32,6 +32,9 @@ impl PeerConnection {
             self.apply_transport(now, wanted);
         }
         self.apply_sections(now, plan.sections);
+        if plan.data_ends {
+            self.reject_data(now);
+        }
         if let Some(data) = plan.data {
             self.apply_data(now, &data);
         }
@@ -210,8 +213,9 @@ impl PeerConnection {
     }
 
     fn apply_data(&mut self, now: Instant, plan: &DataPlan) {
-        let data = self.data_mut();
+        let data = self.data_to_begin();
         data.transport = Some(plan.transport);
+        data.channels.set_local_port(plan.local_port);
         data.channels.set_remote_max_message_size(plan.remote_max_message_size);
         data.channels.set_remote_port(plan.remote_port);
         if let Some(init) = plan.remote_init {
@@ -248,8 +252,21 @@ impl PeerConnection {
     pub(crate) fn data_mut(&mut self) -> &mut Data {
         let (origin, configuration, now) = (&self.origin, &self.configuration, self.now);
         self.data.get_or_insert_with(|| {
-            Box::new(Data::new(configuration, now, origin.child_seed(SeedStream::Sctp)))
+            Box::new(Data::new(configuration, now, origin.child_seed(SeedStream::Sctp(0))))
         })
+    }
+
+    /// As [`data_mut`](Self::data_mut), for what needs an association that can begin: a new one where
+    /// the descriptions have closed the last.
+    pub(super) fn data_to_begin(&mut self) -> &mut Data {
+        let (origin, now) = (self.origin.clone(), self.now);
+        let data = self.data_mut();
+        if std::mem::take(&mut data.rejected) {
+            data.earlier += 1;
+            data.transport = None;
+            data.channels.renew(now, origin.child_seed(SeedStream::Sctp(data.earlier)));
+        }
+        data
     }
 
     fn remove_transports(&mut self, now: Instant, wanted: &[TransportPlan]) {
@@ -342,6 +359,6 @@ impl LocalTransports for PeerConnection {
     }
 
     fn sctp_init(&mut self) -> Vec<u8> {
-        self.data_mut().channels.local_init_chunk()
+        self.data_to_begin().channels.local_init_chunk()
     }
 }

@@ -30,8 +30,11 @@ impl PeerConnection {
         }
         let refused = |reason: String| Error::Argument { operation: OPERATION, reason };
         let init = init.into_init(label).map_err(|reason| refused(reason.to_owned()))?;
-        let id =
-            self.data_mut().channels.open(now, init).map_err(|error| refused(error.to_string()))?;
+        let id = self
+            .data_to_begin()
+            .channels
+            .open(now, init)
+            .map_err(|error| refused(error.to_string()))?;
         self.jsep.add_data();
         self.fire_negotiation_needed();
         self.settle();
@@ -77,6 +80,16 @@ impl PeerConnection {
             self.end_channels();
         }
         settled
+    }
+
+    /// Closes the association, which the descriptions have no place for any more, and the channels
+    /// with it. What has arrived stays readable, and a later exchange may agree on another
+    /// ([RFC 8841 §9.3](https://www.rfc-editor.org/rfc/rfc8841#section-9.3)).
+    pub(super) fn reject_data(&mut self, now: Instant) {
+        if let Some(data) = &mut self.data {
+            data.channels.abort(now, "the m-section was rejected");
+            data.rejected = true;
+        }
     }
 
     /// Lets the channels go, and tells of each that it ends with the connection.

@@ -182,16 +182,18 @@ impl Jsep {
                 if let Some(mid) = media.mid() {
                     answer.push(Attribute::Mid(mid));
                 }
+                let port = self.answered_sctp_port(media);
                 match media.sctpmap() {
                     // The form before RFC 8841 is answered in kind.
                     Some(map) if media.sctp_port().is_none() => {
-                        answer.push(Attribute::SctpMap(SctpMap { port: 5000, ..map }));
+                        answer.push(Attribute::SctpMap(SctpMap { port, ..map }));
                     }
-                    _ => answer.push(Attribute::SctpPort(5000)),
+                    _ => answer.push(Attribute::SctpPort(port)),
                 }
                 answer.push(Attribute::MaxMessageSize(self.settings.max_message_size));
                 let index = offer.media.iter().position(|offered| std::ptr::eq(offered, media));
-                if snap::remote_init(media).is_some()
+                if port != 0
+                    && snap::remote_init(media).is_some()
                     && let Some(init) = index.and_then(|index| self.local_sctp_init(index, ends))
                 {
                     answer.push(Attribute::SctpInit(&init));

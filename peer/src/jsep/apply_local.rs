@@ -44,13 +44,11 @@ impl Jsep {
                 reason: "there is no offer to answer".to_owned(),
             });
         };
+        let expected = self.expects_association();
         self.slots.clone_from(&created.slots);
         let mut ended = Vec::new();
         let sections = created.slots.iter().zip(&created.sections);
         for ((slot, section), media) in sections.zip(&offer.media) {
-            if slot.media == SlotMedia::Data && slot.rejected {
-                self.data = false;
-            }
             let SlotMedia::Rtp(id) = slot.media else { continue };
             let Some(transceiver) = self.transceiver_mut(id) else { continue };
             if slot.rejected {
@@ -92,8 +90,9 @@ impl Jsep {
             self.pending_local = Some(local);
             self.change_state(SignalingState::HaveLocalPranswer)
         };
+        let data_ends = kind == SdpType::Answer && self.ends_association(expected);
         events.extend(ended);
-        Ok(self.plan_with(events, &[]).with_gathering())
+        Ok(self.plan_with(events, &[]).with_gathering().with_data_ending(data_ends))
     }
 
     pub(super) fn change_state(&mut self, state: SignalingState) -> Vec<Event> {

@@ -34,9 +34,6 @@ impl Jsep {
         let mut tracks = Tracks::default();
         for (index, media) in description.media.iter().enumerate() {
             let Some(slot) = self.slots.get(index) else { continue };
-            if slot.media == SlotMedia::Data {
-                self.data = !slot.rejected;
-            }
             let SlotMedia::Rtp(id) = slot.media else { continue };
             let (mid, rejected) = (slot.mid.clone(), slot.rejected);
             let direction = offered_direction(&description, media).reversed();
@@ -65,15 +62,13 @@ impl Jsep {
         let verify = Verify { side: Side::Remote, description: &description };
         self.learn_numbers(&description);
         self.remote_lite = is_lite(&description);
+        let expected = self.expects_association();
         self.bundle(&verify)?;
         let slots = self.slots.clone();
         self.verify_fingerprints(&verify, &slots)?;
         self.agree_on_dtls_roles(&verify)?;
         let mut tracks = Tracks::default();
         for (index, (slot, media)) in slots.iter().zip(&description.media).enumerate() {
-            if slot.media == SlotMedia::Data && slot.rejected {
-                self.data = false;
-            }
             let SlotMedia::Rtp(id) = slot.media else { continue };
             let has = |kind, extension| self.settings.has_extension(kind, extension);
             let Some(transceiver) = self.transceiver(id) else { continue };
@@ -141,8 +136,9 @@ impl Jsep {
             self.pending_remote = Some(remote);
             self.change_state(SignalingState::HaveRemotePranswer)
         };
+        let data_ends = kind == SdpType::Answer && self.ends_association(expected);
         events.extend(tracks.into_events());
-        Ok(self.plan_with(events, &[]))
+        Ok(self.plan_with(events, &[]).with_data_ending(data_ends))
     }
 
     /// The sections of an offer of the other side: each has a transceiver, found or made

@@ -4,7 +4,6 @@
 use sdp::MediaDescription;
 
 use super::answer::offered_direction;
-use super::section::SlotMedia;
 use super::transceivers::TransceiverState;
 use super::{IceRestart, Jsep};
 use crate::signalling::{SdpType, SignalingState};
@@ -25,9 +24,7 @@ impl Jsep {
         if self.ice_restart != IceRestart::No {
             return true;
         }
-        let has_data =
-            |slot: &super::section::Slot| slot.media == SlotMedia::Data && !slot.rejected;
-        if self.data && !self.slots.iter().any(has_data) {
+        if self.data && !self.has_association(None) {
             return true;
         }
         self.transceivers.iter().any(|transceiver| self.differs(transceiver))

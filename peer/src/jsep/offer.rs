@@ -209,9 +209,12 @@ impl Jsep {
                 let mut media = begin("application", 9, "UDP/DTLS/SCTP", "webrtc-datachannel");
                 ends.write(&mut media, slot.transport, SETUP, None);
                 media.push(Attribute::Mid(&slot.mid));
-                media.push(Attribute::SctpPort(5000));
+                let port = self.offered_sctp_port(index);
+                media.push(Attribute::SctpPort(port));
                 media.push(Attribute::MaxMessageSize(self.settings.max_message_size));
-                if let Some(init) = self.local_sctp_init(index, ends) {
+                if port != 0
+                    && let Some(init) = self.local_sctp_init(index, ends)
+                {
                     media.push(Attribute::SctpInit(&init));
                 }
                 return (media, CreatedSection::default());

@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) sections: Vec<SectionPlan>,
     /// Where data channels go, once that is agreed on.
     pub(crate) data: Option<DataPlan>,
+    /// The answer that was applied has rejected the association that was there, or was to be.
+    pub(crate) data_ends: bool,
     /// What the application is to be told, in the W3C's order.
     pub(crate) events: Vec<Event>,
     /// A local description was applied: candidates may be gathered.
@@ -83,6 +85,7 @@ pub(crate) struct DataPlan {
     pub(crate) remote_max_message_size: u64,
     /// The port of the other side's association.
     pub(crate) remote_port: u16,
+    pub(crate) local_port: u16,
     /// The other side's INIT, when both have agreed to exchange them in the descriptions.
     pub(crate) remote_init: Option<sctp::RemoteInit>,
 }
@@ -90,6 +93,11 @@ pub(crate) struct DataPlan {
 impl Plan {
     pub(super) const fn with_gathering(mut self) -> Self {
         self.start_gathering = true;
+        self
+    }
+
+    pub(super) const fn with_data_ending(mut self, ends: bool) -> Self {
+        self.data_ends = ends;
         self
     }
 }
@@ -119,6 +127,7 @@ impl Jsep {
             transports: transports.collect(),
             sections: self.transceivers.iter().filter_map(|own| self.section_plan(own)).collect(),
             data: self.data_plan(),
+            data_ends: false,
             events,
             start_gathering: false,
         }
@@ -252,11 +261,15 @@ impl Jsep {
             let is_data = |slot: &Slot| slot.media == SlotMedia::Data && !slot.rejected;
             let index = slots.iter().position(is_data)?;
             let media = described.sdp.media.get(index)?;
+            if super::snap::port(media) == 0 {
+                return None;
+            }
             Some(DataPlan {
                 transport: slots.get(index)?.transport,
                 // RFC 8841 §6.1: 64 K where nothing is said.
                 remote_max_message_size: media.max_message_size().unwrap_or(65_536),
                 remote_port: super::snap::port(media),
+                local_port: self.sctp_port,
                 remote_init: self.settings.snap.then(|| super::snap::remote_init(media)).flatten(),
             })
         })

@@ -13,12 +13,6 @@ impl Jsep {
         let mut ended = Vec::new();
         if let Some(stable) = self.stable.take() {
             self.slots.clone_from(&stable.slots);
-            // Channels that were created since are still wanted; those of the other side's offer
-            // are not.
-            self.data = match self.state {
-                SignalingState::HaveRemoteOffer => stable.data,
-                _ => self.data,
-            };
             self.transceivers.retain_mut(|transceiver| {
                 let before = stable.transceivers.iter().find(|own| own.id == transceiver.id);
                 transceiver.offered = None;

@@ -18,7 +18,8 @@ impl Jsep {
         }
         let section = |described: &Option<super::Described>| {
             let media = described.as_ref()?.sdp.media.get(index)?;
-            (media.sctp_port().is_some()).then(|| media.sctp_init().map(str::to_owned))
+            (media.sctp_port().is_some_and(|port| port != 0))
+                .then(|| media.sctp_init().map(str::to_owned))
         };
         match (section(&self.current_local), section(&self.current_remote)) {
             (Some(local), Some(remote)) => local.filter(|_| remote.is_some()),
@@ -41,7 +42,7 @@ impl Jsep {
         let agreed = |described: &Option<super::Described>| {
             let described = described.as_ref()?;
             let media = described.sdp.media.get(index)?;
-            let is_data = media.sctp_port().is_some() && !is_rejected(media);
+            let is_data = media.sctp_port().is_some_and(|port| port != 0) && !is_rejected(media);
             is_data.then(|| (port(media), fingerprints(&described.sdp, media), remote_init(media)))
         };
         let (Some(_), Some((agreed_port, agreed_dtls, agreed_init))) =

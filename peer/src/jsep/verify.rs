@@ -165,6 +165,11 @@ impl Jsep {
                               (draft-hancke-tsvwg-snap §5.6)";
                 return Err(verify.fault(Some(index), reason));
             }
+            if self.asks_for_another_association(index, media) {
+                let reason = "another a=sctp-port asks for a new SCTP association in place of the \
+                              one in force, which needs a new connection (RFC 8841 §9.3); 0 closes it";
+                return Err(verify.fault(Some(index), reason));
+            }
         }
         match kind {
             SdpType::Offer => self.verify_succession(&verify),

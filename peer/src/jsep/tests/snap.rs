@@ -49,8 +49,10 @@ fn it_is_not_added_to_an_association_nor_changed() {
         let error = alice.set_remote(SessionDescription::offer(changed.clone())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidAccessError, "{error}");
         assert!(error.to_string().contains("sctp-init"), "{error}");
-        // RFC 8841 §9.3: another port is another association.
+        // RFC 8841 §9.3: another port is another association, which cannot be had beside the one in
+        // force, whatever its INIT.
         let another = changed.replace("a=sctp-port:5000", "a=sctp-port:5001");
-        alice.set_remote(SessionDescription::offer(another)).unwrap();
+        let error = alice.set_remote(SessionDescription::offer(another)).unwrap_err();
+        assert!(error.to_string().contains("new SCTP association"), "{error}");
     }
 }
