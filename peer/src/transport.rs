@@ -33,6 +33,8 @@ pub(crate) struct Transport {
     /// Made when the role is known and ICE has a path, or its checks carry the handshake.
     pub(crate) dtls: Option<Box<dtls::Connection>>,
     pub(crate) dtls_state: DtlsTransportState,
+    /// Whether an m-section with RTP is agreed on, which the policy asks more for.
+    pub(crate) media: bool,
     /// Whether the policy has looked at what DTLS agreed on, and is content.
     pub(crate) approved: bool,
     /// When the handshake could begin, and when it was done.
@@ -120,6 +122,7 @@ impl Transport {
             dtls_role: None,
             dtls: None,
             dtls_state: DtlsTransportState::New,
+            media: false,
             approved: false,
             handshake: None,
             sped: None,

@@ -208,6 +208,79 @@ fn refuses_media_that_comes_later_where_no_profile_was_agreed_upon() {
     assert!(reasons.iter().any(|reason| reason.contains("SRTP profile")), "{reasons:?}");
 }
 
+/// Without the media sections: as one that knows data alone answers them.
+fn without_media(sdp: &str) -> String {
+    let sdp =
+        sdp.replace("m=audio 9", "m=audio 0").replace("a=group:BUNDLE 0 1", "a=group:BUNDLE 1");
+    sdp.replace("a=group:BUNDLE 1 0", "a=group:BUNDLE 1")
+}
+
+#[test]
+fn media_that_was_only_offered_needs_no_profile() {
+    let profiles = [srtp::Profile::AeadAes256Gcm, srtp::Profile::Aes128CmHmacSha1_80];
+    let policies = || {
+        profiles.map(|profile| {
+            let mut policy = SecurityPolicy::default();
+            policy.srtp_profiles = vec![profile];
+            policy
+        })
+    };
+    let offer_media = |pair: &mut Pair| {
+        let (now, init) = (pair.now, TransceiverInit::default());
+        pair.peers[A].add_transceiver(now, MediaKind::Audio, init).unwrap();
+    };
+    let offer_data = |pair: &mut Pair| {
+        let now = pair.now;
+        pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap()
+    };
+    // The first answer rejects it.
+    let [a, b] = policies();
+    let mut pair = with_policies(a, b);
+    offer_media(&mut pair);
+    let chat = offer_data(&mut pair);
+    let now = pair.now;
+    pair.peers[A].set_local_description(now, None).unwrap();
+    let mut offer = pair.peers[A].local_description().unwrap();
+    offer.sdp = without_media(&offer.sdp);
+    pair.peers[B].set_remote_description(now, offer).unwrap();
+    pair.peers[B].set_local_description(now, None).unwrap();
+    let answer = pair.peers[B].local_description().unwrap();
+    pair.peers[A].set_remote_description(now, answer).unwrap();
+    pair.run_for(Duration::from_secs(2));
+    assert_works(&mut pair, chat);
+
+    // A later offer is taken back, by who made it or at the wish of the other side.
+    for by_us in [true, false] {
+        let [a, b] = policies();
+        let mut pair = with_policies(a, b);
+        let chat = offer_data(&mut pair);
+        pair.negotiate(A);
+        pair.run_for(Duration::from_secs(1));
+        offer_media(&mut pair);
+        let now = pair.now;
+        pair.peers[A].set_local_description(now, None).unwrap();
+        let mut offer = pair.peers[A].local_description().unwrap();
+        pair.run_for(Duration::from_secs(1));
+        let now = pair.now;
+        if by_us {
+            pair.peers[B].set_remote_description(now, offer).unwrap();
+            pair.run_for(Duration::from_secs(1));
+            let now = pair.now;
+            for peer in &mut pair.peers {
+                peer.set_remote_description(now, SessionDescription::rollback()).unwrap();
+            }
+        } else {
+            offer.sdp = without_media(&offer.sdp);
+            pair.peers[B].set_remote_description(now, offer).unwrap();
+            pair.peers[B].set_local_description(now, None).unwrap();
+            let answer = pair.peers[B].local_description().unwrap();
+            pair.peers[A].set_remote_description(now, answer).unwrap();
+        }
+        pair.run_for(Duration::from_secs(1));
+        assert_works(&mut pair, chat);
+    }
+}
+
 #[test]
 fn refuses_dtls_1_2_where_the_policy_asks_for_1_3() {
     for strict in [A, B] {

@@ -173,6 +173,13 @@ impl PeerConnection {
             }
         }
         self.sections.clear();
+        for transport in &mut self.transports {
+            let before = transport.media;
+            transport.media =
+                wanted.iter().any(|plan| plan.agreed && plan.transport == transport.id);
+            // What was good enough for data may lack a profile for media.
+            transport.approved &= before || !transport.media;
+        }
         for plan in wanted {
             let section = Section { transceiver: plan.transceiver, transport: plan.transport };
             let index = self.transport_index(plan.transport);
@@ -208,8 +215,6 @@ impl PeerConnection {
             self.configuration.pacing_rate,
         )));
         transport.rtp = Some(Box::new(rtp));
-        // What was good enough for data may lack a profile for media.
-        transport.approved = false;
     }
 
     fn apply_data(&mut self, now: Instant, plan: &DataPlan) {

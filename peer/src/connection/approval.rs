@@ -26,7 +26,7 @@ impl PeerConnection {
             return transport.approved;
         }
         let policy = &self.configuration.security_policy;
-        match policy.check(dtls, transport.rtp.is_some()) {
+        match policy.check(dtls, transport.media) {
             Ok(()) => transport.approved = true,
             Err(refusal) => {
                 tracing::info!(%refusal, "the policy refuses the connection");

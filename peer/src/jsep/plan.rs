@@ -74,6 +74,8 @@ pub(crate) struct RemoteTransport {
 pub(crate) struct SectionPlan {
     pub(crate) transceiver: TransceiverId,
     pub(crate) transport: TransportId,
+    /// An answer has accepted it: until then it is what one side wishes for.
+    pub(crate) agreed: bool,
     pub(crate) parameters: section::Parameters,
 }
 
@@ -235,6 +237,7 @@ impl Jsep {
         Some(SectionPlan {
             transceiver: transceiver.id,
             transport: slot.transport,
+            agreed: agreed.is_some(),
             parameters: section::Parameters {
                 mid: slot.mid.clone(),
                 media: match transceiver.kind {
