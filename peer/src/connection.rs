@@ -31,6 +31,7 @@ mod signing;
 mod statistics;
 mod transmit;
 
+pub use channels::DataCloseReason;
 pub use close::FailureReason;
 pub(crate) use events::Events;
 pub(crate) use route::Route;
@@ -84,6 +85,7 @@ pub struct PeerConnection {
     pub(crate) ice_connection_state: IceConnectionState,
     pub(crate) connection_state: ConnectionState,
     pub(crate) failure: Option<FailureReason>,
+    pub(crate) data_close_reason: Option<DataCloseReason>,
     pub(crate) max_segments: usize,
     pub(crate) counters: Counters,
 }
@@ -134,6 +136,7 @@ impl PeerConnection {
             ice_connection_state: IceConnectionState::New,
             connection_state: ConnectionState::New,
             failure: None,
+            data_close_reason: None,
             max_segments: 1,
             counters: Counters::default(),
             configuration,

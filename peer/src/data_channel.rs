@@ -11,6 +11,7 @@ use crate::connection::PeerConnection;
 use crate::jsep::TransportId;
 use crate::transport::security::DTLS_OVERHEAD;
 
+pub use sctp::CloseReason as AssociationCloseReason;
 pub use sctp::data_channel::{
     AppendError, ChannelState as DataChannelState, Message, MessagePart, SendError,
 };

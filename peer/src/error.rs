@@ -34,7 +34,7 @@ pub enum Error {
         /// The command.
         operation: &'static str,
     },
-    /// The call does not fit the signalling state.
+    /// The call does not fit the state: of signalling, or of the data channels.
     #[error("{operation}: {reason} (InvalidStateError)")]
     InvalidState {
         /// The command.

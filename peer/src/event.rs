@@ -42,7 +42,8 @@ pub enum Event {
     /// [`DataChannelClose`](Self::DataChannelClose) tells.
     DataChannelClosing(DataChannelId),
     /// A data channel is closed. What had arrived can still be read; its handle names nothing any
-    /// more once all of that has been.
+    /// more once all of that has been. Where all close,
+    /// [`data_close_reason`](crate::PeerConnection::data_close_reason) says why.
     DataChannelClose(DataChannelId),
     /// The buffered amount of a data channel fell to its threshold.
     BufferedAmountLow(DataChannelId),

@@ -134,10 +134,10 @@ pub mod stats;
 mod transport;
 
 pub use configuration::{BundlePolicy, Configuration, DtlsSettings, RtpHeaderEncryptionPolicy};
-pub use connection::{FailureReason, PeerConnection, SignatureId};
+pub use connection::{DataCloseReason, FailureReason, PeerConnection, SignatureId};
 pub use data_channel::{
-    AppendError, DataChannel, DataChannelId, DataChannelInit, DataChannelState, Message,
-    MessagePart, ReadMode, ReceiveBudget, SendError, Then,
+    AppendError, AssociationCloseReason, DataChannel, DataChannelId, DataChannelInit,
+    DataChannelState, Message, MessagePart, ReadMode, ReceiveBudget, SendError, Then,
 };
 pub use dtls_srtp::{Certificate, CertificateParameters, Crypto};
 pub use endpoint::{ConnectionId, Endpoint};

@@ -9,7 +9,7 @@ use common::{A, B, Pair};
 use peerless::media::transceiver::TransceiverInit;
 use peerless::{
     BundlePolicy, Configuration, ConnectionState, DataChannelId, DataChannelInit, DataChannelState,
-    Event, MediaKind, Message, SessionDescription,
+    DataCloseReason, ErrorKind, Event, MediaKind, Message, SessionDescription,
 };
 
 /// What is done to the offer's m-section for data on its way.
@@ -172,6 +172,52 @@ fn an_association_in_place_of_the_one_in_force_is_refused_with_a_reason() {
     send(&mut pair, A, ours, "we go on");
     pair.run_for(Duration::from_secs(1));
     assert_eq!(read(&mut pair, B, theirs), Some("we go on".into()));
+}
+
+#[test]
+fn why_the_channels_have_closed_is_told() {
+    let reason = |pair: &Pair, peer: usize| pair.peers[peer].data_close_reason().cloned();
+    // The other side sends more than was agreed on.
+    let mut small = Configuration::default();
+    small.max_message_size = 1000;
+    let mut pair = Pair::with(Configuration::default(), small, 1);
+    let ours = create(&mut pair, A, "large");
+    pair.negotiate_munged(A, |sdp| sdp.replace("max-message-size:1000", "max-message-size:100000"));
+    let theirs = opened(&mut pair, A, ours);
+    assert_eq!([reason(&pair, A), reason(&pair, B)], [None, None]);
+    let now = pair.now;
+    pair.peers[A].data_channel(ours).unwrap().send(now, vec![7; 5000]).unwrap();
+    pair.run_for(Duration::from_secs(1));
+    for (peer, channel) in [(A, ours), (B, theirs)] {
+        assert!(pair.saw(peer, &Event::DataChannelClose(channel)));
+        let reason = reason(&pair, peer).expect("it is told");
+        assert!(matches!(reason, DataCloseReason::Association(_)), "{reason:?}");
+        let (now, init) = (pair.now, DataChannelInit::default());
+        let error = pair.peers[peer].create_data_channel(now, "more", init).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidStateError);
+        let text = error.to_string();
+        assert!(text.contains(&reason.to_string()) && text.contains("new connection"), "{text}");
+    }
+
+    // The descriptions close it, and begin another.
+    let mut pair = Pair::new();
+    let ours = create(&mut pair, A, "first");
+    negotiate(&mut pair, A, |sdp| sdp);
+    opened(&mut pair, A, ours);
+    negotiate(&mut pair, A, without_association);
+    let rejected = || Some(DataCloseReason::Rejected);
+    assert_eq!([A, B].map(|peer| reason(&pair, peer)), [rejected(), rejected()]);
+    pair.events = Default::default();
+    let ours = create(&mut pair, A, "second");
+    negotiate(&mut pair, A, |sdp| sdp);
+    opened(&mut pair, A, ours);
+    assert_eq!([A, B].map(|peer| reason(&pair, peer)), [None, None]);
+
+    // The other side goes.
+    let now = pair.now;
+    pair.peers[A].close(now);
+    pair.run_for(Duration::from_secs(1));
+    reason(&pair, B).expect("it is told");
 }
 
 #[test]

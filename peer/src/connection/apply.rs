@@ -265,6 +265,9 @@ impl PeerConnection {
     /// the descriptions have closed the last.
     pub(super) fn data_to_begin(&mut self) -> &mut Data {
         let (origin, now) = (self.origin.clone(), self.now);
+        if self.data.as_ref().is_some_and(|data| data.rejected) {
+            self.data_close_reason = None;
+        }
         let data = self.data_mut();
         if std::mem::take(&mut data.rejected) {
             data.earlier += 1;

@@ -2,11 +2,36 @@
 
 use std::time::Instant;
 
+use sctp::data_channel::OpenError;
+use thiserror::Error as ThisError;
+
 use super::PeerConnection;
-use crate::data_channel::{DataChannel, DataChannelId, DataChannelInit};
+use crate::data_channel::{AssociationCloseReason, DataChannel, DataChannelId, DataChannelInit};
 use crate::error::Error;
 use crate::event::{Event, Readable};
 use crate::signalling::ConnectionState;
+
+/// Why all data channels of a connection have closed: what the W3C tells a page by the `error` of each
+/// ([webrtc-pc §6.2](https://www.w3.org/TR/webrtc/#announce-datachannel-as-closed)).
+#[derive(Clone, Debug, Eq, PartialEq, ThisError)]
+#[non_exhaustive]
+pub enum DataCloseReason {
+    /// The SCTP association below has ended by itself.
+    #[error("{0}")]
+    Association(AssociationCloseReason),
+    /// The DTLS connection below has failed;
+    /// [`failure_reason`](PeerConnection::failure_reason) says why.
+    #[error("the DTLS connection has failed")]
+    DtlsFailed,
+    /// The other side has closed the connection.
+    #[error("the other side has closed the connection")]
+    ClosedByPeer,
+    /// An answer has rejected the m-section, or closed the association
+    /// ([RFC 8841 §10](https://www.rfc-editor.org/rfc/rfc8841#section-10)). A later exchange can
+    /// begin another.
+    #[error("the descriptions have no place for data channels")]
+    Rejected,
+}
 
 impl PeerConnection {
     /// Creates a data channel. It opens when the connection does.
@@ -16,7 +41,9 @@ impl PeerConnection {
     /// # Errors
     ///
     /// When the connection is closed, the settings contradict each other, the label or protocol is
-    /// longer than 65 535 bytes, or there is no stream left.
+    /// longer than 65 535 bytes, there is no stream left, or the association has ended
+    /// ([`data_close_reason`](Self::data_close_reason)): another needs a new connection, but where it
+    /// was [`Rejected`](DataCloseReason::Rejected).
     pub fn create_data_channel(
         &mut self,
         now: Instant,
@@ -30,11 +57,14 @@ impl PeerConnection {
         }
         let refused = |reason: String| Error::Argument { operation: OPERATION, reason };
         let init = init.into_init(label).map_err(|reason| refused(reason.to_owned()))?;
-        let id = self
-            .data_to_begin()
-            .channels
-            .open(now, init)
-            .map_err(|error| refused(error.to_string()))?;
+        let opened = self.data_to_begin().channels.open(now, init);
+        let id = opened.map_err(|error| match &self.data_close_reason {
+            Some(reason) if error == OpenError::Closed => Error::InvalidState {
+                operation: OPERATION,
+                reason: format!("{error}: {reason}; data channels need a new connection"),
+            },
+            _ => refused(error.to_string()),
+        })?;
         self.jsep.add_data();
         self.fire_negotiation_needed();
         self.settle();
@@ -50,6 +80,14 @@ impl PeerConnection {
         DataChannel::lend(self, id)
     }
 
+    /// Why all data channels have closed: known when the first
+    /// [`DataChannelClose`](Event::DataChannelClose) of them is told, and until there is a new
+    /// association. `None` while there is one, before the first, and after
+    /// [`close`](Self::close).
+    pub const fn data_close_reason(&self) -> Option<&DataCloseReason> {
+        self.data_close_reason.as_ref()
+    }
+
     /// Tells the application what the channels have to say. Returns whether there was nothing.
     pub(super) fn settle_data(&mut self) -> bool {
         use sctp::data_channel::Event as Channel;
@@ -58,6 +96,11 @@ impl PeerConnection {
         while let Some(event) = data.channels.poll_event() {
             settled = false;
             let event = match event {
+                Channel::Closed(reason) => {
+                    let reason = DataCloseReason::Association(reason);
+                    self.data_close_reason.get_or_insert(reason);
+                    continue;
+                }
                 Channel::ChannelIncoming(id) => Event::DataChannel(DataChannelId(id)),
                 Channel::ChannelOpen(id) => Event::DataChannelOpen(DataChannelId(id)),
                 Channel::Readable(id) => Event::Readable(Readable::Channel(DataChannelId(id))),
@@ -89,6 +132,8 @@ impl PeerConnection {
         if let Some(data) = &mut self.data {
             data.channels.abort(now, "the m-section was rejected");
             data.rejected = true;
+            // Also of one that has ended before: it can be replaced now.
+            self.data_close_reason = Some(DataCloseReason::Rejected);
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use dtls_srtp::dtls;
 use thiserror::Error as ThisError;
 
-use super::{PeerConnection, Route};
+use super::{DataCloseReason, PeerConnection, Route};
 use crate::event::Event;
 use crate::security::PolicyRefusal;
 use crate::signalling::{ConnectionState, IceConnectionState};
@@ -112,6 +112,7 @@ impl PeerConnection {
         if let Some(data) = &mut self.data {
             data.channels.abort(now, "");
             data.transport = None;
+            self.data_close_reason.get_or_insert(DataCloseReason::ClosedByPeer);
         }
         self.settle_data();
         self.end(now);

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use dtls_srtp::{dtls, srtp};
 
-use super::{FailureReason, PeerConnection, Route, SignatureId};
+use super::{DataCloseReason, FailureReason, PeerConnection, Route, SignatureId};
 use crate::event::{Event, Readable};
 use crate::jsep::DtlsRole;
 use crate::signalling::{ConnectionState, IceConnectionState};
@@ -338,6 +338,7 @@ impl PeerConnection {
         let transport = self.transports.iter().find(|t| Some(t.id) == data.transport);
         if transport.is_some_and(|t| t.dtls_state == DtlsTransportState::Failed) {
             data.channels.abort(now, "DTLS has failed");
+            self.data_close_reason.get_or_insert(DataCloseReason::DtlsFailed);
         }
     }
 
