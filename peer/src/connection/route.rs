@@ -7,6 +7,7 @@ use stun::{Datagram, FiveTuple};
 
 use super::PeerConnection;
 use crate::data_channel::Data;
+use crate::transport::DtlsTransportState;
 
 /// What an [`Endpoint`](crate::Endpoint) must know to find this connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -102,7 +103,13 @@ impl PeerConnection {
     fn receive_srtp(&mut self, now: Instant, index: usize, kind: Kind, contents: &mut [u8]) {
         let Some(transport) = self.transports.get_mut(index) else { return };
         let Some(srtp) = &mut transport.srtp else {
-            transport.early.keep(contents);
+            match transport.dtls_state {
+                // There are no keys any more, nor will there be.
+                DtlsTransportState::Closed | DtlsTransportState::Failed => {
+                    self.counters.datagrams_dropped += 1;
+                }
+                _ => transport.early.keep(contents),
+            }
             return;
         };
         let opened = match kind {

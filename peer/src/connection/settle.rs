@@ -321,6 +321,9 @@ impl PeerConnection {
             self.close_by_peer(now);
         } else {
             transport.dtls_state = DtlsTransportState::Failed;
+            // Nor does media go on below a connection that is told to have failed.
+            transport.srtp = None;
+            transport.early.take();
             let refusal = self.configuration.security_policy.explain(reason);
             self.failure.get_or_insert_with(|| {
                 refusal.map_or(FailureReason::Dtls(reason), FailureReason::Policy)
@@ -388,3 +391,6 @@ const fn ice_connection_state(state: ice::ConnectionState) -> IceConnectionState
         ice::ConnectionState::Closed => IceConnectionState::Closed,
     }
 }
+
+#[cfg(all(test, feature = "sim"))]
+mod tests;

@@ -1,0 +1,50 @@
+//! What only a look inside can bring about.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use dtls_srtp::dtls::AlertDescription;
+
+use crate::media::transceiver::TransceiverInit;
+use crate::sim::Pair;
+use crate::{ConnectionState, MediaKind, OutgoingPacket, PayloadType};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the origin of a simulation")]
+fn no_media_goes_or_comes_where_dtls_has_failed() {
+    let mut pair = Pair::new(Instant::now(), 1);
+    let now = pair.now();
+    let init = TransceiverInit::send_recv();
+    let audio = pair.a.connection.add_transceiver(now, MediaKind::Audio, init).unwrap();
+    assert!(pair.run_until(5 * SECOND, |pair| {
+        pair.a.connection.connection_state() == ConnectionState::Connected
+            && pair.b.connection.connection_state() == ConnectionState::Connected
+    }));
+    let say = |pair: &mut Pair, timestamp| {
+        let (now, opus) = (pair.now(), PayloadType::from_low_bits(111));
+        let packet = OutgoingPacket::new(opus, timestamp, Bytes::from_static(b"opus"));
+        pair.a.connection.sender(audio).unwrap().send_packet(now, packet).unwrap();
+        pair.run_for(SECOND);
+        let report = pair.b.connection.stats(pair.now());
+        report.inbound_rtp.iter().map(|own| own.local.packets_received).sum::<u64>()
+    };
+    assert_eq!(say(&mut pair, 0), 1);
+    let now = pair.now();
+    let b = &mut pair.b.connection;
+    b.transports[0].dtls.as_mut().unwrap().abort(now, AlertDescription::InternalError);
+    b.handle_timeout(now);
+    b.settle();
+    assert_eq!(b.connection_state(), ConnectionState::Failed);
+    // On its way before A has the alert; and afterwards nothing leaves A.
+    let sent = |pair: &mut Pair| {
+        let report = pair.a.connection.stats(pair.now());
+        report.outbound_rtp.iter().map(|own| own.local.packets_sent).sum::<u64>()
+    };
+    assert_eq!(say(&mut pair, 960), 1);
+    assert_eq!(pair.a.connection.connection_state(), ConnectionState::Failed);
+    let before = sent(&mut pair);
+    assert_eq!(say(&mut pair, 1920), 1);
+    assert_eq!(sent(&mut pair), before);
+}
