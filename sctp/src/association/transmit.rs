@@ -120,12 +120,16 @@ impl Association {
         buf: &mut Vec<u8>,
     ) -> Option<Range<usize>> {
         let start = buf.len();
+        let reset_was_due = due.has(Due::CONTROL) && self.reset_is_due();
         let written = self.transmit(now, due, buf);
         // The last messages may have expired: no SACK will come for them.
         let goes_on = self.state != State::Established && self.continue_shutdown();
         if !written {
             buf.truncate(start);
-            return if goes_on { self.poll_transmit(now, buf) } else { None };
+            // Where those were of a stream to be reset, its turn is now, or the deadline would be one
+            // that has passed. Or the peer has no resets, and what waited for one may leave.
+            let turns = reset_was_due != self.reset_is_due();
+            return if goes_on || turns { self.poll_transmit(now, buf) } else { None };
         }
         self.traffic.packets_sent += 1;
         self.traffic.bytes_sent += (buf.len() - start) as u64;
@@ -134,6 +138,7 @@ impl Association {
 
     /// Appends a packet with what is due to `buf`; gives whether it did. What was appended otherwise
     /// is void.
+    #[inline(always)]
     fn transmit(&mut self, now: Instant, due: Due, buf: &mut Vec<u8>) -> bool {
         if due.has(Due::REPLY)
             && let Some(reply) = self.replies.pop_front()
@@ -142,7 +147,6 @@ impl Association {
             return true;
         }
         let start = buf.len();
-        let reset_was_due = due.has(Due::CONTROL) && self.reset_is_due();
         // RFC 9653 §5.2: not where INIT or COOKIE ECHO is in the packet.
         let omit_checksum = self.omit_checksum
             && self.state != State::CookieWait
@@ -154,17 +158,8 @@ impl Association {
         } else {
             self.write_bundle(now, buf, start + self.send.mtu(), due)
         };
-        if written {
-            if !omit_checksum {
-                packet::finish(buf, start);
-            }
-        } else if reset_was_due != self.reset_is_due() {
-            // The last messages of a stream to be reset had expired and were not sent: its turn is
-            // now, or the deadline would be one that has passed. Or the peer has no resets, and what
-            // waited for one may leave.
-            buf.truncate(start);
-            let due = self.due(now);
-            return due.any() && self.transmit(now, due, buf);
+        if written && !omit_checksum {
+            packet::finish(buf, start);
         }
         written
     }

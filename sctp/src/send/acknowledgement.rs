@@ -62,6 +62,7 @@ impl Sender {
     }
 
     /// What was acknowledged is gone: the timers, the windows and the congestion control follow.
+    #[inline]
     fn settle(&mut self, now: Instant, progress: Progress, before: Before, a_rwnd: usize) {
         // A timeout that was backed off stays so until there is a new measurement (§6.3.3): it may
         // have been backed off because round trips have become longer.
