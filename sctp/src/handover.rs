@@ -8,7 +8,7 @@
 //! | part | what |
 //! | --- | --- |
 //! | magic, version | `"peerless-sctp"`, a byte; another version is refused |
-//! | association | ports, tags, numbers of streams, whether checksums are left out, whether it was told that it is up, timeouts in a row, counters of packets, its age, the key of its cookies |
+//! | association | ports, tags, numbers of streams, whether checksums are left out, whether it was told that it is up or has restarted, timeouts in a row, counters of packets, its age, the key of its cookies |
 //! | [sender](crate::send) | RFC 3758 agreed upon, the peer's window and how it is probed, counters, [round trips](crate::send::rto), messages that wait, chunks that are outstanding and what was delivered, recovery, the [congestion control](crate::send::congestion) |
 //! | [receiver](crate::recv) | numbers that have arrived, what of messages has, streams, counters, the window |
 //! | [reset](crate::association::reset) | requests open, either way |
@@ -260,4 +260,4 @@ pub(crate) const fn check(can_be: bool) -> Result<(), HandoverError> {
 }
 
 const MAGIC: &[u8] = b"peerless-sctp";
-const VERSION: u8 = 6;
+const VERSION: u8 = 7;

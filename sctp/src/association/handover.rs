@@ -35,7 +35,8 @@ impl Association {
     /// Makes an association of what [`Self::hand_over`] gave, perhaps in another process.
     ///
     /// It goes on at the rate that the other one had. `config` should be what that was made with: a
-    /// congestion control of another name begins anew. `seed` is 32 bytes of fresh entropy, a secret.
+    /// congestion control of another name begins anew. What [`Self::set_mtu`], [`Self::set_rate_limit`]
+    /// and [`Self::set_max_send_message_size`] have set is to be set again. `seed` is 32 bytes of fresh entropy, a secret.
     ///
     /// # Errors
     ///
@@ -63,8 +64,12 @@ impl Association {
         out.u32(self.peer_tag);
         out.u16(self.outbound_streams);
         out.u16(self.inbound_streams);
+        // What `add_streams` allows the peer goes beyond the configuration.
+        out.u16(self.config.inbound_streams);
         out.flag(self.omit_checksum);
-        out.flag(self.events.contains(&Event::Connected));
+        for event in UNHEARD {
+            out.flag(self.events.contains(&event));
+        }
         out.u32(self.errors);
         self.traffic.hand_over(out);
         out.past(self.origin);
@@ -85,9 +90,12 @@ impl Association {
         self.outbound_streams = from.u16()?;
         self.inbound_streams = from.u16()?;
         check(self.outbound_streams != 0 && self.inbound_streams != 0)?;
+        self.config.inbound_streams = self.config.inbound_streams.max(from.u16()?);
         self.omit_checksum = from.flag()?;
-        if from.flag()? {
-            self.events.push_back(Event::Connected);
+        for event in UNHEARD {
+            if from.flag()? {
+                self.events.push_back(event);
+            }
         }
         self.errors = from.u32()?.min(self.config.max_retransmits);
         *self.traffic = Traffic::resume(from)?;
@@ -104,3 +112,6 @@ impl Association {
         Ok(())
     }
 }
+
+/// The events that are told in the next process when they were not polled in this one.
+const UNHEARD: [Event; 2] = [Event::Connected, Event::Restarted];

@@ -152,7 +152,8 @@ impl Association {
     /// the first one again, and the peer is told. [`Event::OutgoingStreamReset`] tells when it is
     /// done; what is sent on the stream before waits for that.
     ///
-    /// A peer without RFC 6525 is not asked; the event comes all the same.
+    /// A peer without RFC 6525 is not asked, and one that refuses changes nothing; the event comes all
+    /// the same. A stream that does not exist is not reset, and nothing is told of it.
     pub fn reset_stream(&mut self, now: Instant, stream: u16) {
         self.advance(now);
         if self.closed.is_none() && stream < self.outbound_streams {
@@ -163,7 +164,8 @@ impl Association {
     /// Asks the peer for more streams: `outgoing` to send on, and `incoming` that the peer may send
     /// on ([RFC 6525 §5.1.5](https://www.rfc-editor.org/rfc/rfc6525#section-5.1.5), §5.1.6).
     /// [`Event::StreamsAdded`] or [`Event::StreamsRefused`] tells what came of it. There are 65 535
-    /// streams each way at most.
+    /// streams each way at most: where there are as many, as by default, nothing is asked for and
+    /// nothing told. Asked again before the request has left, the greater number counts.
     pub fn add_streams(&mut self, now: Instant, outgoing: u16, incoming: u16) {
         self.advance(now);
         if self.closed.is_some() || !self.state.takes_messages() {

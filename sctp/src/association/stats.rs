@@ -51,7 +51,7 @@ pub struct Stats {
     pub smoothed_round_trip_time: Option<Duration>,
     /// The last round-trip time measured.
     pub latest_round_trip_time: Option<Duration>,
-    /// The least round-trip time measured.
+    /// The least round-trip time measured in the last minutes, on this path.
     pub min_round_trip_time: Option<Duration>,
     /// The retransmission timeout.
     pub retransmission_timeout: Duration,

@@ -251,6 +251,25 @@ fn what_was_not_told_is_told_after_the_move() {
 }
 
 #[test]
+fn streams_that_were_asked_for_may_come_after_the_move() {
+    let mut config = Config::default();
+    config.inbound_streams = 10;
+    let start = origin();
+    let mut pair = Pair::new(
+        start,
+        Association::client(Config::default(), start, seed(1, 0)),
+        Association::server(config.clone(), start, seed(1, 1)),
+    );
+    pair.run(ms(300));
+    assert_eq!(pair.a.outbound_streams(), 10);
+    pair.z.add_streams(pair.now, 0, 5);
+    let bytes = pair.z.hand_over(pair.now).unwrap();
+    pair.z = Association::resume(config, pair.now, [2; 32], &bytes).unwrap();
+    pair.run(ms(300));
+    assert_eq!((pair.a.outbound_streams(), pair.z.inbound_streams()), (15, 15));
+}
+
+#[test]
 fn a_late_fragment_of_what_was_given_up_is_not_kept_after_the_move() {
     // RFC 8260 §2.3.1. Test → I-FORWARD-TSN 0 (unordered message 0); Z moves;
     // Test → I-DATA 2 (message 0, E), which was under way

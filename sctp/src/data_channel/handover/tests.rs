@@ -168,13 +168,16 @@ fn all_news_are_told_in_their_turn() {
         session.tell(id, Events::CLOSED);
     });
     refused(|session| session.opened = 2);
-    // That the association is up was told.
+    // That the association is up, or has restarted, was told.
     let (mut session, now) = session();
-    let mut bytes = session.hand_over(now).unwrap();
-    assert_eq!(bytes[31], 0);
-    bytes[31] = 1;
-    let resumed = Session::resume(Config::default(), now, [3; 32], &bytes);
-    assert_eq!(resumed.map(|_| ()), Err(HandoverError::Malformed));
+    let bytes = session.hand_over(now).unwrap();
+    for flag in [33, 34] {
+        let mut bytes = bytes.clone();
+        assert_eq!(bytes[flag], 0);
+        bytes[flag] = 1;
+        let resumed = Session::resume(Config::default(), now, [3; 32], &bytes);
+        assert_eq!(resumed.map(|_| ()), Err(HandoverError::Malformed));
+    }
 }
 
 #[test]
