@@ -340,6 +340,8 @@ impl Session {
     pub(crate) fn tell(&mut self, id: ChannelId, bit: u8) {
         let Some(channel) = self.channel_mut(id) else { return };
         channel.events.set(bit);
+        // RFC 8832 §6: any message of the peer says that the OPEN has arrived.
+        channel.confirmed |= bit == Events::READABLE;
         if !channel.listed {
             channel.listed = true;
             self.listed.push_back(id);

@@ -1,6 +1,6 @@
 //! Data channels: RFC 8831 and RFC 8832.
 
-use crate::pair::{Pair, chart, ms, origin, seed};
+use crate::pair::{Pair, Side, chart, ms, origin, seed};
 use peerless_sctp::data_channel::{
     ChannelId, ChannelInit, ChannelState, Config, Event, Message, Role, Session,
 };
@@ -34,6 +34,35 @@ pub(crate) fn with_channel(init: ChannelInit) -> (Pair<Session>, ChannelId, Chan
         panic!("{incoming:?}");
     };
     (pair, a, z)
+}
+
+#[test]
+fn any_message_says_that_the_announcement_has_arrived() {
+    // RFC 8832 §6: "After the DATA_CHANNEL_ACK or any other message has been received …, messages … MUST be
+    // sent unordered" on an unordered channel.
+    let (mut pair, ..) = with_channel(ChannelInit::new("first"));
+    let mut init = ChannelInit::new("unordered");
+    init.order = peerless_sctp::Order::Unordered;
+    let a = pair.a.open(pair.now, init).unwrap();
+    let mut lost = false;
+    pair.filter = Some(Box::new(move |side, packet| {
+        let acknowledges = side == Side::Z && crate::pair::chunks(packet).contains("IData");
+        let lose = acknowledges && !lost;
+        lost |= lose;
+        !lose
+    }));
+    pair.run(ms(15));
+    let [Event::ChannelIncoming(z)] = events(&mut pair.z)[..] else { panic!() };
+    pair.z.send(pair.now, z, Message::text("here")).unwrap();
+    assert!(pair.run_until(ms(15), |pair| pair.a.read(a).is_some()));
+    pair.log = Some(Vec::new());
+    pair.a.send(pair.now, a, Message::text("late")).unwrap();
+    pair.run(ms(15));
+    let log = pair.log.as_ref().unwrap();
+    let sent = log.iter().filter(|(side, _)| *side == Side::A);
+    let mut flags =
+        sent.flat_map(|(_, packet)| crate::lone::data_of(packet)).map(|data| data.flags);
+    assert!(flags.next().unwrap() & 4 != 0, "U");
 }
 
 #[test]
