@@ -204,8 +204,7 @@ impl Association {
     /// Tells those who were refused that there is room now.
     pub(super) fn tell_room(&mut self) {
         let (waiting, limit) = (self.send.waiting(), self.send_limit());
-        let fits = |len| waiting == 0 || waiting.saturating_add(len) <= limit;
-        self.send.queues.tell_room(fits);
+        self.send.queues.tell_room(waiting, limit);
     }
 
     /// Queues a message whatever the buffer holds: for those of data channels themselves, which

@@ -271,13 +271,20 @@ impl Queues {
         self.refused.as_ref().is_some_and(|refused| !refused.0.is_empty())
     }
 
-    /// Tells those of whose messages `fits` says that there is room for them now, in turn.
-    pub(crate) fn tell_room(&mut self, fits: impl Fn(usize) -> bool) {
+    /// So much waits and no more than `limit` may: tells those whose message has room now, in turn.
+    /// One that is longer than `limit` waits until nothing does, and keeps nobody waiting behind it.
+    pub(crate) fn tell_room(&mut self, waiting: usize, limit: usize) {
         let Some(refused) = &mut self.refused else { return };
-        while let Some((number, len)) = refused.0.front().copied()
-            && fits(len)
-        {
-            refused.0.pop_front();
+        let mut index = 0;
+        while let Some(&(number, len)) = refused.0.get(index) {
+            if waiting > 0 && waiting.saturating_add(len) > limit {
+                if len <= limit {
+                    return;
+                }
+                index += 1;
+                continue;
+            }
+            refused.0.remove(index);
             if let Some(stream) = self.streams.get_mut(number)
                 && std::mem::take(&mut stream.refused)
             {

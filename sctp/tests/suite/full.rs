@@ -79,6 +79,32 @@ fn a_refusal_is_told_when_all_has_left_and_is_not_yet_acknowledged() {
 }
 
 #[test]
+fn a_message_that_is_longer_than_the_buffer_keeps_nobody_waiting() {
+    let mut config = small();
+    config.interleaving = true;
+    config.max_send_message_size = 1 << 20;
+    let mut pair = connected(&config);
+    fill(&mut pair, 2, 1000);
+    let long = pair.a.send(pair.now, message(1, 200_000, 1));
+    assert!(matches!(long, Err(SendError::BufferFull { .. })), "{long:?}");
+    fill(&mut pair, 3, 1000);
+    // Stream 2 is never idle.
+    let found = pair.run_until(SECOND, |pair| {
+        while pair.z.read(2).is_some() {}
+        let found = told(pair, 3);
+        fill(pair, 2, 1000);
+        found
+    });
+    assert!(found);
+    // Once all has left it is the long one's turn.
+    assert!(pair.run_until(SECOND, |pair| {
+        while pair.z.read(2).is_some() {}
+        told(pair, 1)
+    }));
+    pair.a.send(pair.now, message(1, 200_000, 1)).unwrap();
+}
+
+#[test]
 fn who_raises_the_threshold_after_a_refusal_is_told_of_room() {
     for threshold in [50_000, 100_000, usize::MAX] {
         let mut pair = connected(&small());
