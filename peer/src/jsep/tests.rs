@@ -6,6 +6,7 @@ mod cryptex;
 mod recorded;
 mod snap;
 mod states;
+mod succession;
 
 use std::collections::BTreeMap;
 
