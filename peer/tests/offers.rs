@@ -282,3 +282,37 @@ fn gathering_begins_and_ends_with_each_generation() {
     let told = take_events(&mut pair, A);
     assert!(told.contains(&COMPLETE) && end_of_candidates(&told) == 1, "{told:?}");
 }
+
+/// What the other side offers instead of what it has offered before is what counts, also where that
+/// has credentials of its own.
+#[test]
+fn an_offer_that_replaces_another_connects() {
+    for (taken_back, keeps_audio) in [(true, true), (true, false), (false, true)] {
+        let place = format!("{taken_back} {keeps_audio}");
+        let mut pair = Pair::new();
+        // The descriptions have the candidates; those of the first one are for nobody.
+        pair.trickle = false;
+        let now = pair.now;
+        let a = &mut pair.peers[A];
+        let audio = a.add_transceiver(now, MediaKind::Audio, Default::default()).unwrap();
+        a.set_local_description(now, None).unwrap();
+        let first = a.local_description().unwrap();
+        pair.peers[B].set_remote_description(now, first).unwrap();
+        let a = &mut pair.peers[A];
+        if taken_back {
+            a.set_local_description(now, Some(SessionDescription::rollback())).unwrap();
+        }
+        if !keeps_audio {
+            a.transceiver(audio).unwrap().stop(now);
+        }
+        let chat = a.create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+        pair.negotiate(A);
+        assert!(pair.run_until(Duration::from_secs(5), |pair| {
+            pair.saw(A, &Event::DataChannelOpen(chat)) && connected(pair)
+        }));
+        assert_eq!(pair.peers[B].transceivers().count(), usize::from(keeps_audio), "{place}");
+        // Another offer has names of its own.
+        let ended = pair.events[B].iter().any(|event| matches!(event, Event::TrackEnded(_)));
+        assert_eq!(ended, taken_back, "{place}");
+    }
+}

@@ -24,14 +24,15 @@ impl Jsep {
         self.remote_lite = is_lite(&description);
         // RFC 8445 §6.1.1: the one who offers first controls, unless it is lite.
         self.controlling.get_or_insert(self.remote_lite);
-        let slots = self.offered_slots(&description)?;
+        let pending = self.replace_offer();
+        let slots = self.offered_slots(&description, &pending)?;
         self.verify_fingerprints(
             &Verify { side: Side::Remote, description: &description },
             &slots,
         )?;
         self.slots = slots;
         self.use_mids();
-        let mut tracks = Tracks::default();
+        let mut tracks = Tracks { ended: self.release_transceivers(), added: Vec::new() };
         for (index, media) in description.media.iter().enumerate() {
             let Some(slot) = self.slots.get(index) else { continue };
             let SlotMedia::Rtp(id) = slot.media else { continue };
@@ -141,29 +142,77 @@ impl Jsep {
         Ok(self.plan_with(events, &[]).with_data_ending(data_ends))
     }
 
+    /// An offer takes the place of one that is pending
+    /// ([RFC 9429 §4.1.8](https://www.rfc-editor.org/rfc/rfc9429#section-4.1.8)): what it is compared
+    /// with is what was agreed on. Returns the sections of the one that is replaced.
+    fn replace_offer(&mut self) -> Vec<Slot> {
+        let stable = self.stable_slots().to_vec();
+        let pending = std::mem::replace(&mut self.slots, stable);
+        if let Some(current) = self.current_remote.as_ref().map(|current| current.sdp.clone()) {
+            self.take_remote_transports(&current);
+        }
+        pending
+    }
+
     /// The sections of an offer of the other side: each has a transceiver, found or made
     /// ([RFC 9429 §5.10](https://www.rfc-editor.org/rfc/rfc9429#section-5.10)), and a transport.
-    fn offered_slots(&mut self, description: &SessionDescription) -> Result<Vec<Slot>, Error> {
-        let mut slots: Vec<Slot> = Vec::with_capacity(description.media.len());
-        for (index, media) in description.media.iter().enumerate() {
-            let before = self.slots.get(index).cloned();
-            let rejected = is_rejected(media);
-            // A section in use stays; a rejected one may be used for something new.
-            let kept = before.filter(|slot| !slot.rejected || rejected);
-            let (mid, slot_media) = match kept.as_ref() {
+    fn offered_slots(
+        &mut self,
+        description: &SessionDescription,
+        pending: &[Slot],
+    ) -> Result<Vec<Slot>, Error> {
+        let sections = description.media.iter().enumerate();
+        let kept: Vec<Option<Slot>> =
+            sections.map(|(index, media)| self.kept_slot(index, media, pending)).collect();
+        let mut slots: Vec<Slot> = Vec::with_capacity(kept.len());
+        for (media, kept_slot) in description.media.iter().zip(&kept) {
+            let (mid, slot_media) = match kept_slot {
                 Some(slot) => (slot.mid.clone(), slot.media),
                 None => {
                     let mid = match media.mid() {
                         Some(mid) => mid.to_owned(),
                         None => self.fresh_mid(&slots),
                     };
-                    (mid, self.find_media(description, media, &slots)?)
+                    let known: Vec<&Slot> = slots.iter().chain(kept.iter().flatten()).collect();
+                    (mid, self.find_media(description, media, &known)?)
                 }
             };
-            let transport = self.offered_transport(description, &slots, kept.as_ref(), media);
-            slots.push(Slot { mid, media: slot_media, transport, rejected });
+            let transport =
+                self.offered_transport(description, [&slots, pending], kept_slot.as_ref(), media);
+            slots.push(Slot { mid, media: slot_media, transport, rejected: is_rejected(media) });
         }
         Ok(slots)
+    }
+
+    /// What the section at an index has been until now, if it still is that: a section in use stays,
+    /// a rejected one may be used for something new. What was only offered stays if it is offered
+    /// again.
+    fn kept_slot(&self, index: usize, media: &MediaDescription, pending: &[Slot]) -> Option<Slot> {
+        let stays = |slot: &&Slot| !slot.rejected || is_rejected(media);
+        let is_again = |slot: &&Slot| {
+            let line = media.media_line();
+            let same_kind = match slot.media {
+                SlotMedia::Rtp(_) => rtp_kind(&line) == self.kind_of(slot.media),
+                SlotMedia::Data => is_data(&line),
+                SlotMedia::Unknown => false,
+            };
+            same_kind && media.mid().is_none_or(|mid| mid == slot.mid)
+        };
+        let agreed = self.slots.get(index).filter(stays);
+        agreed.or_else(|| pending.get(index).filter(stays).filter(is_again)).cloned()
+    }
+
+    /// Gives back the transceivers that an offer had which is replaced by one without them. Returns
+    /// the ends of their tracks.
+    fn release_transceivers(&mut self) -> Vec<Event> {
+        let Some(stable) = self.stable.clone() else { return Vec::new() };
+        let mut ended = Vec::new();
+        let slots = &self.slots;
+        self.transceivers.retain_mut(|transceiver| {
+            let own = SlotMedia::Rtp(transceiver.id);
+            slots.iter().any(|slot| slot.media == own) || transceiver.restore(&stable, &mut ended)
+        });
+        ended
     }
 
     /// What a new section of an offer is about.
@@ -171,21 +220,20 @@ impl Jsep {
         &mut self,
         description: &SessionDescription,
         media: &MediaDescription,
-        slots: &[Slot],
+        known: &[&Slot],
     ) -> Result<SlotMedia, Error> {
         let line = media.media_line();
         if is_rejected(media) {
             return Ok(SlotMedia::Unknown);
         }
         if is_data(&line) {
-            let taken = |slot: &Slot| slot.media == SlotMedia::Data && !slot.rejected;
-            let is_second = slots.iter().any(taken) || self.slots.iter().any(taken);
+            let is_second =
+                known.iter().any(|slot| slot.media == SlotMedia::Data && !slot.rejected);
             return Ok(if is_second { SlotMedia::Unknown } else { SlotMedia::Data });
         }
         let Some(kind) = rtp_kind(&line) else { return Ok(SlotMedia::Unknown) };
         let used = |id: TransceiverId| {
-            let is_it = |slot: &Slot| slot.media == SlotMedia::Rtp(id);
-            slots.iter().any(is_it) || self.slots.iter().any(is_it)
+            known.iter().copied().chain(&self.slots).any(|slot| slot.media == SlotMedia::Rtp(id))
         };
         let wants_media = offered_direction(description, media).receives();
         let free = self.transceivers().find(|transceiver| {
@@ -206,7 +254,7 @@ impl Jsep {
     fn offered_transport(
         &mut self,
         description: &SessionDescription,
-        slots: &[Slot],
+        [slots, pending]: [&[Slot]; 2],
         kept: Option<&Slot>,
         media: &MediaDescription,
     ) -> TransportId {
@@ -215,13 +263,14 @@ impl Jsep {
         let group = mid.and_then(|mid| groups.into_iter().find(|own| own.mids.contains(mid)));
         if let Some(group) = group {
             // Whoever of the group has a transport gives it to all: first one of this offer, then
-            // one of the last exchange.
+            // one of the last exchange, then one of the offer that is replaced.
             let live = |slots: &[Slot], mid: &str| {
                 let slot = slots.iter().find(|slot| slot.mid == mid && !slot.rejected);
                 slot.map(|slot| slot.transport)
             };
-            let own = group.mids.iter().find_map(|mid| live(slots, mid));
-            let shared = own.or_else(|| group.mids.iter().find_map(|mid| live(&self.slots, mid)));
+            let known = [slots, &*self.slots, pending];
+            let live = |own| group.mids.iter().find_map(|mid| live(own, mid));
+            let shared = known.into_iter().find_map(live);
             return shared.unwrap_or_else(|| self.new_transport());
         }
         let is_shared =

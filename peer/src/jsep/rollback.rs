@@ -1,8 +1,8 @@
 //! Taking an offer back ([RFC 9429 §5.7](https://www.rfc-editor.org/rfc/rfc9429#section-5.7)).
 
-use super::Jsep;
 use super::plan::Plan;
-use super::transceivers::Creator;
+use super::transceivers::{Creator, TransceiverState};
+use super::{Jsep, Stable};
 use crate::Event;
 use crate::signalling::SignalingState;
 
@@ -13,31 +13,7 @@ impl Jsep {
         let mut ended = Vec::new();
         if let Some(stable) = self.stable.take() {
             self.slots.clone_from(&stable.slots);
-            self.transceivers.retain_mut(|transceiver| {
-                let before = stable.transceivers.iter().find(|own| own.id == transceiver.id);
-                transceiver.offered = None;
-                let has_track = before.is_some_and(|before| before.has_remote_track);
-                if transceiver.has_remote_track && !has_track {
-                    ended.push(Event::TrackEnded(transceiver.id));
-                }
-                transceiver.has_remote_track = has_track;
-                let Some(before) = before else {
-                    // "If transceiver was created when pendingDescription was set, and a track has
-                    // never been attached to it via addTrack(), remove it." One that was given a
-                    // track is the application's from then on.
-                    transceiver.mid = None;
-                    transceiver.remote_streams.clear();
-                    if transceiver.creator == Creator::Remote && transceiver.has_track {
-                        transceiver.creator = Creator::AddTrack;
-                    }
-                    return transceiver.creator != Creator::Remote && !transceiver.stopping;
-                };
-                transceiver.mid.clone_from(&before.mid);
-                transceiver.remote_streams.clone_from(&before.remote_streams);
-                transceiver.negotiated.clone_from(&before.negotiated);
-                transceiver.current_direction = before.current_direction;
-                true
-            });
+            self.transceivers.retain_mut(|transceiver| transceiver.restore(&stable, &mut ended));
         }
         (self.pending_local, self.pending_remote) = (None, None);
         (self.last_offer, self.last_answer) = (None, None);
@@ -59,5 +35,34 @@ impl Jsep {
             Some(current) => drop(self.take_remote_transports(&current)),
             None => self.transports.clear(),
         }
+    }
+}
+
+impl TransceiverState {
+    /// Undoes what the pending offer has done to it. Returns whether it stays.
+    pub(super) fn restore(&mut self, stable: &Stable, ended: &mut Vec<Event>) -> bool {
+        let before = stable.transceivers.iter().find(|own| own.id == self.id);
+        self.offered = None;
+        let has_track = before.is_some_and(|before| before.has_remote_track);
+        if self.has_remote_track && !has_track {
+            ended.push(Event::TrackEnded(self.id));
+        }
+        self.has_remote_track = has_track;
+        let Some(before) = before else {
+            // "If transceiver was created when pendingDescription was set, and a track has never been
+            // attached to it via addTrack(), remove it." One that was given a track is the
+            // application's from then on.
+            self.mid = None;
+            self.remote_streams.clear();
+            if self.creator == Creator::Remote && self.has_track {
+                self.creator = Creator::AddTrack;
+            }
+            return self.creator != Creator::Remote && !self.stopping;
+        };
+        self.mid.clone_from(&before.mid);
+        self.remote_streams.clone_from(&before.remote_streams);
+        self.negotiated.clone_from(&before.negotiated);
+        self.current_direction = before.current_direction;
+        true
     }
 }

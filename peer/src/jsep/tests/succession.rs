@@ -1,6 +1,7 @@
 //! Descriptions that follow one another: offers that replace offers, and what may not change.
 
 use super::*;
+use crate::signalling::IceCandidate;
 
 /// A channel that is wished for while the other side's offer of data is pending outlives it.
 #[test]
@@ -55,6 +56,65 @@ fn a_channel_that_is_wanted_again_is_not_forgotten_by_an_exchange_about_somethin
     peers[0].set_local(answer).unwrap();
     assert!(peers[0].jsep.update_negotiation_needed());
     assert!(peers[0].offer().sdp.contains("m=application 9"));
+}
+
+/// What the other side offers anew takes the place of what it offered before, whatever it is.
+#[test]
+fn a_second_offer_replaces_the_pending_one() {
+    type Wish = fn(&mut Peer);
+    let audio: Wish = |peer| _ = add(peer, MediaKind::Audio);
+    let video: Wish = |peer| _ = add(peer, MediaKind::Video);
+    let data: Wish = |peer| peer.jsep.add_data();
+    let kind = |wish| {
+        let [mut peer, _] = pair();
+        let wish: Wish = wish;
+        wish(&mut peer);
+        peer.offer()
+    };
+    for first in [audio, video, data] {
+        for second in [audio, video, data] {
+            for mid in ["0", "other"] {
+                let [_, mut bob] = pair();
+                bob.set_remote(kind(first)).unwrap();
+                let mut offer = kind(second);
+                offer.sdp = offer.sdp.replace("a=mid:0", &format!("a=mid:{mid}"));
+                offer.sdp = offer.sdp.replace("BUNDLE 0", &format!("BUNDLE {mid}"));
+                bob.set_remote(offer.clone()).unwrap();
+                let candidate = "candidate:1 1 udp 2130706431 192.0.2.1 3478 typ host".into();
+                let sdp_mid = Some(mid.to_owned());
+                let candidate = IceCandidate { candidate, sdp_mid, ..IceCandidate::default() };
+                assert!(bob.jsep.add_remote_candidate(&candidate).unwrap().is_some());
+                let answer = bob.answer();
+                bob.set_local(answer.clone()).unwrap();
+                let place = format!("{}\n{}", offer.sdp, answer.sdp);
+                assert!(answer.sdp.contains(&format!("a=group:BUNDLE {mid}\r\n")), "{place}");
+                let line = |sdp: &str| {
+                    sdp.lines()
+                        .find(|line| line.starts_with("m="))
+                        .map(|line| line.split_whitespace().take(3).collect::<Vec<_>>().join(" "))
+                };
+                assert_eq!(line(&answer.sdp), line(&offer.sdp), "{place}");
+                // The one that is gone has left no transceiver.
+                let transceivers = usize::from(offer.sdp.contains("RTP"));
+                assert_eq!(bob.jsep.transceivers.len(), transceivers, "{place}");
+                assert_eq!(bob.plan().transports.len(), 1, "{place}");
+            }
+        }
+    }
+}
+
+/// A second offer that says the same keeps the transceivers that the application knows by now.
+#[test]
+fn a_second_offer_of_the_same_keeps_what_the_first_one_made() {
+    let [mut alice, mut bob] = pair();
+    add(&mut alice, MediaKind::Audio);
+    let offer = alice.offer();
+    bob.set_remote(offer.clone()).unwrap();
+    let known: Vec<_> = bob.jsep.transceivers().map(|own| own.id).collect();
+    bob.set_remote(offer).unwrap();
+    assert_eq!(bob.jsep.transceivers().map(|own| own.id).collect::<Vec<_>>(), known);
+    let tracks = |event: &&Event| matches!(event, Event::Track(_));
+    assert_eq!(bob.events.iter().filter(tracks).count(), 1);
 }
 
 fn without_data(sdp: &str) -> String {
