@@ -133,3 +133,41 @@ fn what_is_stopped_sends_nothing_from_then_on() {
         assert_eq!(sent > 0, !stops, "{sent} packets");
     }
 }
+
+/// The question is asked again when the answer is read: "If the result of checking if negotiation is
+/// needed is false … abort these steps" (webrtc-pc §4.7.3).
+#[test]
+fn a_need_that_is_met_is_no_news() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    let needed = |pair: &mut Pair| {
+        let mut told = std::iter::from_fn(|| pair.peers[A].poll_event());
+        told.any(|event| event == Event::NegotiationNeeded)
+    };
+    pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    pair.negotiate(A);
+    assert!(!pair.saw(A, &Event::NegotiationNeeded), "it was negotiated before it was read");
+
+    // Wished, and not wished any more.
+    let audio =
+        pair.peers[A].add_transceiver(now, MediaKind::Audio, TransceiverInit::send_recv()).unwrap();
+    pair.peers[A].transceiver(audio).unwrap().stop(now);
+    assert!(!needed(&mut pair));
+
+    // Taken back, it is needed again; what is wished meanwhile, after the exchange.
+    pair.peers[A].add_transceiver(now, MediaKind::Audio, TransceiverInit::send_recv()).unwrap();
+    pair.peers[A].set_local_description(now, None).unwrap();
+    assert!(!needed(&mut pair));
+    let rollback = peerless::SessionDescription::rollback();
+    pair.peers[A].set_local_description(now, Some(rollback)).unwrap();
+    assert!(needed(&mut pair));
+    pair.peers[A].set_local_description(now, None).unwrap();
+    pair.peers[A].add_transceiver(now, MediaKind::Video, TransceiverInit::send_recv()).unwrap();
+    let offer = pair.peers[A].local_description().unwrap();
+    pair.peers[B].set_remote_description(now, offer).unwrap();
+    pair.peers[B].set_local_description(now, None).unwrap();
+    let answer = pair.peers[B].local_description().unwrap();
+    assert!(!needed(&mut pair));
+    pair.peers[A].set_remote_description(now, answer).unwrap();
+    assert!(needed(&mut pair));
+}

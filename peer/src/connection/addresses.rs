@@ -77,7 +77,9 @@ impl PeerConnection {
         let closed = self.connection_state == ConnectionState::Closed;
         let gone = |transport| closed || !transports.iter().any(|own| own.id == transport);
         for (id, _) in self.socket_requests.extract_if(.., |(_, transport)| gone(*transport)) {
-            self.events.forget_request(id);
+            self.events.forget(|event| {
+                matches!(event, Event::Socket(SocketRequest::Bind { id: own, .. }) if *own == id)
+            });
         }
         for (id, _) in self.sockets.extract_if(.., |(_, transport)| gone(*transport)) {
             self.events.push(Event::Socket(SocketRequest::Close { id }));

@@ -174,10 +174,15 @@ impl PeerConnection {
     }
 
     /// Says [`Event::NegotiationNeeded`] when the W3C's rules want it
-    /// ([webrtc-pc §4.7.3](https://www.w3.org/TR/webrtc/#dfn-update-the-negotiation-needed-flag)).
+    /// ([webrtc-pc §4.7.3](https://www.w3.org/TR/webrtc/#dfn-update-the-negotiation-needed-flag)). One
+    /// that nobody has read yet is not said when it is not true any more: "If the result of checking
+    /// if negotiation is needed is false, clear the negotiation-needed flag … and abort these steps";
+    /// nor during an exchange, after which the question is asked again.
     pub(crate) fn fire_negotiation_needed(&mut self) {
         if self.jsep.update_negotiation_needed() {
             self.events.push(Event::NegotiationNeeded);
+        } else if !self.jsep.is_negotiation_needed() {
+            self.events.forget(|event| *event == Event::NegotiationNeeded);
         }
     }
 

@@ -7,7 +7,7 @@ use std::mem::discriminant;
 use siphasher::sip::SipHasher13;
 
 use crate::data_channel::DataChannelId;
-use crate::event::{Event, Readable, SocketId, SocketRequest};
+use crate::event::{Event, Readable};
 
 /// Events that wait to be read, in the order in which they came.
 ///
@@ -110,11 +110,9 @@ impl Events {
         unheard
     }
 
-    /// Forgets a socket that is not wanted any more before anyone has heard of it.
-    pub(crate) fn forget_request(&mut self, gone: SocketId) {
-        self.others.retain(|(_, event)| {
-            !matches!(event, Event::Socket(SocketRequest::Bind { id, .. }) if *id == gone)
-        });
+    /// Forgets what is not true any more before anyone has heard of it; not of channels.
+    pub(crate) fn forget(&mut self, is_it: impl Fn(&Event) -> bool) {
+        self.others.retain(|(_, event)| !is_it(event));
     }
 
     pub(crate) fn pop(&mut self) -> Option<Event> {

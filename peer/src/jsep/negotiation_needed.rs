@@ -20,6 +20,11 @@ impl Jsep {
         needed && !before
     }
 
+    /// Whether an event that was fired is still true.
+    pub(crate) fn is_negotiation_needed(&self) -> bool {
+        self.state == SignalingState::Stable && self.negotiation_needed
+    }
+
     fn needs_negotiation(&self) -> bool {
         if self.ice_restart != IceRestart::No {
             return true;
