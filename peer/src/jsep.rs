@@ -39,7 +39,7 @@
 //!   [RFC 9143 §7.3.1](https://www.rfc-editor.org/rfc/rfc9143#section-7.3.1) says; §5.3.1 would
 //!   reject the whole group.
 //! * `a=tls-id` is not written, as in browsers: a DTLS association lives as long as its transport.
-//!   A remote fingerprint that changes is therefore refused.
+//!   A remote fingerprint, `a=tls-id` or DTLS role that changes is therefore refused.
 //! * Codecs that only we have are left out of answers (§5.3.1 adds them after the others).
 //! * An offer or answer must not be changed before it is applied here, as §5.4 has it.
 
@@ -213,6 +213,8 @@ struct TransportState {
     /// The credentials of the newest remote description that was applied.
     remote: Option<(String, String)>,
     fingerprints: Vec<dtls_srtp::Fingerprint>,
+    /// What the other side calls the DTLS association, if it does.
+    tls_id: Option<String>,
 }
 
 /// What a rollback returns to.
@@ -448,6 +450,7 @@ impl Jsep {
                 dtls_role: None,
                 remote: None,
                 fingerprints: Vec::new(),
+                tls_id: None,
             });
         }
         #[expect(clippy::indexing_slicing, reason = "it was found or pushed above")]

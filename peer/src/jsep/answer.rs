@@ -74,7 +74,8 @@ impl Jsep {
         // The transports that the bundle policy allows, each with the kind that it was allowed for.
         let mut allowed = Vec::new();
         for (slot, media) in slots.iter_mut().zip(&offer.media) {
-            let lead = self.section_of(offer, &self.slots, slot.transport).unwrap_or(media);
+            let lead = self.section_of(offer, &self.slots, slot.transport);
+            let lead = lead.map_or(media, |(_, lead)| lead);
             let accepted = match slot.media {
                 SlotMedia::Unknown => None,
                 SlotMedia::Data => Some(Vec::new()),
@@ -112,7 +113,11 @@ impl Jsep {
 
     /// Which side begins the DTLS handshake: as agreed on before, or else we do where we may
     /// ([RFC 9429 §5.3.1](https://www.rfc-editor.org/rfc/rfc9429#section-5.3.1)).
-    fn answer_setup(&self, transport: TransportId, offered: Option<Setup>) -> Option<Setup> {
+    pub(super) fn answer_setup(
+        &self,
+        transport: TransportId,
+        offered: Option<Setup>,
+    ) -> Option<Setup> {
         let agreed = match self.transport(transport).and_then(|transport| transport.dtls_role) {
             Some(DtlsRole::Client) => Some(Setup::Active),
             Some(DtlsRole::Server) => Some(Setup::Passive),
@@ -136,7 +141,8 @@ impl Jsep {
         ends: &mut LocalEnds<'_>,
     ) -> (MediaDescription, CreatedSection) {
         let line = media.media_line();
-        let lead = self.section_of(offer, &self.slots, slot.transport).unwrap_or(media);
+        let lead = self.section_of(offer, &self.slots, slot.transport);
+        let lead = lead.map_or(media, |(_, lead)| lead);
         let setup = self.answer_setup(slot.transport, lead.setup().or_else(|| offer.setup()));
         let (false, Some(setup)) = (slot.rejected, setup) else {
             return (rejected(line, media.mid()), CreatedSection::default());

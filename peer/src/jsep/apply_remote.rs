@@ -26,10 +26,8 @@ impl Jsep {
         self.controlling.get_or_insert(self.remote_lite);
         let pending = self.replace_offer();
         let slots = self.offered_slots(&description, &pending)?;
-        self.verify_fingerprints(
-            &Verify { side: Side::Remote, description: &description },
-            &slots,
-        )?;
+        let verify = Verify { side: Side::Remote, description: &description };
+        self.verify_transports(SdpType::Offer, &verify, &slots)?;
         self.slots = slots;
         self.use_mids();
         let mut tracks = Tracks { ended: self.release_transceivers(), added: Vec::new() };
@@ -66,7 +64,7 @@ impl Jsep {
         let expected = self.expects_association();
         self.bundle(&verify)?;
         let slots = self.slots.clone();
-        self.verify_fingerprints(&verify, &slots)?;
+        self.verify_transports(kind, &verify, &slots)?;
         self.agree_on_dtls_roles(&verify)?;
         let mut tracks = Tracks::default();
         for (index, (slot, media)) in slots.iter().zip(&description.media).enumerate() {
@@ -99,7 +97,8 @@ impl Jsep {
                         codecs.push(codec.clone());
                     }
                 }
-                let lead = self.section_of(&description, &slots, slot.transport).unwrap_or(media);
+                let lead = self.section_of(&description, &slots, slot.transport);
+                let lead = lead.map_or(media, |(_, lead)| lead);
                 if !has_rtcp_mux(media, lead) {
                     let reason = "the m-section has no a=rtcp-mux, without which we don't go \
                                   (RFC 8858)";
@@ -327,7 +326,7 @@ impl Jsep {
             }
             known.push(slot.transport);
             let lead = self.section_of(verify.description, &slots, slot.transport);
-            let said = setup(verify.description, lead.unwrap_or(media));
+            let said = setup(verify.description, lead.map_or(media, |(_, lead)| lead));
             let role = match said {
                 Some(Setup::Active) => DtlsRole::Server,
                 // RFC 4145 §4.1: an answer that says nothing waits.
@@ -356,7 +355,7 @@ impl Jsep {
                 continue;
             }
             seen.push(slot.transport);
-            let Some(media) = self.section_of(description, &self.slots, slot.transport) else {
+            let Some((_, media)) = self.section_of(description, &self.slots, slot.transport) else {
                 continue;
             };
             let ufrag = media.ice_ufrag().or_else(|| description.ice_ufrag());
@@ -364,24 +363,26 @@ impl Jsep {
             let fingerprints = fingerprints(description, media);
             let (Some(ufrag), Some(pwd)) = (ufrag, pwd) else { continue };
             let credentials = (ufrag.to_owned(), pwd.to_owned());
+            let tls_id = media.tls_id().map(str::to_owned);
             let transport = self.transport_mut(slot.transport);
             if transport.remote.as_ref().is_some_and(|own| *own != credentials) {
                 restarted.push(slot.transport);
             }
             transport.remote = Some(credentials);
             transport.fingerprints = fingerprints;
+            transport.tls_id = tls_id;
         }
         restarted
     }
 
-    /// The section that speaks for a transport: the first of its bundle that says anything about
-    /// it, or of those that refer to it.
+    /// The section that speaks for a transport, and its index: the first of its bundle that says
+    /// anything about it, or of those that refer to it.
     pub(super) fn section_of<'d>(
         &self,
         description: &'d SessionDescription,
         slots: &[Slot],
         transport: TransportId,
-    ) -> Option<&'d MediaDescription> {
+    ) -> Option<(usize, &'d MediaDescription)> {
         let groups = description.groups().filter(sdp::Group::is_bundle);
         let grouped = groups.into_iter().flat_map(|group| group.mids.iter());
         let grouped = grouped.filter_map(|mid| description.media_by_mid(mid)).map(|(at, _)| at);
@@ -389,7 +390,7 @@ impl Jsep {
             let slot = slots.get(index).filter(|slot| slot.transport == transport)?;
             let media = description.media.get(index)?;
             let speaks = media.ice_ufrag().is_some() || description.ice_ufrag().is_some();
-            (speaks && !slot.rejected && !is_rejected(media)).then_some(media)
+            (speaks && !slot.rejected && !is_rejected(media)).then_some((index, media))
         })
     }
 

@@ -87,7 +87,7 @@ impl Jsep {
         }
         let (transport, described) = (slot.transport, Arc::clone(&remote.sdp));
         let section = self.section_of(&described, &self.slots, transport);
-        let section = section.or_else(|| described.media.get(index));
+        let section = section.or_else(|| Some((index, described.media.get(index)?)));
         let parsed = match ends {
             true => None,
             false => {
@@ -97,13 +97,11 @@ impl Jsep {
         };
         let ufrag = candidate.username_fragment.as_deref().filter(|ufrag| !ufrag.is_empty());
         let ufrag = ufrag.or_else(|| parsed.as_ref()?.ufrag.as_deref());
-        let known = section.and_then(|own| own.ice_ufrag().or_else(|| described.ice_ufrag()));
+        let known = section.and_then(|(_, own)| own.ice_ufrag().or_else(|| described.ice_ufrag()));
         if ufrag.is_some() && known.is_some() && ufrag != known {
             return Ok(None);
         }
-        let index = section
-            .and_then(|section| described.media.iter().position(|own| std::ptr::eq(own, section)))
-            .unwrap_or(index);
+        let index = section.map_or(index, |(index, _)| index);
         drop(described);
         if let Some(remote) = self.pending_remote.as_mut().or(self.current_remote.as_mut()) {
             push(remote, index, text.strip_prefix("end-of-candidates").unwrap_or(text));

@@ -138,7 +138,7 @@ impl Jsep {
     /// The user fragment of a transport in the newest local description that speaks of it.
     pub(super) fn local_ufrag(&self, id: TransportId) -> Option<String> {
         self.locals().find_map(|(described, slots)| {
-            let media = self.section_of(&described.sdp, slots, id)?;
+            let (_, media) = self.section_of(&described.sdp, slots, id)?;
             media.ice_ufrag().map(str::to_owned)
         })
     }
@@ -165,7 +165,7 @@ impl Jsep {
     fn remote_transport(&self, id: TransportId, is_restart: bool) -> Option<RemoteTransport> {
         self.remotes().find_map(|(described, slots)| {
             let session = &*described.sdp;
-            let media = self.section_of(session, slots, id)?;
+            let (_, media) = self.section_of(session, slots, id)?;
             Some(RemoteTransport {
                 ufrag: media.ice_ufrag().or_else(|| session.ice_ufrag())?.to_owned(),
                 pwd: media.ice_pwd().or_else(|| session.ice_pwd())?.to_owned(),

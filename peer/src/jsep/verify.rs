@@ -264,10 +264,13 @@ impl Jsep {
         Ok(())
     }
 
-    /// Whoever speaks for a transport says its fingerprint. A certificate cannot change while its
-    /// DTLS association lives, which is as long as its transport.
-    pub(super) fn verify_fingerprints(
+    /// Whoever speaks for a transport says its fingerprint. Nothing that makes another DTLS association
+    /// of it can change while it lives, which is as long as its transport
+    /// ([RFC 8842 §3.1](https://www.rfc-editor.org/rfc/rfc8842#section-3.1)). §5.3 would have the
+    /// answer reject such sections; the application is told before, while the call can still go on.
+    pub(super) fn verify_transports(
         &self,
+        kind: SdpType,
         verify: &Verify<'_>,
         slots: &[Slot],
     ) -> Result<(), Error> {
@@ -278,10 +281,7 @@ impl Jsep {
             }
             checked.push(slot.transport);
             let lead = self.section_of(verify.description, slots, slot.transport);
-            let is_lead = |(_, own): &(usize, &MediaDescription)| {
-                lead.is_some_and(|lead| std::ptr::eq(*own, lead))
-            };
-            let Some((index, media)) = verify.sections().find(is_lead) else { continue };
+            let Some((index, media)) = lead else { continue };
             let new = fingerprints(verify.description, media);
             if new.is_empty() {
                 return Err(verify.missing_fingerprint(index));
@@ -295,6 +295,24 @@ impl Jsep {
             if !is_same && !known.fingerprints.is_empty() {
                 let reason = "the fingerprint differs from that of the certificate in use; a new \
                               certificate needs a new connection";
+                return Err(verify.fault(Some(index), reason));
+            }
+            // One that says nothing asks for nothing new.
+            let tls_ids = media.tls_id().zip(known.tls_id.as_deref());
+            if tls_ids.is_some_and(|(new, known)| new != known) {
+                let reason = "a=tls-id asks for a new DTLS association, which needs a new connection \
+                              (RFC 8842 §4)";
+                return Err(verify.fault(Some(index), reason));
+            }
+            let setup = setup(verify.description, media).filter(|own| *own != Setup::HoldConn);
+            if kind == SdpType::Offer
+                && let Some(setup) = setup
+                && self.answer_setup(slot.transport, Some(setup)).is_none()
+            {
+                let reason = format!(
+                    "a=setup:{setup} would change who began the DTLS handshake, which is long done; \
+                     actpass is expected (RFC 8842 §5.5)"
+                );
                 return Err(verify.fault(Some(index), reason));
             }
         }

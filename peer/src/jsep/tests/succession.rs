@@ -117,6 +117,69 @@ fn a_second_offer_of_the_same_keeps_what_the_first_one_made() {
     assert_eq!(bob.events.iter().filter(tracks).count(), 1);
 }
 
+#[test]
+fn an_offer_that_contradicts_the_dtls_roles_is_refused() {
+    let mut peers = pair();
+    add(&mut peers[0], MediaKind::Audio);
+    negotiate(&mut peers, 0);
+    // Bob has begun the handshake, and so has to be "active" again.
+    for (setup, fits) in [("active", false), ("passive", true), ("actpass", true)] {
+        let mut offer = peers[0].offer();
+        offer.sdp = offer.sdp.replace("a=setup:actpass", &format!("a=setup:{setup}"));
+        let [_, bob] = &mut peers;
+        let result = bob.set_remote(offer);
+        assert_eq!(result.is_ok(), fits, "{setup}: {result:?}");
+        if let Err(error) = result {
+            let text = error.to_string();
+            assert!(text.contains("line ") && text.contains("a=setup:active"), "{text}");
+            assert_eq!(bob.jsep.signaling_state(), SignalingState::Stable);
+            continue;
+        }
+        let answer = bob.answer();
+        assert!(answer.sdp.contains("a=setup:active"), "{}", answer.sdp);
+        bob.set_remote(SessionDescription::rollback()).unwrap();
+    }
+}
+
+/// RFC 8842 §4: a new value asks for a new DTLS association, which a transport does not get.
+#[test]
+fn a_changed_tls_id_is_refused() {
+    const FIRST: &str = "abc3de65cddef001be82";
+    const SECOND: &str = "zyx3de65cddef001be82";
+    let with = |mut description: SessionDescription, id: &str| {
+        let line = format!("a=tls-id:{id}\r\na=setup:");
+        description.sdp = description.sdp.replace("a=setup:", &line);
+        description
+    };
+    let mut peers = pair();
+    add(&mut peers[0], MediaKind::Audio);
+    let offer = peers[0].offer();
+    peers[0].set_local(offer.clone()).unwrap();
+    peers[1].set_remote(with(offer, FIRST)).unwrap();
+    let answer = peers[1].answer();
+    peers[1].set_local(answer.clone()).unwrap();
+    peers[0].set_remote(with(answer, FIRST)).unwrap();
+    let rollback = SessionDescription::rollback;
+
+    // Another one, in an offer and in an answer.
+    let offer = peers[0].offer();
+    let error = peers[1].set_remote(with(offer.clone(), SECOND)).unwrap_err().to_string();
+    assert!(error.contains("line ") && error.contains("a=tls-id"), "{error}");
+    peers[1].set_remote(with(offer.clone(), FIRST)).unwrap();
+    let answer = peers[1].answer();
+    peers[1].set_remote(rollback()).unwrap();
+    peers[0].set_local(offer.clone()).unwrap();
+    let error = peers[0].set_remote(with(answer, SECOND)).unwrap_err().to_string();
+    assert!(error.contains("line ") && error.contains("a=tls-id"), "{error}");
+
+    // One that is not said any more is not another one; and an offer that was taken back said
+    // nothing.
+    peers[1].set_remote(offer.clone()).unwrap();
+    peers[1].set_remote(rollback()).unwrap();
+    assert!(peers[1].set_remote(with(offer.clone(), SECOND)).is_err());
+    peers[1].set_remote(with(offer, FIRST)).unwrap();
+}
+
 fn without_data(sdp: &str) -> String {
     sdp.replace("m=application 9", "m=application 0").replace("BUNDLE 0 1", "BUNDLE 0")
 }
