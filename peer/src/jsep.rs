@@ -330,6 +330,13 @@ impl Jsep {
         }
     }
 
+    /// ICE has found out that both sides control, or neither, and has settled it: no description
+    /// changes that ("the agent MUST switch",
+    /// [RFC 8445 §7.3.1.1](https://www.rfc-editor.org/rfc/rfc8445#section-7.3.1.1)).
+    pub(crate) const fn set_controlling(&mut self, controlling: bool) {
+        self.controlling = Some(controlling);
+    }
+
     pub(crate) fn close(&mut self) {
         self.state = SignalingState::Closed;
     }

@@ -3,9 +3,11 @@
 
 mod common;
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
-use common::{A, B, Pair};
+use common::{A, B, Fate, Pair};
 use peerless::{
     BundlePolicy, Configuration, ConnectionState, DataChannelId, DataChannelInit, Event, FiveTuple,
     IceConnectionState, IceGatheringState, MediaKind, OfferOptions, SessionDescription,
@@ -315,4 +317,40 @@ fn an_offer_that_replaces_another_connects() {
         let ended = pair.events[B].iter().any(|event| matches!(event, Event::TrackEnded(_)));
         assert_eq!(ended, taken_back, "{place}");
     }
+}
+
+/// Both sides have offered, and each is told that the other has answered: both control. What ICE
+/// makes of that stays.
+#[test]
+fn a_role_that_ice_has_repaired_stays() {
+    let mut pair = Pair::new();
+    let conflicts = Rc::new(Cell::new(0));
+    let count = Rc::clone(&conflicts);
+    pair.fate = Box::new(move |_, bytes| {
+        // A Binding error response.
+        count.set(count.get() + u32::from(bytes.starts_with(&[1, 0x11])));
+        Fate::Deliver
+    });
+    let now = pair.now;
+    for peer in &mut pair.peers {
+        peer.create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+        peer.set_local_description(now, None).unwrap();
+    }
+    let offers = pair.peers.each_ref().map(|peer| peer.local_description().unwrap().sdp);
+    for (peer, setup) in [(A, "active"), (B, "passive")] {
+        let sdp = offers[1 - peer].replace("a=setup:actpass", &format!("a=setup:{setup}"));
+        let answer = SessionDescription::answer(sdp);
+        pair.peers[peer].set_remote_description(now, answer).unwrap();
+    }
+    pair.drain_events();
+    pair.signal();
+    assert!(pair.run_until(Duration::from_secs(5), connected));
+    pair.run_for(Duration::from_secs(20));
+    assert_ne!(conflicts.take(), 0);
+    for side in [A, B, A] {
+        pair.negotiate(side);
+        pair.run_for(Duration::from_secs(20));
+    }
+    assert_eq!(conflicts.get(), 0);
+    assert!(connected(&mut pair));
 }

@@ -88,6 +88,9 @@ impl PeerConnection {
                 }
             }
             ice::Event::PathValidated(path, _, proof) => self.tell_route(Route::Path(path, proof)),
+            ice::Event::RoleChange(role) => {
+                self.jsep.set_controlling(role == ice::Role::Controlling);
+            }
             ice::Event::PathGone(path, _) => self.tell_route(Route::PathGone(path)),
             _ => {}
         }
