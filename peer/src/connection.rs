@@ -155,8 +155,10 @@ impl PeerConnection {
         if self.is_closed() {
             return;
         }
-        self.route(now, datagram);
-        self.settle();
+        match self.route(now, datagram) {
+            true => self.settle(),
+            false => self.settle_layers(),
+        }
     }
 
     /// Does what is due at `now`. Too early, nothing; late, everything due, once.

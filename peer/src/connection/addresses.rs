@@ -40,7 +40,7 @@ impl PeerConnection {
         let now = self.advance(now);
         self.local_addresses.retain(|known| *known != address);
         self.ice.remove_local_address(now, address);
-        self.settle();
+        self.settle_layers();
     }
 
     /// Answers [`SocketRequest::Bind`]: the socket has this address.

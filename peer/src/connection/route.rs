@@ -47,12 +47,14 @@ impl Kind {
 }
 
 impl PeerConnection {
-    /// Gives a datagram to the layer that it is for.
-    pub(super) fn route(&mut self, now: Instant, datagram: Datagram<'_>) {
-        let Some((component, datagram)) = self.ice.handle_datagram(now, datagram) else { return };
+    /// Gives a datagram to the layer that it is for. Returns whether that is one above ICE.
+    pub(super) fn route(&mut self, now: Instant, datagram: Datagram<'_>) -> bool {
+        let Some((component, datagram)) = self.ice.handle_datagram(now, datagram) else {
+            return false;
+        };
         let Some(index) = self.transports.iter().position(|t| t.component == component) else {
             self.counters.datagrams_dropped += 1;
-            return;
+            return false;
         };
         let transport = self.transports.get_mut(index);
         if let Some(sped) = transport.and_then(|transport| transport.sped.as_mut())
@@ -61,6 +63,7 @@ impl PeerConnection {
             sped.note_received(datagram.contents);
         }
         self.receive(now, index, datagram.contents);
+        true
     }
 
     /// Takes what ICE has passed on. What cannot be opened yet waits until it can.

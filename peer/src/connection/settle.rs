@@ -11,11 +11,18 @@ use crate::signalling::{ConnectionState, IceConnectionState};
 use crate::transport::{DtlsTransportState, Handshake, SrtpContexts};
 
 impl PeerConnection {
-    /// Drains the events of every layer until none has more to say.
+    /// Drains the events of every layer until none has more to say, and shares the path.
     ///
     /// It ends every `handle_*`, every command and every method of a lent view, so that state
     /// never moves while somebody polls.
     pub(crate) fn settle(&mut self) {
+        self.settle_layers();
+        self.share_paths(self.now);
+    }
+
+    /// The same for a call that may have had nothing to do, which moves no deadline: what data may
+    /// take of the path is decided by one that had.
+    pub(super) fn settle_layers(&mut self) {
         let now = self.now;
         loop {
             let mut settled = true;
@@ -33,7 +40,6 @@ impl PeerConnection {
             self.update_connection_state();
         }
         self.end_gathering();
-        self.share_paths(now);
     }
 
     /// Tells SCTP what media leaves of its path, once a round trip.
