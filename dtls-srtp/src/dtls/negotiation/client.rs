@@ -1,12 +1,13 @@
 //! The client's first messages.
 
-use rustls::crypto::ActiveKeyExchange;
+use rustls::crypto::{ActiveKeyExchange, SharedSecret};
 use rustls::{NamedGroup, ProtocolVersion};
 
+use crate::dtls::config::Settings;
 use crate::dtls::flight::Answer;
 use crate::dtls::handshake::{State, Step};
 use crate::dtls::message::hello::{ClientOffer, ServerHello, parse_hello_verify_request};
-use crate::dtls::message::server_hello::{Answer13, Retry};
+use crate::dtls::message::server_hello::{Answer13, Retry, Share};
 use crate::dtls::message::{HandshakeType, Message};
 use crate::dtls::record::DTLS_1_2;
 use crate::dtls::suite::Suite13;
@@ -56,11 +57,7 @@ impl WaitServerHello {
         let mut key_shares: Vec<(u16, &[u8])> = Vec::new();
         for key_exchange in &self.key_exchanges {
             key_shares.push((key_exchange.group().into(), key_exchange.pub_key()));
-            // The group that a HelloRetryRequest names is the only one that is shared then.
-            if !self.retried.is_some_and(|(_, regrouped)| regrouped)
-                && let Some((name, public_key)) = key_exchange.hybrid_component()
-                && settings.groups.iter().any(|group| group.name() == name)
-            {
+            if let Some((name, public_key)) = self.shared_component(&**key_exchange, settings) {
                 key_shares.push((name.into(), public_key));
             }
         }
@@ -82,6 +79,43 @@ impl WaitServerHello {
         };
         step.start_flight(Answer::Expected);
         step.send(HandshakeType::ClientHello, |buf| offer.write(buf));
+    }
+
+    /// The share in a hybrid one that is offered by itself as well: not that of a group that we
+    /// do not want, nor beside the group that a HelloRetryRequest has named.
+    fn shared_component<'k>(
+        &self,
+        key_exchange: &'k dyn ActiveKeyExchange,
+        settings: &Settings,
+    ) -> Option<(NamedGroup, &'k [u8])> {
+        let regrouped = self.retried.is_some_and(|(_, regrouped)| regrouped);
+        let wanted = |name| settings.groups.iter().any(|group| group.name() == name);
+        key_exchange.hybrid_component().filter(|(name, _)| !regrouped && wanted(*name))
+    }
+
+    /// Completes the key exchange that the server has chosen: its share "MUST be in the same group
+    /// as the KeyShareEntry value offered by the client"
+    /// ([RFC 8446 §4.2.8](https://www.rfc-editor.org/rfc/rfc8446#section-4.2.8)).
+    fn complete(
+        mut self,
+        share: &Share<'_>,
+        settings: &Settings,
+    ) -> Result<SharedSecret, HandshakeError> {
+        for at in 0..self.key_exchanges.len() {
+            let Some(key_exchange) = self.key_exchanges.get(at) else { break };
+            let component = self.shared_component(&**key_exchange, settings);
+            let whole = u16::from(key_exchange.group()) == share.group;
+            if !whole && component.is_none_or(|(name, _)| u16::from(name) != share.group) {
+                continue;
+            }
+            let key_exchange = self.key_exchanges.swap_remove(at);
+            let completed = match whole {
+                true => key_exchange.complete(share.public_key),
+                false => key_exchange.complete_hybrid_component(share.public_key),
+            };
+            return completed.map_err(|_| HandshakeError::InvalidKeyShare);
+        }
+        Err(HandshakeError::IllegalParameter)
     }
 
     pub(crate) fn handle(
@@ -144,7 +178,8 @@ impl WaitServerHello {
                         Some(_) => return Err(HandshakeError::IllegalParameter),
                     }
                     step.transcript.add(message.bytes);
-                    v13::client::start(suite, share, self.key_exchanges, step)
+                    let shared = self.complete(&share, step.settings)?;
+                    v13::client::start(suite, share, &shared, step)
                 }
             };
         }
@@ -177,7 +212,7 @@ impl WaitServerHello {
         let suite = find_suite(retry.cipher_suite, step)?;
         if let Some(name) = retry.group {
             let is_shared = |exchange: &dyn ActiveKeyExchange| {
-                let component = exchange.hybrid_component();
+                let component = self.shared_component(exchange, step.settings);
                 u16::from(exchange.group()) == name
                     || component.is_some_and(|(component, _)| u16::from(component) == name)
             };

@@ -1,5 +1,7 @@
 //! Peers and others that say one thing here and another there.
 
+use rustls::NamedGroup;
+
 use super::super::message::extension::SrtpAnswer;
 use super::super::message::{Fragment, FragmentHeader, HandshakeType, write};
 use super::super::record::{DTLS_1_2, Header, split};
@@ -289,5 +291,44 @@ fn a_certificate_that_is_none_is_called_malformed() {
                 assert_eq!(liars.close_reason(), Some(CloseReason::Alert(bad)));
             }
         }
+    }
+}
+
+/// The ServerHello of a server with X25519 alone, as its message `message_seq`.
+fn answer_with_x25519(message_seq: u8) -> Vec<u8> {
+    let x25519 = versions(Version::Dtls13, Version::Dtls13).with_groups(&[NamedGroup::X25519]);
+    let mut pair = Pair::new(acquainted((configs_1_3().0, x25519.unwrap())));
+    for hello in sent(&mut pair, Role::Client) {
+        receive(&mut pair, Role::Server, &hello);
+    }
+    let mut hello = sent(&mut pair, Role::Server).swap_remove(0);
+    assert!(describe(&hello).starts_with("ServerHello"));
+    // Header of the record, type, length.
+    hello[Header::LEN + 5] = message_seq;
+    hello
+}
+
+#[test]
+fn a_key_share_in_a_group_that_was_not_offered_is_refused() {
+    // The hybrid share has one of X25519 in it, which a server can answer all the same
+    // (RFC 8446 §4.2.8).
+    use NamedGroup::{X25519, X25519MLKEM768};
+    let config =
+        |groups: &[_]| versions(Version::Dtls13, Version::Dtls13).with_groups(groups).unwrap();
+    for (offered, asked) in [(&[X25519MLKEM768][..], false), (&[X25519, X25519MLKEM768], true)] {
+        let mut pair = Pair::new(acquainted((config(offered), config(&[X25519MLKEM768]))));
+        if asked {
+            // A HelloRetryRequest has named the hybrid group.
+            for hello in sent(&mut pair, Role::Client) {
+                receive(&mut pair, Role::Server, &hello);
+            }
+            for retry in sent(&mut pair, Role::Server) {
+                receive(&mut pair, Role::Client, &retry);
+            }
+            assert_eq!(pair.client.facts.retries, 1);
+        }
+        receive(&mut pair, Role::Client, &answer_with_x25519(asked.into()));
+        let reason = Some(CloseReason::Handshake(HandshakeError::IllegalParameter));
+        assert_eq!(pair.client.close_reason(), reason, "{offered:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! The client's side of the handshake, from ServerHello on.
 
 use rustls::SignatureScheme;
-use rustls::crypto::{ActiveKeyExchange, SharedSecret};
+use rustls::crypto::SharedSecret;
 
 use super::key_schedule::{ApplicationSecrets, Expander, HandshakeExpanders};
 use super::session::{Negotiated, Session};
@@ -56,11 +56,10 @@ pub(crate) struct WaitSignature {
 pub(crate) fn start(
     suite: Suite13,
     share: Share<'_>,
-    key_exchanges: Vec<Box<dyn ActiveKeyExchange>>,
+    shared: &SharedSecret,
     step: &mut Step<'_>,
 ) -> Result<AnyState, HandshakeError> {
     step.agree_on_connection_id(share.connection_id)?;
-    let shared = complete(key_exchanges, share)?;
     let secrets = super::agree(Role::Client, suite, shared.secret_bytes(), step)?;
     if step.settings.loss_reaction == LossReaction::Immediate {
         step.flight.was_answered(LossReaction::Immediate);
@@ -68,25 +67,6 @@ pub(crate) fn start(
     let negotiated = Negotiated { suite, group: share.group.into(), srtp_profile: None };
     let state = WaitEncryptedExtensions { negotiated, secrets };
     Ok(AnyState::Client13(State::EncryptedExtensions(state)))
-}
-
-/// Completes the key exchange that the server has chosen.
-fn complete(
-    key_exchanges: Vec<Box<dyn ActiveKeyExchange>>,
-    share: Share<'_>,
-) -> Result<SharedSecret, HandshakeError> {
-    for key_exchange in key_exchanges {
-        let component = key_exchange.hybrid_component().map(|(name, _)| u16::from(name));
-        let completed = if u16::from(key_exchange.group()) == share.group {
-            key_exchange.complete(share.public_key)
-        } else if component == Some(share.group) {
-            key_exchange.complete_hybrid_component(share.public_key)
-        } else {
-            continue;
-        };
-        return completed.map_err(|_| HandshakeError::InvalidKeyShare);
-    }
-    Err(HandshakeError::IllegalParameter)
 }
 
 impl State {
