@@ -35,6 +35,10 @@ const MAX_INCOMPLETE: usize = 64;
 /// The default of [`Acceptor::with_max_hello_bytes`].
 const MAX_HELLO: usize = 4096;
 
+/// How long a part of a ClientHello waits for the rest, from the first that came: several
+/// retransmissions, after which the client begins with the first part anyway.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
 /// What stands at an open port: it takes datagrams from addresses that nobody has proved, and
 /// makes a [`Connection`] for each client that has.
 ///
@@ -44,7 +48,9 @@ const MAX_HELLO: usize = 4096;
 /// Nothing is kept in between, as all that matters is in the cookie: whoever invents addresses
 /// costs some hashing and no memory. An answer is never longer than what it answers, so that
 /// nobody can aim us at a victim. Only ClientHellos in several datagrams have to be kept until
-/// they are whole, up to a bound ([`Acceptor::with_max_incomplete`]), the oldest going first.
+/// they are whole, up to a bound ([`Acceptor::with_max_incomplete`]), the oldest going first, and
+/// for ten seconds. A part that contradicts those before it takes their place: it is not forged
+/// more often than they, and a client that has begun anew gets in.
 ///
 /// With ICE there is no need for it: the checks have proved the address, and
 /// [`Connection::server`] takes the first ClientHello.
@@ -114,6 +120,8 @@ pub struct AcceptorStats {
 struct Incomplete {
     address: Box<[u8]>,
     message_seq: u16,
+    /// When its first part came.
+    since: Instant,
     inbox: Inbox,
     /// How many bytes came for it, so that no more go back.
     received: usize,
@@ -268,10 +276,23 @@ impl Acceptor {
             self.stats.dropped += 1;
             return None;
         }
+        let now = self.now;
+        let is_old = |old: &Incomplete| now.saturating_duration_since(old.since) > MAX_WAIT;
+        while self.incomplete.front().is_some_and(is_old) {
+            self.incomplete.pop_front();
+            self.stats.forgotten += 1;
+        }
         let message_seq = fragment.header.message_seq;
-        let known = self.incomplete.iter().position(|incomplete| {
+        let mut known = self.incomplete.iter().position(|incomplete| {
             incomplete.message_seq == message_seq && *incomplete.address == *address
         });
+        if let Some(at) = known
+            && self.incomplete.get(at).is_some_and(|other| other.inbox.contradicts(&fragment))
+        {
+            self.incomplete.remove(at);
+            self.stats.forgotten += 1;
+            known = None;
+        }
         let at = known.unwrap_or_else(|| {
             if self.incomplete.len() >= self.max_incomplete {
                 self.incomplete.pop_front();
@@ -281,6 +302,7 @@ impl Acceptor {
             self.incomplete.push_back(Incomplete {
                 address: address.into(),
                 message_seq,
+                since: now,
                 inbox: Inbox::starting_at(message_seq, Role::Server, max_bytes),
                 received: 0,
             });

@@ -171,6 +171,21 @@ impl Inbox {
         }
     }
 
+    /// Whether a fragment says something else than those of its message that are here: another
+    /// length, or other bytes in the same place.
+    pub(crate) fn contradicts(&self, fragment: &Fragment<'_>) -> bool {
+        let FragmentHeader { kind, length, message_seq, offset, .. } = fragment.header;
+        let Some(message) = self.messages.iter().find(|message| message.seq == message_seq) else {
+            return false;
+        };
+        let start = offset as usize;
+        let there = message.bytes.get(FragmentHeader::LEN + start..).unwrap_or_default();
+        let mut bytes = (start..).zip(there.iter().zip(fragment.body));
+        message.kind != kind
+            || message.len() != length as usize
+            || bytes.any(|(at, (old, new))| old != new && message.has(at))
+    }
+
     /// Whether a message may come in an epoch. What only our side says was reflected by somebody.
     fn allows(&self, kind: HandshakeType, epoch: Epoch) -> bool {
         use HandshakeType as Type;
@@ -318,6 +333,12 @@ impl Incoming {
             }
         }
         if self.missing < before { Inserted::Kept } else { Inserted::Known }
+    }
+
+    /// Whether the byte of its body at `at` came.
+    fn has(&self, at: usize) -> bool {
+        let word = self.came.get(at / Self::WORD);
+        self.missing == 0 || word.is_some_and(|word| *word & 1 << (at % Self::WORD) != 0)
     }
 
     /// Whether all that came is its beginning.

@@ -299,6 +299,82 @@ fn the_oldest_incomplete_hello_goes_first() {
     assert!(door.largest_answer <= first.len() + second.len());
 }
 
+/// A datagram with a byte of a ClientHello of this length.
+fn one_byte(length: usize, offset: u32, byte: u8) -> Vec<u8> {
+    let header = Header {
+        content_type: ContentType::Handshake,
+        version: DTLS_1_2,
+        epoch: 0,
+        sequence_number: 0,
+    };
+    let fragment = FragmentHeader {
+        kind: HandshakeType::ClientHello,
+        length: length as u32,
+        message_seq: 0,
+        offset,
+        fragment_length: 1,
+    };
+    let mut datagram = Vec::new();
+    header.write(&mut datagram, 1 + FragmentHeader::LEN as u16);
+    datagram.extend_from_slice(&fragment.bytes());
+    datagram.push(byte);
+    datagram
+}
+
+#[test]
+fn a_forged_part_of_a_hello_keeps_no_client_out() {
+    let hello = Door::new(configs_1_3()).questions().remove(0);
+    let length = u32::from_be_bytes([0, hello[14], hello[15], hello[16]]) as usize;
+    // Another length; a byte that the client's first part has, and one that its second has.
+    for forged in [one_byte(100, 0, 7), one_byte(length, 2, 0), one_byte(length, 1_300, 0)] {
+        let mut door = Door::new(configs_1_3());
+        assert!(door.ask(ADDRESS, &forged).0.is_empty());
+        // What is sent again brings it in at the latest.
+        for _ in 0..2 {
+            for question in door.questions() {
+                let (mut answer, _) = door.ask(ADDRESS, &question);
+                door.client.handle_datagram(door.now, &mut answer);
+            }
+            assert!(door.acceptor.incomplete.len() <= 1);
+            if let Some(deadline) = door.client.poll_timeout().filter(|at| *at > door.now) {
+                door.now = deadline;
+                door.client.handle_timeout(deadline);
+            }
+        }
+        assert_eq!(door.acceptor.stats().refused, 0);
+        let mut server = door.enter();
+        let now = door.now;
+        finish(&mut door.client, &mut server, now);
+    }
+}
+
+#[test]
+fn half_a_hello_is_not_put_together_with_that_of_another_client() {
+    let half = Door::new(configs_1_3()).questions().remove(0);
+    let after = |wait| {
+        let mut door = Door::new(configs_1_3());
+        assert!(door.ask(ADDRESS, &half).0.is_empty());
+        door.now += wait;
+        door.client = Connection::client(configs_1_3().0, door.now, [9; 32]);
+        door
+    };
+    // It begins anew at once, from the same address.
+    let mut door = after(Duration::ZERO);
+    let client = configs_1_3().0;
+    door.client = Connection::client(client.with_any_remote_certificate(), door.now, [9; 32]);
+    let server = door.enter();
+    assert_eq!(server.client_random(), door.client.client_random());
+    // After a while, half a hello is no half of anything.
+    for (wait, is_kept) in [(10, true), (11, false)] {
+        let mut door = after(Duration::from_secs(wait));
+        let second = door.questions().remove(1);
+        door.ask(ADDRESS, &second);
+        let stats = door.acceptor.stats();
+        assert_eq!(stats.forgotten, u64::from(!is_kept));
+        assert_eq!(stats.cookies_sent + stats.refused, u64::from(is_kept));
+    }
+}
+
 #[test]
 fn what_is_no_hello_is_dropped() {
     let mut door = Door::new(configs());
@@ -321,24 +397,7 @@ fn a_hello_is_put_together_up_to_its_longest() {
     let mut door = Door::new(configs());
     for (length, kept) in [(MAX_HELLO, 1), (MAX_HELLO + 1, 0)] {
         door.acceptor.incomplete.clear();
-        let header = Header {
-            content_type: ContentType::Handshake,
-            version: DTLS_1_2,
-            epoch: 0,
-            sequence_number: 0,
-        };
-        let fragment = FragmentHeader {
-            kind: HandshakeType::ClientHello,
-            length: length as u32,
-            message_seq: 0,
-            offset: 0,
-            fragment_length: 1,
-        };
-        let mut datagram = Vec::new();
-        header.write(&mut datagram, 1 + FragmentHeader::LEN as u16);
-        datagram.extend_from_slice(&fragment.bytes());
-        datagram.push(7);
-        assert!(door.ask(ADDRESS, &datagram).0.is_empty());
+        assert!(door.ask(ADDRESS, &one_byte(length, 0, 7)).0.is_empty());
         assert_eq!(door.acceptor.incomplete.len(), kept);
     }
 }
