@@ -19,8 +19,12 @@ use super::transcript::Transcript;
 pub(crate) enum Answer {
     /// The flight is sent again when the timer expires, or when the peer repeats its own.
     Expected,
+    /// A second ClientHello answers it, and only the repetition of the first makes us send again,
+    /// as the address is not proved. The timer runs once, as long as it would with all
+    /// retransmissions.
+    SecondHello,
     /// Only the peer's repetition makes us send again: nothing answers the last flight of a
-    /// handshake, and a HelloVerifyRequest is sent to an address that is not proved.
+    /// handshake.
     #[default]
     Last,
 }
@@ -152,22 +156,36 @@ impl Flight {
 
     /// Notes that the answer has begun to come: "the receipt of any record responding to a given
     /// flight MUST be taken as an implicit acknowledgement for the entire flight"
-    /// ([RFC 9147 §7.2](https://www.rfc-editor.org/rfc/rfc9147#section-7.2)). The timer stays
-    /// if what is missing of the answer is to be asked for by it.
-    pub(crate) fn was_answered(&mut self, reaction: LossReaction) {
-        if reaction == LossReaction::Timer {
-            (self.deadline, self.timeout, self.retransmissions) = (None, Duration::ZERO, 0);
-        }
+    /// ([RFC 9147 §7.2](https://www.rfc-editor.org/rfc/rfc9147#section-7.2)); or that all of the
+    /// flight is acknowledged and its answer is still to come. Unless all waits for timers, this one
+    /// runs on: what is missing of the answer is asked for by it, and it gives up in the end.
+    pub(crate) fn was_answered(&mut self, now: Instant, reaction: LossReaction) {
         self.acknowledged = true;
         if let Some(contents) = &mut self.contents {
             contents.was_answered();
+        }
+        match reaction {
+            LossReaction::Immediate => self.run_on(now),
+            LossReaction::Timer => self.stop(),
         }
     }
 
     /// Says that nothing of it will be sent again, and nothing answers it any more.
     pub(crate) fn finish(&mut self) {
-        self.was_answered(LossReaction::Timer);
+        self.acknowledged = true;
         self.contents = None;
+        self.stop();
+    }
+
+    fn stop(&mut self) {
+        (self.deadline, self.timeout, self.retransmissions) = (None, Duration::ZERO, 0);
+    }
+
+    /// Starts a timer that has expired again where nothing is left to send that would.
+    fn run_on(&mut self, now: Instant) {
+        if self.answer == Answer::Expected && !self.timeout.is_zero() && !self.is_sending() {
+            self.deadline.get_or_insert(now + self.timeout);
+        }
     }
 
     /// Says that it is the last one for long, and gives back the room for others.
@@ -222,11 +240,17 @@ impl Flight {
                 contents.send_again(|_| true);
             }
         }
-        if self.answer == Answer::Expected {
-            if self.timeout.is_zero() {
-                self.timeout = timing.initial;
+        match self.answer {
+            Answer::Expected => {
+                if self.timeout.is_zero() {
+                    self.timeout = timing.initial;
+                }
+                self.deadline = Some(now + self.timeout);
             }
-            self.deadline = Some(now + self.timeout);
+            Answer::SecondHello => {
+                self.deadline.get_or_insert_with(|| now + timing.whole());
+            }
+            Answer::Last => (),
         }
     }
 }
@@ -238,4 +262,18 @@ pub(crate) struct Timing {
     pub(crate) max: Duration,
     pub(crate) max_retransmissions: u32,
     pub(crate) reaction: LossReaction,
+}
+
+impl Timing {
+    /// How long it takes until a flight without an answer is given up.
+    fn whole(&self) -> Duration {
+        let (mut whole, mut timeout, mut rest) =
+            (self.initial, self.initial, self.max_retransmissions);
+        while rest > 0 && timeout < self.max && !timeout.is_zero() {
+            timeout = timeout.saturating_mul(2).min(self.max);
+            whole = whole.saturating_add(timeout);
+            rest -= 1;
+        }
+        whole.saturating_add(timeout.saturating_mul(rest))
+    }
 }

@@ -19,3 +19,4 @@ mod loss13;
 pub(crate) mod pair;
 mod secrets;
 mod signing;
+mod silence;

@@ -21,7 +21,8 @@ impl Flight {
         if self.deadline.is_none_or(|deadline| now < deadline) {
             return Timeout::NotYet;
         }
-        if self.retransmissions >= timing.max_retransmissions {
+        let is_last = self.retransmissions >= timing.max_retransmissions;
+        if is_last || self.answer == Answer::SecondHello {
             self.deadline = None;
             return Timeout::GiveUp;
         }
@@ -45,7 +46,9 @@ impl Flight {
     /// Takes other timing, for the flight that waits as well: its timer has begun when it has,
     /// and has doubled as often as it has.
     pub(crate) fn set_timing(&mut self, timing: Timing) {
-        let Some(deadline) = self.deadline else { return };
+        let Some(deadline) = self.deadline.filter(|_| self.answer == Answer::Expected) else {
+            return;
+        };
         let started = deadline.checked_sub(self.timeout).unwrap_or(deadline);
         let doubled = 1_u32.checked_shl(self.retransmissions).unwrap_or(u32::MAX);
         self.timeout = timing.initial.saturating_mul(doubled).min(timing.max);
@@ -55,6 +58,7 @@ impl Flight {
     /// Lets its timer begin anew, as the first one: the silence so far was no sign of loss.
     pub(crate) fn restart_timer(&mut self, now: Instant, timing: Timing) {
         if !self.acknowledged
+            && self.answer == Answer::Expected
             && let Some(deadline) = &mut self.deadline
         {
             *deadline = (*deadline).min(now + timing.initial);
@@ -64,7 +68,7 @@ impl Flight {
 
     /// Brings the timer forward, the first time it runs.
     pub(crate) fn hurry(&mut self, at: Instant) {
-        if self.retransmissions == 0 {
+        if self.retransmissions == 0 && self.answer == Answer::Expected {
             self.deadline = self.deadline.map(|deadline| deadline.min(at));
         }
     }
@@ -78,7 +82,7 @@ impl Flight {
             // Nothing else makes the last one go again, nor what the peer is said to have.
             LossReaction::Timer => {
                 let claimed = self.contents.as_ref().is_some_and(|contents| contents.has_claims());
-                self.answer == Answer::Last && self.sent.is_some() || claimed && is_late
+                self.answer != Answer::Expected && self.sent.is_some() || claimed && is_late
             }
         };
         if !repeats || self.is_sending() {
@@ -112,7 +116,6 @@ impl Flight {
             if self.acknowledged || contents.is_empty() {
                 return Acknowledged::Waiting;
             }
-            self.finish();
             return Acknowledged::All;
         }
         if timing.reaction == LossReaction::Timer {
@@ -122,6 +125,7 @@ impl Flight {
         let again = contents.send_again(|(at, order)| {
             newest.is_some_and(|newest| order < newest) || old.is_some_and(|old| at <= old)
         });
+        self.run_on(now);
         if again { Acknowledged::Retransmit } else { Acknowledged::Waiting }
     }
 

@@ -81,7 +81,7 @@ impl WaitClientHello {
         if let Cookie::Asked(cookie) = self.cookie
             && !bool::from(hello.cookie.ct_eq(&cookie))
         {
-            step.start_flight(Answer::Last);
+            step.start_flight(Answer::SecondHello);
             step.facts.retries = 1;
             let (epoch, kind) = (Epoch::PLAINTEXT, HandshakeType::HelloVerifyRequest);
             step.flight.untranscribed(epoch, kind, |buf| write_hello_verify_request(buf, &cookie));
@@ -149,7 +149,7 @@ impl WaitClientHello {
         step.transcript.replace_by_message_hash(suite.hash());
         step.facts.retries = 1;
         let answer = match (&self.cookie, step.settings.loss_reaction) {
-            (Cookie::Asked(_), _) | (_, LossReaction::Immediate) => Answer::Last,
+            (Cookie::Asked(_), _) | (_, LossReaction::Immediate) => Answer::SecondHello,
             (_, LossReaction::Timer) => Answer::Expected,
         };
         step.start_flight(answer);

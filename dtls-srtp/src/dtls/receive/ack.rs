@@ -74,6 +74,14 @@ impl Connection {
     }
 
     fn flight_acknowledged(&mut self) {
+        let (now, reaction) = (self.now, self.settings.loss_reaction);
+        match &mut self.phase {
+            // "Once all the messages in a flight have been acknowledged, the implementation MUST
+            // cancel all retransmissions of that flight" (§7.2), and yet not wait for ever.
+            Phase::Handshaking(handshake) => handshake.flight.was_answered(now, reaction),
+            Phase::Established { rest: Rest::PostHandshake(post), .. } => post.flight.finish(),
+            _ => (),
+        }
         let done = self.post_handshake(|post, keys| post.flight_acknowledged(keys));
         if let Err(error) = done {
             self.fail(error);

@@ -83,7 +83,7 @@ impl Connection {
                 // protection is one where nothing else would stop our timer.
                 let reaction = self.settings.loss_reaction;
                 if new && was_1_3 && (number.epoch > 0 || reaction == LossReaction::Timer) {
-                    handshake.flight.was_answered(reaction);
+                    handshake.flight.was_answered(self.now, reaction);
                 }
             }
             // The server's flight is answered by the client's, which is repeated.

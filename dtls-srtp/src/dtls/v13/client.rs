@@ -62,7 +62,7 @@ pub(crate) fn start(
     step.agree_on_connection_id(share.connection_id)?;
     let secrets = super::agree(Role::Client, suite, shared.secret_bytes(), step)?;
     if step.settings.loss_reaction == LossReaction::Immediate {
-        step.flight.was_answered(LossReaction::Immediate);
+        step.flight.was_answered(step.now, LossReaction::Immediate);
     }
     let negotiated = Negotiated { suite, group: share.group.into(), srtp_profile: None };
     let state = WaitEncryptedExtensions { negotiated, secrets };
