@@ -359,6 +359,10 @@ impl Config {
     /// How many times a flight is retransmitted before the connection gives up. Default: 20, which
     /// with the other defaults is after a minute. If half of the exchanges fail (that is what 30 %
     /// loss each way means), one of a million handshakes gives up.
+    ///
+    /// What is sent again because the peer repeats its own flight, which anybody can do before the
+    /// peer has keys, counts apart, up to the same number, and begins the timer anew: a peer that
+    /// asks and does not hear is given up after up to twice the time.
     #[must_use]
     pub fn with_max_retransmissions(mut self, retransmissions: u32) -> Self {
         self.settings().max_retransmissions = retransmissions;

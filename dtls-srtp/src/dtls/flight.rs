@@ -43,6 +43,8 @@ pub(crate) struct Flight {
     sent: Option<Instant>,
     acknowledged: bool,
     retransmissions: u32,
+    /// How often it was sent again because somebody asked for it without proof of who that is.
+    repetitions: u16,
     /// Whether it is to be sent once more when it is sent.
     twice: bool,
     /// Whether the timer has expired since something was claimed.

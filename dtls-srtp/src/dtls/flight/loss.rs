@@ -62,7 +62,8 @@ impl Flight {
             && let Some(deadline) = &mut self.deadline
         {
             *deadline = (*deadline).min(now + timing.initial);
-            (self.retransmissions, self.timeout) = (0, timing.initial);
+            (self.retransmissions, self.repetitions) = (0, 0);
+            self.timeout = timing.initial;
         }
     }
 
@@ -75,6 +76,11 @@ impl Flight {
 
     /// Sends the flight again because the peer repeats its own, unless that was on its way before
     /// ours arrived: half of the first timer is three quarters of a round trip.
+    ///
+    /// That begins the timer anew, so that it may happen as often as the timer may expire and no
+    /// more: anybody can repeat what is not protected, and we would neither be connected nor give up
+    /// for as long as somebody does. What has no timer is short, and is sent as often as it is asked
+    /// for.
     pub(crate) fn repeat(&mut self, now: Instant, timing: Timing) -> bool {
         let is_late = self.sent.is_some_and(|at| now >= at + timing.initial / 2);
         let repeats = match timing.reaction {
@@ -85,13 +91,15 @@ impl Flight {
                 self.answer != Answer::Expected && self.sent.is_some() || claimed && is_late
             }
         };
-        if !repeats || self.is_sending() {
+        if !repeats || self.is_sending() || !self.may_be_asked_for(timing) {
             return false;
         }
         let Some(contents) = &mut self.contents else { return false };
         self.doubted = false;
         contents.drop_claims();
-        contents.send_again(|_| true)
+        let again = contents.send_again(|_| true);
+        self.repetitions = self.repetitions.saturating_add(again.into());
+        again
     }
 
     /// Takes an ACK ([RFC 9147 §7.2](https://www.rfc-editor.org/rfc/rfc9147#section-7.2)): what it
@@ -110,6 +118,7 @@ impl Flight {
         proved: bool,
         timing: Timing,
     ) -> Acknowledged {
+        let may_repeat = proved || self.may_be_asked_for(timing);
         let Some(contents) = &mut self.contents else { return Acknowledged::Waiting };
         let newest = contents.acknowledge(numbers, proved);
         if contents.is_acknowledged() {
@@ -122,11 +131,18 @@ impl Flight {
             return Acknowledged::Waiting;
         }
         let old = now.checked_sub(timing.initial / 2);
-        let again = contents.send_again(|(at, order)| {
+        let was_lost = |(at, order)| {
             newest.is_some_and(|newest| order < newest) || old.is_some_and(|old| at <= old)
-        });
+        };
+        let again = may_repeat && contents.send_again(was_lost);
+        self.repetitions = self.repetitions.saturating_add((again && !proved).into());
         self.run_on(now);
         if again { Acknowledged::Retransmit } else { Acknowledged::Waiting }
+    }
+
+    /// Whether it is sent again for somebody who has not proved to be the peer.
+    fn may_be_asked_for(&self, timing: Timing) -> bool {
+        self.answer != Answer::Expected || u32::from(self.repetitions) < timing.max_retransmissions
     }
 
     /// Stops the timer if the peer is said to have all of the flight: "Once all the messages in a

@@ -1,5 +1,7 @@
-//! A peer that falls silent, wherever it does: who waits for it gives up in the end.
+//! A peer that falls silent, wherever it does, or says one thing for ever: who waits for it gives up
+//! in the end.
 
+use super::super::message::{FragmentHeader, HandshakeType};
 use super::super::record::{DTLS_1_2, Header};
 use super::super::v13::{RecordNumber, ack};
 use super::super::*;
@@ -45,6 +47,15 @@ fn numbers(count: u64) -> impl Iterator<Item = RecordNumber> {
     [0, 2].into_iter().flat_map(move |epoch| {
         (0..count).map(move |sequence_number| RecordNumber { epoch, sequence_number })
     })
+}
+
+/// What anybody can send.
+fn plaintext(content_type: ContentType, body: &[u8]) -> Vec<u8> {
+    let mut datagram = Vec::new();
+    let header = Header { content_type, version: DTLS_1_2, epoch: 0, sequence_number: 99 };
+    header.write(&mut datagram, body.len() as u16);
+    datagram.extend_from_slice(body);
+    datagram
 }
 
 #[test]
@@ -105,13 +116,43 @@ fn nor_is_one_that_expires_as_somebody_claims_that_all_has_come() {
     pair.now = pair.client.poll_timeout().unwrap();
     pair.client.handle_timeout(pair.now);
     let mut body = Vec::new();
-    let plaintext = numbers(8).filter(|number| number.epoch == 0);
-    ack::write(&mut body, plaintext);
-    let content_type = ContentType::Ack;
-    let mut datagram = Vec::new();
-    let header = Header { content_type, version: DTLS_1_2, epoch: 0, sequence_number: 99 };
-    header.write(&mut datagram, body.len() as u16);
-    datagram.extend_from_slice(&body);
+    ack::write(&mut body, numbers(8).filter(|number| number.epoch == 0));
+    let mut datagram = plaintext(ContentType::Ack, &body);
     pair.client.handle_datagram(pair.now, &mut datagram);
     wait(&mut pair, Role::Client);
+}
+
+#[test]
+fn who_asks_again_and_again_is_given_up_too() {
+    let hello = FragmentHeader {
+        kind: HandshakeType::ClientHello,
+        length: 100,
+        message_seq: 0,
+        offset: 0,
+        fragment_length: 1,
+    };
+    let hello = plaintext(ContentType::Handshake, &[&hello.bytes()[..], &[7]].concat());
+    let mut ack = Vec::new();
+    ack::write(&mut ack, numbers(1).take(1));
+    let ack = plaintext(ContentType::Ack, &ack);
+    for (configs, question) in [(configs(), &hello), (configs_1_3(), &hello), (configs_1_3(), &ack)]
+    {
+        let mut pair = Pair::new(configs);
+        deliver(&mut pair, Role::Client);
+        let (start, mut now, mut flights) = (pair.now, pair.now, 0);
+        let mut datagram = Vec::new();
+        // Half of the first timer is what a repetition has to be late by.
+        while pair.server.close_reason().is_none() && now < start + 3 * LONG {
+            let before = datagram.len();
+            while pair.server.poll_transmit(now, &mut datagram).is_some() {}
+            flights += usize::from(datagram.len() > before);
+            now += Duration::from_millis(200);
+            pair.server.handle_timeout(now);
+            pair.server.handle_datagram(now, &mut question.clone());
+        }
+        assert_eq!(pair.server.close_reason(), Some(CloseReason::TimedOut), "{:?}", now - start);
+        assert!(now - start < LONG, "{:?}", now - start);
+        // The first, twenty by the timer, and twenty for whoever asks.
+        assert!((21..=41).contains(&flights), "{flights}");
+    }
 }
