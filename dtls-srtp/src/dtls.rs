@@ -126,7 +126,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
 
-pub use self::acceptor::{Acceptor, AcceptorStats, is_client_hello};
+pub use self::acceptor::{AcceptedClient, Acceptor, AcceptorStats};
 pub use self::alert::AlertDescription;
 pub use self::config::{ClientAuthentication, Config, DEFAULT_MTU, LossReaction};
 pub use self::connection_id::connection_id;

@@ -26,7 +26,7 @@
 //! | to … | see |
 //! | --- | --- |
 //! | secure any datagrams: CoAP, SIP, a tunnel | [`dtls::Connection`] |
-//! | serve clients at an open port, without ICE | [`dtls::Acceptor`] |
+//! | serve clients at an open port, without ICE | [`dtls::Acceptor`], [`dtls::AcceptedClient`] |
 //! | protect RTP and RTCP under keys of one's own: a SIP gateway | [`srtp::Context`] |
 //! | make a certificate, or bring one along (DER, PEM, a key in a module) | [`Certificate`] |
 //! | compare `a=fingerprint` with what a peer shows | [`Fingerprint`] |

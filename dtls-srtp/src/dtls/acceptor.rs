@@ -1,5 +1,6 @@
 //! The door of a stand-alone server: clients prove their addresses before anything is kept of them.
 
+mod client;
 mod cookie;
 
 use std::collections::VecDeque;
@@ -10,7 +11,9 @@ use std::time::{Duration, Instant};
 use rand::rngs::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
 
-use self::cookie::{Cookies, RetryCookie};
+pub use self::client::AcceptedClient;
+
+use self::cookie::{Cookie, Cookies, RetryCookie};
 use super::alert::Alert;
 use super::codec::Reader;
 use super::config::Settings;
@@ -59,8 +62,8 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 /// [`SocketAddr`](std::net::SocketAddr). There is no timer here and nothing to poll.
 ///
 /// Datagrams of addresses that have a connection already go to that connection. Where clients may
-/// begin anew from the same address, after a restart, [`is_client_hello`] tells which datagrams come
-/// here all the same.
+/// begin anew from the same address, after a restart, an [`AcceptedClient`] takes the place of the
+/// [`Connection`].
 ///
 /// ```
 /// use std::time::{Instant, SystemTime};
@@ -201,6 +204,18 @@ impl Acceptor {
         datagram: &mut [u8],
         answer: &mut Vec<u8>,
     ) -> Option<Connection> {
+        self.let_in(now, address, datagram, answer, |_| true)
+    }
+
+    /// The same, where a good cookie makes a connection only if it `is_new`.
+    fn let_in(
+        &mut self,
+        now: Instant,
+        address: &[u8],
+        datagram: &mut [u8],
+        answer: &mut Vec<u8>,
+        is_new: impl FnOnce(Cookie<'_>) -> bool,
+    ) -> Option<Connection> {
         self.now = self.now.max(now);
         let received = datagram.len();
         // What a datagram brings is counted once, however many fragments it has.
@@ -246,14 +261,14 @@ impl Acceptor {
                         body: fragment.body,
                     };
                     let hello = Hello { address, message, message_seq, sequence_number, received };
-                    return self.handle_hello(&hello, answer);
+                    return self.handle_hello(&hello, answer, is_new);
                 }
                 if let Some(incomplete) = self.put(address, fragment, &mut credit) {
                     let Incomplete { mut inbox, received, .. } = incomplete;
                     let complete = inbox.take()?;
                     let message = complete.message();
                     let hello = Hello { address, message, message_seq, sequence_number, received };
-                    return self.handle_hello(&hello, answer);
+                    return self.handle_hello(&hello, answer, is_new);
                 }
             }
         }
@@ -317,11 +332,17 @@ impl Acceptor {
         if incomplete.inbox.has_next() { self.incomplete.remove(at) } else { None }
     }
 
-    fn handle_hello(&mut self, hello: &Hello<'_>, answer: &mut Vec<u8>) -> Option<Connection> {
+    fn handle_hello(
+        &mut self,
+        hello: &Hello<'_>,
+        answer: &mut Vec<u8>,
+        is_new: impl FnOnce(Cookie<'_>) -> bool,
+    ) -> Option<Connection> {
         let start = answer.len();
         match self.try_hello(hello, answer) {
             Ok(None) => self.stats.cookies_sent += 1,
-            Ok(Some(retried)) => return Some(self.connect(hello, retried)),
+            Ok(Some(proved)) if is_new(proved.cookie) => return Some(self.connect(hello, proved)),
+            Ok(Some(_)) => self.stats.dropped += 1,
             Err(error) => {
                 answer.truncate(start);
                 let alert = Alert::fatal(error.alert());
@@ -340,11 +361,11 @@ impl Acceptor {
     }
 
     /// Asks a client to prove its address, or sees that it has.
-    fn try_hello(
+    fn try_hello<'h>(
         &mut self,
-        hello: &Hello<'_>,
+        hello: &Hello<'h>,
         answer: &mut Vec<u8>,
-    ) -> Result<Option<Proved>, HandshakeError> {
+    ) -> Result<Option<Proved<'h>>, HandshakeError> {
         let parsed = ClientHello::parse(hello.message.body)?;
         let settings = &*self.config.shared;
         if settings.speaks(Version::Dtls13) && parsed.offers_dtls_1_3() {
@@ -385,12 +406,18 @@ impl Acceptor {
             let mut bytes = Vec::new();
             message::write(&mut bytes, HandshakeType::ServerHello, 0, |buf| retry.write(buf));
             transcript.add(&bytes);
-            return Ok(Some(Proved { transcript, retried: Some((suite, group)) }));
+            let cookie = Cookie::new(random, cookie);
+            return Ok(Some(Proved { transcript, retried: Some((suite, group)), cookie }));
         }
         if settings.speaks(Version::Dtls12) && parsed.offers_dtls_1_2() {
             let (now, random) = (self.now, parsed.random);
             if self.cookies.check_verify(now, hello.address, random, parsed.cookie) {
-                return Ok(Some(Proved { transcript: Transcript::default(), retried: None }));
+                let cookie = Cookie::new(random, parsed.cookie);
+                return Ok(Some(Proved {
+                    transcript: Transcript::default(),
+                    retried: None,
+                    cookie,
+                }));
             }
             let cookie = self.cookies.for_verify(now, hello.address, random);
             write_message(answer, HandshakeType::HelloVerifyRequest, hello, |buf| {
@@ -402,7 +429,7 @@ impl Acceptor {
     }
 
     /// Makes a connection that has got as far as the client has.
-    fn connect(&mut self, hello: &Hello<'_>, proved: Proved) -> Connection {
+    fn connect(&mut self, hello: &Hello<'_>, proved: Proved<'_>) -> Connection {
         self.stats.accepted += 1;
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
@@ -429,9 +456,10 @@ impl Acceptor {
 }
 
 /// What a good cookie tells.
-struct Proved {
+struct Proved<'h> {
     transcript: Transcript,
     retried: Option<(Suite13, Group)>,
+    cookie: Cookie<'h>,
 }
 
 /// Appends a record with a message, which stands for itself.
@@ -462,70 +490,6 @@ fn write_record(
     contents(buf);
     let length = buf.len() - start - Header::LEN;
     Header::set_length(buf, start, u16::try_from(length).unwrap_or_default());
-}
-
-/// Returns whether a datagram begins with a ClientHello, or a part of one: from an address that has
-/// a [`Connection`] whose handshake is over, it is a client that has forgotten that and begins anew,
-/// or an old datagram, or a forgery. In all three cases it belongs to the [`Acceptor`].
-///
-/// A server "SHOULD proceed with a new handshake but MUST NOT destroy the existing association
-/// until the client has demonstrated reachability", and has to once the new one is connected
-/// ([RFC 9147 §5.11](https://www.rfc-editor.org/rfc/rfc9147#section-5.11),
-/// [RFC 6347 §4.2.8](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.8)). As a recorded cookie
-/// may come again within its lifetime, what the acceptor gives stands beside the old connection
-/// until then; the repetition of a hello is known by its random and belongs to the one that has it.
-/// Both see what else comes, and each drops what is the other's:
-///
-/// ```
-/// use std::time::Instant;
-///
-/// use peerless_dtls_srtp::dtls::{Acceptor, Connection, is_client_hello};
-///
-/// /// All that belongs to one address.
-/// struct Peer {
-///     connection: Connection,
-///     newer: Option<Connection>,
-/// }
-///
-/// impl Peer {
-///     fn handle(&mut self, now: Instant, datagram: &mut [u8], acceptor: &mut Acceptor) {
-///         let address = b"192.0.2.1:4433";
-///         let is_over = self.connection.is_connected() || self.connection.close_reason().is_some();
-///         if is_over && is_client_hello(datagram) {
-///             let (mut answer, mut hello) = (Vec::new(), datagram.to_vec());
-///             let accepted = acceptor.handle_datagram(now, address, datagram, &mut answer);
-///             match (accepted, &mut self.newer) {
-///                 (None, _) => (),
-///                 (Some(again), Some(newer)) if again.client_random() == newer.client_random() => {
-///                     newer.handle_datagram(now, &mut hello).for_each(|_data| ());
-///                 }
-///                 (accepted, newer) => *newer = accepted,
-///             }
-///             // … send the answer, and what `newer` has to send.
-///             return;
-///         }
-///         if let Some(newer) = &mut self.newer {
-///             newer.handle_datagram(now, &mut datagram.to_vec()).for_each(|_data| ());
-///             if newer.is_connected() {
-///                 self.connection = self.newer.take().expect("it is there");
-///                 return;
-///             }
-///             if newer.close_reason().is_some() {
-///                 self.newer = None;
-///             }
-///         }
-///         for data in self.connection.handle_datagram(now, datagram) {
-///             // … take the data.
-///             # let _ = data;
-///         }
-///     }
-/// }
-/// # let _ = Peer::handle;
-/// ```
-pub fn is_client_hello(datagram: &[u8]) -> bool {
-    // Type and major version; the epoch is zero.
-    matches!(datagram, [22, 0xfe, _, 0, 0, ..])
-        && datagram.get(Header::LEN) == Some(&HandshakeType::ClientHello.code())
 }
 
 impl fmt::Debug for Acceptor {

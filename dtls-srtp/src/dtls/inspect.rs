@@ -28,17 +28,6 @@ impl Connection {
         self.role
     }
 
-    /// Returns the random of the client's hello while the handshake lasts, once a server has it: a
-    /// hello that is repeated has the same one, and a client that begins anew has another.
-    pub fn client_random(&self) -> Option<&[u8; 32]> {
-        match &self.phase {
-            Phase::Handshaking(handshake) => {
-                Some(&handshake.client_random).filter(|random| **random != [0; 32])
-            }
-            _ => None,
-        }
-    }
-
     /// Returns the version that was negotiated, once there are keys.
     pub fn version(&self) -> Option<Version> {
         self.session.as_ref().map(Session::version)

@@ -111,6 +111,12 @@ impl Connection {
         self.stats.records_dropped += handshake.sealed.push(record, max);
     }
 
+    /// Keeps application data until somebody takes it.
+    pub(super) fn keep_early(&mut self, plaintext: &[u8]) {
+        let max = self.settings.max_early_bytes;
+        self.stats.records_dropped += self.early.push(&[plaintext], max);
+    }
+
     /// A record came that another one should have come before: something that stands before it
     /// may be lost. Who can say what is missing, says it soon, and who waits for the first answer
     /// asks again sooner.
@@ -181,10 +187,7 @@ impl Connection {
                 self.fail(HandshakeError::UnexpectedMessage);
             }
             ContentType::ApplicationData if self.is_connected() => return Some(plaintext),
-            ContentType::ApplicationData => {
-                let max = self.settings.max_early_bytes;
-                self.stats.records_dropped += self.early.push(&[plaintext], max);
-            }
+            ContentType::ApplicationData => self.keep_early(plaintext),
             ContentType::Handshake => self.handle_handshake(number, plaintext),
             ContentType::Alert => self.handle_protected_alert(plaintext),
             ContentType::Ack => self.handle_ack(epoch, plaintext),
@@ -222,8 +225,7 @@ impl Connection {
             let Some(record) = v13::record::split(&mut rest, len) else { continue };
             self.incoming.start_datagram();
             if let Some(plaintext) = self.handle_record(record) {
-                let max = self.settings.max_early_bytes;
-                self.stats.records_dropped += self.early.push(&[plaintext], max);
+                self.keep_early(plaintext);
             }
         }
     }

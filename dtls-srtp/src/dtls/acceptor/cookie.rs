@@ -40,6 +40,21 @@ enum Mac {
     Nothing,
 }
 
+/// A cookie that is good, as one tells it from others.
+#[derive(Clone, Copy)]
+pub(super) struct Cookie<'h> {
+    pub(super) client_random: &'h [u8; 32],
+    /// In seconds since the start.
+    pub(super) made: u32,
+}
+
+impl<'h> Cookie<'h> {
+    pub(super) fn new(client_random: &'h [u8; 32], cookie: &[u8]) -> Self {
+        let made = cookie.first_chunk().map_or(0, |made| u32::from_be_bytes(*made));
+        Self { client_random, made }
+    }
+}
+
 /// Which cookie it is: one never passes for the other.
 #[derive(Clone, Copy)]
 enum Kind {

@@ -6,6 +6,8 @@ use rustls::NamedGroup;
 use super::super::tests::pair::*;
 use super::*;
 
+mod restart;
+
 const ADDRESS: &[u8] = b"192.0.2.1:5000";
 
 /// A client and the door that it stands before.
@@ -79,6 +81,14 @@ fn finish(client: &mut Connection, server: &mut Connection, now: Instant) {
     let mut datagram = sealed(client, b"hello");
     let read = server.handle_datagram(now, &mut datagram).next().map(|data| data.to_vec());
     assert_eq!(read.as_deref(), Some(&b"hello"[..]));
+}
+
+/// What a connection in its handshake has of the client's hello.
+fn client_random(connection: &Connection) -> Option<[u8; 32]> {
+    match &connection.phase {
+        Phase::Handshaking(handshake) => Some(handshake.client_random),
+        _ => None,
+    }
 }
 
 #[test]
@@ -363,7 +373,7 @@ fn half_a_hello_is_not_put_together_with_that_of_another_client() {
     let client = configs_1_3().0;
     door.client = Connection::client(client.with_any_remote_certificate(), door.now, [9; 32]);
     let server = door.enter();
-    assert_eq!(server.client_random(), door.client.client_random());
+    assert_eq!(client_random(&server), client_random(&door.client));
     // After a while, half a hello is no half of anything.
     for (wait, is_kept) in [(10, true), (11, false)] {
         let mut door = after(Duration::from_secs(wait));
@@ -441,130 +451,5 @@ fn how_long_cookies_and_their_keys_live_is_a_setting() {
             door.now += Duration::from_secs(after);
             assert_eq!(door.ask(ADDRESS, &question).1.is_some(), is_good, "{after}");
         }
-    }
-}
-
-/// A server's end for one address: its connection, and one that may take its place.
-struct End {
-    connection: Connection,
-    newer: Option<Connection>,
-    read: Vec<Vec<u8>>,
-}
-
-impl End {
-    fn handle(&mut self, door: &mut Door, datagram: &[u8]) {
-        let now = door.now;
-        let is_over = self.connection.is_connected() || self.connection.close_reason().is_some();
-        if is_over && is_client_hello(datagram) {
-            let (mut answer, accepted) = door.ask(ADDRESS, datagram);
-            match (accepted, &mut self.newer) {
-                (None, _) => (),
-                (Some(again), Some(newer)) if again.client_random() == newer.client_random() => {
-                    newer.handle_datagram(now, &mut datagram.to_vec());
-                }
-                (accepted, newer) => *newer = accepted,
-            }
-            door.client.handle_datagram(now, &mut answer);
-            return;
-        }
-        if let Some(newer) = &mut self.newer {
-            newer.handle_datagram(now, &mut datagram.to_vec());
-            if newer.is_connected() {
-                self.connection = self.newer.take().unwrap();
-                return;
-            }
-        }
-        let mut datagram = datagram.to_vec();
-        let read = self.connection.handle_datagram(now, &mut datagram);
-        self.read.extend(read.map(|data| data.to_vec()));
-    }
-
-    /// Sends what both have to send.
-    fn answer(&mut self, door: &mut Door) {
-        let mut datagram = Vec::new();
-        for connection in [&mut self.connection].into_iter().chain(&mut self.newer) {
-            while connection.poll_transmit(door.now, &mut datagram).is_some() {
-                door.client.handle_datagram(door.now, &mut datagram);
-                datagram.clear();
-            }
-        }
-    }
-}
-
-#[test]
-fn a_client_that_has_restarted_comes_back_and_until_then_the_old_connection_goes_on() {
-    let (old, new) = (Version::Dtls12, Version::Dtls13);
-    let pairs = [(old, old), (new, new), (old, new), (new, old)];
-    // Each of the client's datagrams comes once, or twice, before the answers and after them.
-    for (times, (first, second)) in (1..=2).flat_map(|times| pairs.map(|pair| (times, pair))) {
-        let server = versions(old, new).with_any_remote_certificate();
-        let client = |version| versions(version, version).with_any_remote_certificate();
-        let mut door = Door::new((client(first), server));
-        let mut connection = door.enter();
-        let now = door.now;
-        finish(&mut door.client, &mut connection, now);
-        let mut end = End { connection, newer: None, read: Vec::new() };
-        let after = Connection::client(client(second), now, [9; 32]);
-        let mut before = mem::replace(&mut door.client, after);
-
-        let mut rounds = 0;
-        while !door.client.is_connected() || end.newer.is_some() {
-            let questions = door.questions();
-            for question in questions.iter().flat_map(|question| vec![question; times]) {
-                end.handle(&mut door, question);
-            }
-            if times > 1 {
-                end.answer(&mut door);
-                questions.iter().for_each(|question| end.handle(&mut door, question));
-            }
-            // As long as the new one is not connected, the old one serves.
-            if end.newer.is_some() {
-                let data = sealed(&mut before, b"still here");
-                end.handle(&mut door, &data);
-                assert_eq!(end.read.pop().as_deref(), Some(&b"still here"[..]), "{first} {second}");
-            }
-            end.answer(&mut door);
-            rounds += 1;
-            assert!(rounds < 10, "{first} {second}: {:?} {:?}", door.client, end.newer);
-        }
-        assert_eq!(end.connection.version(), Some(second));
-        let data = sealed(&mut door.client, b"back again");
-        end.handle(&mut door, &data);
-        assert_eq!(end.read, [b"back again"]);
-        // The old keys are worth nothing now.
-        let data = sealed(&mut before, b"too late");
-        end.handle(&mut door, &data);
-        assert_eq!(end.read.len(), 1);
-    }
-}
-
-#[test]
-fn recorded_hellos_do_not_end_a_connection() {
-    for configs in [configs(), configs_1_3()] {
-        let mut door = Door::new(configs);
-        let mut recorded = Vec::new();
-        let mut server = None;
-        while server.is_none() {
-            for question in door.questions() {
-                let (mut answer, connection) = door.ask(ADDRESS, &question);
-                door.client.handle_datagram(door.now, &mut answer);
-                server = connection.or(server);
-                recorded.push(question);
-            }
-        }
-        let mut connection = server.expect("it was let in");
-        let now = door.now;
-        finish(&mut door.client, &mut connection, now);
-        let mut end = End { connection, newer: None, read: Vec::new() };
-        for hello in &recorded {
-            assert!(is_client_hello(hello));
-            end.handle(&mut door, hello);
-        }
-        assert!(end.newer.is_some(), "the cookie is good still");
-        end.answer(&mut door);
-        let data = sealed(&mut door.client, b"as before");
-        assert!(!is_client_hello(&data));
-        end.handle(&mut door, &data);
-        assert_eq!(end.read, [b"as before"]);
     }
 }

@@ -80,7 +80,7 @@ fn a_server_that_waits_for_a_second_hello_does_not_wait_for_ever() {
         let mut pair = Pair::new((client, server.with_cookies()));
         deliver(&mut pair, Role::Client);
         // What nobody can read yet does not bring its end nearer.
-        pair.server.handle_datagram(pair.now, &mut vec![0x2f; 100]);
+        pair.server.handle_datagram(pair.now, &mut [0x2f; 100]);
         let (waited, sent) = wait(&mut pair, Role::Server);
         assert_eq!(sent.len(), 1, "{sent:?}");
         // 0.4, 0.8, 1.6 and eighteen times 3 s.
