@@ -119,7 +119,7 @@ mod version;
 
 use std::fmt;
 use std::mem;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -167,6 +167,11 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_millis(400);
 /// The first timer is no shorter, however near the peer is: it needs some milliseconds for its
 /// signatures, and its processor may be busy.
 const MIN_TIMEOUT: Duration = Duration::from_millis(30);
+
+/// What no timer is below, as nothing would ever be waited for, nor above, as some later instants
+/// cannot be told.
+const TIMEOUTS: RangeInclusive<Duration> =
+    Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
 
 /// Which side of the handshake we are.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -380,12 +385,13 @@ impl Connection {
     fn timing(&self) -> Timing {
         let settings = &self.settings;
         let initial = self.initial_timeout.unwrap_or_else(|| match self.round_trip_time {
-            Some(round_trip_time) => (round_trip_time * 3 / 2).max(MIN_TIMEOUT),
+            Some(round_trip_time) => (round_trip_time.saturating_mul(3) / 2).max(MIN_TIMEOUT),
             None => DEFAULT_TIMEOUT,
         });
+        let max = settings.max_timeout.clamp(*TIMEOUTS.start(), *TIMEOUTS.end());
         Timing {
-            initial: initial.min(settings.max_timeout),
-            max: settings.max_timeout,
+            initial: initial.clamp(*TIMEOUTS.start(), max),
+            max,
             max_retransmissions: settings.max_retransmissions,
             reaction: settings.loss_reaction,
         }

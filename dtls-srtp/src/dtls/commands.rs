@@ -24,7 +24,7 @@ impl Connection {
     }
 
     /// Says how long a round trip takes, as ICE has measured it: the first retransmission of the
-    /// flights that begin after this comes after one and a half of it.
+    /// flights that begin after this comes after one and a half of it, but no less than 30 ms.
     pub fn set_round_trip_time(&mut self, round_trip_time: Duration) {
         self.round_trip_time = Some(round_trip_time);
     }

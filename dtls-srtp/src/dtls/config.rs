@@ -334,8 +334,8 @@ impl Config {
         self
     }
 
-    /// The time until a flight's first retransmission. By default it is 1.5 times the round-trip
-    /// time if
+    /// The time until a flight's first retransmission, at least a millisecond and at most a day. By
+    /// default it is 1.5 times the round-trip time, but no less than 30 ms, if
     /// [`Connection::set_round_trip_time`](super::Connection::set_round_trip_time) has told it,
     /// and 400 ms if not.
     #[must_use]
@@ -344,7 +344,8 @@ impl Config {
         self
     }
 
-    /// Where the doubling of the retransmission timer ends. Default: 3 s.
+    /// Where the doubling of the retransmission timer ends, after a millisecond at least and a day at
+    /// most. Default: 3 s.
     ///
     /// [RFC 6347 §4.2.4.1](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.4.1) would go on to
     /// 60 s, for the sake of a network that thousands of clients of one server share. A call has

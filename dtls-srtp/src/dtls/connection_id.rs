@@ -29,7 +29,7 @@ pub fn connection_id(datagram: &[u8], len: usize) -> Option<&[u8]> {
         _ if has_connection_id(first) => 1,
         _ => return None,
     };
-    datagram.get(at..at + len).filter(|id| !id.is_empty())
+    datagram.get(at..)?.get(..len).filter(|id| !id.is_empty())
 }
 
 /// The ids that the peer may address us with, all of the same length.
@@ -162,6 +162,11 @@ mod tests {
         assert_eq!(add(&mut all, 255), 2);
         assert_eq!((ids(&all), all.current()), (vec![1, 2, 3, 4, 5], &[2, 2][..]));
         assert_eq!((all.find(&[0, 0]), all.len()), (None, 2));
+    }
+
+    #[test]
+    fn an_id_that_is_longer_than_anything_is_in_no_datagram() {
+        assert_eq!(connection_id(b"\x3e\x07\x08\x00\x00\x00\x10", usize::MAX), None);
     }
 
     #[test]

@@ -250,7 +250,7 @@ impl Flight {
                 self.deadline = Some(now + self.timeout);
             }
             Answer::SecondHello => {
-                self.deadline.get_or_insert_with(|| now + timing.whole());
+                self.deadline = self.deadline.or_else(|| now.checked_add(timing.whole()));
             }
             Answer::Last => (),
         }

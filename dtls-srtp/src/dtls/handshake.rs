@@ -154,6 +154,10 @@ impl Step<'_> {
     /// The scheme of the signature that was made.
     pub(crate) fn signed<'a>(&self, signature: &'a [u8]) -> Result<Signed<'a>, HandshakeError> {
         let scheme = self.facts.local_scheme.ok_or(HandshakeError::Internal)?;
+        // No longer than its vector can be; those that are real have some hundred bytes.
+        if signature.len() > u16::MAX.into() {
+            return Err(HandshakeError::Internal);
+        }
         Ok(Signed { scheme: scheme.into(), signature })
     }
 

@@ -33,7 +33,8 @@ impl Connection {
     }
 
     /// Gives the signature that was asked for, and goes on with the handshake. Ignored if none is
-    /// asked for.
+    /// asked for. With one of more than 65 535 bytes the handshake ends
+    /// ([`HandshakeError::Internal`]).
     pub fn provide_signature(&mut self, now: Instant, signature: &[u8]) {
         self.see(now);
         self.signature_event = false;

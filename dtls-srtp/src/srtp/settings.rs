@@ -6,8 +6,8 @@ use super::{Cryptex, ExtensionIds, PacketsLeft, Profile};
 pub struct Settings {
     /// How many packets of a source before its newest can still arrive: older ones are refused as
     /// they could be replays. At least 64 ([RFC 3711
-    /// §3.3.2](https://www.rfc-editor.org/rfc/rfc3711#section-3.3.2)) and rounded up to a power of
-    /// two; each costs a bit per source. The default, 1024, is a fifth of a second of a 50 Mbit/s
+    /// §3.3.2](https://www.rfc-editor.org/rfc/rfc3711#section-3.3.2)), at most 65 536 (sequence
+    /// numbers do not reach back farther than half of that), and rounded up to a power of two; each costs a bit per source. The default, 1024, is a fifth of a second of a 50 Mbit/s
     /// stream.
     pub replay_window: usize,
     /// The same for RTCP. The default, 128, is more than comes in half a minute.
@@ -70,8 +70,8 @@ impl Settings {
     /// Returns the settings within what the standards allow.
     pub(super) fn bounded(self) -> Self {
         Self {
-            replay_window: self.replay_window.max(MIN_REPLAY_WINDOW),
-            rtcp_replay_window: self.rtcp_replay_window.max(MIN_REPLAY_WINDOW),
+            replay_window: self.replay_window.clamp(MIN_REPLAY_WINDOW, MAX_REPLAY_WINDOW),
+            rtcp_replay_window: self.rtcp_replay_window.clamp(MIN_REPLAY_WINDOW, MAX_REPLAY_WINDOW),
             ..self
         }
     }
@@ -88,3 +88,6 @@ impl Settings {
 
 /// "The replay list … window size … MUST be at least 64" (RFC 3711 §3.3.2).
 const MIN_REPLAY_WINDOW: usize = 64;
+
+/// 8 KiB for each source.
+const MAX_REPLAY_WINDOW: usize = 1 << 16;

@@ -22,6 +22,20 @@ fn the_replay_window_is_a_setting() {
     }
 }
 
+#[test]
+fn no_replay_window_is_longer_than_sequence_numbers_reach() {
+    let (replay_window, rtcp_replay_window) = (usize::MAX, usize::MAX);
+    let settings = Settings { replay_window, rtcp_replay_window, ..Settings::default() };
+    let (mut sender, mut receiver) = pair_with(Profile::AeadAes128Gcm, settings);
+    let mut late = rtp(1, b"late");
+    sender.protect_rtp(&mut late, 0).unwrap();
+    accept(&mut sender, &mut receiver, 30_001);
+    assert_eq!(receiver.unprotect_rtp(&mut late).unwrap(), rtp(1, b"late"));
+    let mut sealed = rtcp(SSRC);
+    sender.protect_rtcp(&mut sealed, 0).unwrap();
+    assert_eq!(receiver.unprotect_rtcp(&mut sealed).unwrap(), rtcp(SSRC));
+}
+
 /// Whether `sender` protects a packet with the sequence number 7 for the second time.
 fn repeats(sender: &mut Context) -> bool {
     let left = sender.packets_left();

@@ -13,6 +13,10 @@ use crate::dtls::record::DTLS_1_2;
 use crate::dtls::suite::Suite13;
 use crate::dtls::{HandshakeError, Version, v12, v13};
 
+/// The longest cookie that we send back, in bytes. Those of servers that keep no state have a hash
+/// and some parameters.
+const MAX_COOKIE: usize = 4096;
+
 /// ServerHello, or HelloVerifyRequest or HelloRetryRequest before it.
 pub(crate) struct WaitServerHello {
     random: [u8; 32],
@@ -208,6 +212,11 @@ impl WaitServerHello {
         // "a second HelloRetryRequest in the same connection"
         if self.retried.is_some() {
             return Err(HandshakeError::UnexpectedMessage);
+        }
+        // It goes into our hello, which anybody could make too long to be read: a HelloRetryRequest
+        // is not protected.
+        if retry.cookie.is_some_and(|cookie| cookie.len() > MAX_COOKIE) {
+            return Err(HandshakeError::IllegalParameter);
         }
         let suite = find_suite(retry.cipher_suite, step)?;
         if let Some(name) = retry.group {

@@ -1,5 +1,6 @@
 //! What an authentic peer must not do, and what it is told.
 
+use super::super::message::server_hello::Retry;
 use super::super::message::{HandshakeType, write};
 use super::super::*;
 use super::pair::*;
@@ -80,6 +81,22 @@ fn a_client_that_was_asked_for_a_cookie_of_1_2_does_not_go_on_with_1_3() {
     pair.client.handle_datagram(pair.now, &mut datagram);
     pair.run(perfect);
     assert!(!pair.is_connected());
+}
+
+#[test]
+fn a_cookie_that_makes_a_hello_too_long_is_refused() {
+    for (len, expected) in [(4096, None), (4097, Some(HandshakeError::IllegalParameter))] {
+        let mut pair = Pair::new(configs_1_3());
+        let mut body = Vec::new();
+        let cookie = vec![7; len];
+        let retry = Retry { cipher_suite: 0x1301, group: None, cookie: Some(&cookie) };
+        write(&mut body, HandshakeType::ServerHello, 0, |buf| retry.write(buf));
+        let mut datagram = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0];
+        datagram.extend_from_slice(&(body.len() as u16).to_be_bytes());
+        datagram.extend_from_slice(&body);
+        pair.client.handle_datagram(pair.now, &mut datagram);
+        assert_eq!(pair.client.close_reason(), expected.map(CloseReason::Handshake));
+    }
 }
 
 #[test]

@@ -26,6 +26,41 @@ fn the_first_timer_is_one_and_a_half_round_trips_or_400_ms() {
 }
 
 #[test]
+fn a_timer_without_end_is_a_day_and_one_without_length_a_millisecond() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let extremes = [(Duration::MAX, day), (Duration::ZERO, Duration::from_millis(1))];
+    for ((client, server), (told, expected)) in [configs(), configs_1_3()]
+        .into_iter()
+        .flat_map(|configs| extremes.map(|e| (configs.clone(), e)))
+    {
+        let config = |config: Config| {
+            let config = config.with_initial_timeout(told).with_max_timeout(told);
+            config.with_max_retransmissions(u32::MAX)
+        };
+        let mut pair = Pair::new((config(client), config(server).with_cookies()));
+        pair.client.poll_transmit(pair.now, &mut Vec::new()).unwrap();
+        while pair.client.poll_transmit(pair.now, &mut Vec::new()).is_some() {}
+        assert_eq!(pair.client.poll_timeout(), Some(pair.now + expected));
+        pair.now += expected;
+        pair.client.handle_timeout(pair.now);
+        // With cookies, the whole of that is waited for.
+        let mut datagram = Vec::new();
+        while pair.client.poll_transmit(pair.now, &mut datagram).is_some() {
+            pair.server.handle_datagram(pair.now, &mut datagram);
+            datagram.clear();
+        }
+        assert!(pair.server.poll_transmit(pair.now, &mut Vec::new()).is_some());
+    }
+    let mut pair = Pair::new(configs_1_3());
+    pair.client.set_round_trip_time(Duration::MAX);
+    pair.client.poll_transmit(pair.now, &mut Vec::new()).unwrap();
+    // The other bound is the ceiling.
+    assert_eq!(pair.client.poll_timeout(), Some(pair.now));
+    while pair.client.poll_transmit(pair.now, &mut Vec::new()).is_some() {}
+    assert_eq!(pair.client.poll_timeout(), Some(pair.now + Duration::from_secs(3)));
+}
+
+#[test]
 fn the_timer_doubles_up_to_its_ceiling_and_then_the_client_gives_up() {
     let (client, server) = configs();
     let client = client

@@ -85,6 +85,17 @@ fn a_refused_signature_ends_the_handshake() {
 }
 
 #[test]
+fn a_signature_that_is_too_long_to_be_sent_ends_the_handshake() {
+    for version in [Version::Dtls12, Version::Dtls13] {
+        let mut pair = Pair::new(external(version).0);
+        run_until_asked(&mut pair, Role::Server);
+        pair.server.provide_signature(pair.now, &[0; 1 << 16]);
+        let internal = CloseReason::Handshake(HandshakeError::Internal);
+        assert_eq!(pair.server.close_reason(), Some(internal));
+    }
+}
+
+#[test]
 fn a_wrong_signature_is_found_out_by_the_peer() {
     for version in [Version::Dtls12, Version::Dtls13] {
         let (configs, _) = external(version);
