@@ -463,7 +463,23 @@ impl Connection {
 
     /// Breaks off and tells the peer why.
     fn fail(&mut self, error: HandshakeError) {
-        self.end(error.into(), Some(Alert::fatal(error.alert())));
+        let description = match (error, self.agreed_version()) {
+            // "the server MAY ... abort the handshake with a certificate_required alert"
+            // (RFC 8446 §4.4.2.4).
+            (HandshakeError::NoCertificate, Some(Version::Dtls13)) => {
+                AlertDescription::CertificateRequired
+            }
+            _ => error.alert(),
+        };
+        self.end(error.into(), Some(Alert::fatal(description)));
+    }
+
+    /// The version, as soon as both sides know it.
+    fn agreed_version(&self) -> Option<Version> {
+        match &self.phase {
+            Phase::Handshaking(handshake) => handshake.inbox.version(),
+            _ => self.version(),
+        }
     }
 
     fn end(&mut self, reason: CloseReason, alert: Option<Alert>) {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::{HandshakeError, Version};
+
 /// What an alert says, as registered by IANA.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -124,13 +126,14 @@ impl Alert {
         Self { fatal: true, description }
     }
 
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        match *bytes {
-            [level @ (WARNING | FATAL), code] => {
-                Some(Self { fatal: level == FATAL, description: code.into() })
-            }
-            _ => None,
+    /// In DTLS 1.3 the level "can safely be ignored"
+    /// ([RFC 8446 §6](https://www.rfc-editor.org/rfc/rfc8446#section-6)).
+    pub(crate) fn parse(bytes: &[u8], version: Option<Version>) -> Result<Self, HandshakeError> {
+        let &[level, code] = bytes else { return Err(HandshakeError::Malformed) };
+        if !matches!(level, WARNING | FATAL) && version != Some(Version::Dtls13) {
+            return Err(HandshakeError::IllegalParameter);
         }
+        Ok(Self { fatal: level == FATAL, description: code.into() })
     }
 
     pub(crate) fn bytes(self) -> [u8; 2] {
@@ -149,9 +152,12 @@ mod tests {
             assert_eq!(description.code(), code);
             assert!(!description.to_string().is_empty());
             let alert = Alert::fatal(description);
-            assert_eq!(Alert::parse(&alert.bytes()), Some(alert));
+            assert_eq!(Alert::parse(&alert.bytes(), None), Ok(alert));
         }
-        assert_eq!(Alert::parse(&[3, 0]), None);
-        assert_eq!(Alert::parse(&[1, 0, 0]), None);
+        let (old, new) = (Some(Version::Dtls12), Some(Version::Dtls13));
+        let close = AlertDescription::CloseNotify;
+        assert_eq!(Alert::parse(&[3, 0], old), Err(HandshakeError::IllegalParameter));
+        assert_eq!(Alert::parse(&[3, 0], new).map(|alert| alert.description), Ok(close));
+        assert_eq!(Alert::parse(&[1, 0, 0], new), Err(HandshakeError::Malformed));
     }
 }

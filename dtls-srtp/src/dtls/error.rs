@@ -62,6 +62,9 @@ pub enum HandshakeError {
     /// A record held more than a record may.
     #[error("the peer sent a record that is too long")]
     RecordOverflow,
+    /// The peer's hello says that it goes on with another handshake, which was none of ours.
+    #[error("the peer renegotiates what was not negotiated with us")]
+    Renegotiation,
     /// A message came that does not belong there.
     #[error("the peer sent a message out of place")]
     UnexpectedMessage,
@@ -75,7 +78,9 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// Returns the alert that tells the peer.
+    /// Returns the alert that tells the peer. In DTLS 1.3 it is
+    /// [`CertificateRequired`](AlertDescription::CertificateRequired) for
+    /// [`HandshakeError::NoCertificate`], which DTLS 1.2 has no alert of its own for.
     pub const fn alert(self) -> AlertDescription {
         match self {
             Self::BadFinished | Self::BadSignature => AlertDescription::DecryptError,
@@ -83,7 +88,8 @@ impl HandshakeError {
             | Self::NoCertificate
             | Self::NoCommonCipherSuite
             | Self::NoCommonGroup
-            | Self::NoCommonSignatureScheme => AlertDescription::HandshakeFailure,
+            | Self::NoCommonSignatureScheme
+            | Self::Renegotiation => AlertDescription::HandshakeFailure,
             Self::FingerprintMismatch | Self::MalformedCertificate => {
                 AlertDescription::BadCertificate
             }

@@ -240,8 +240,8 @@ impl Connection {
     }
 
     fn handle_plaintext_alert(&mut self, body: &[u8]) {
-        match Alert::parse(body) {
-            Some(alert) if self.believes_plaintext() => {
+        match Alert::parse(body, None) {
+            Ok(alert) if self.believes_plaintext() => {
                 if alert.description == AlertDescription::CloseNotify {
                     self.end(CloseReason::Remote, None);
                 } else if self.ends_all(alert) {
@@ -253,14 +253,14 @@ impl Connection {
     }
 
     fn handle_protected_alert(&mut self, body: &[u8]) {
-        match Alert::parse(body) {
-            None => self.fail(HandshakeError::IllegalParameter),
-            Some(Alert { description: AlertDescription::CloseNotify, .. }) => {
+        match Alert::parse(body, self.agreed_version()) {
+            Err(error) => self.fail(error),
+            Ok(Alert { description: AlertDescription::CloseNotify, .. }) => {
                 // "The other party MUST respond with a close_notify alert of its own and close
                 // down the connection immediately" (RFC 5246 §7.2.1).
                 self.end(CloseReason::Remote, Some(Alert::CLOSE_NOTIFY));
             }
-            Some(alert) => {
+            Ok(alert) => {
                 if self.ends_all(alert) {
                     self.end(CloseReason::Alert(alert.description), None);
                 }
@@ -271,11 +271,8 @@ impl Connection {
     /// Whether an alert is an error: in 1.3 "regardless of the AlertLevel"
     /// ([RFC 8446 §6](https://www.rfc-editor.org/rfc/rfc8446#section-6)).
     fn ends_all(&self, alert: Alert) -> bool {
-        let version = match &self.phase {
-            Phase::Handshaking(handshake) => handshake.inbox.version(),
-            _ => self.version(),
-        };
-        alert.fatal || version == Some(Version::Dtls13) && alert.description.is_error()
+        alert.fatal
+            || self.agreed_version() == Some(Version::Dtls13) && alert.description.is_error()
     }
 }
 

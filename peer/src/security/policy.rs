@@ -160,7 +160,9 @@ impl SecurityPolicy {
                 Some(PolicyRefusal::CipherSuite { offered: None, accepted })
             }
             // A server says no more than that.
-            CloseReason::Alert(AlertDescription::HandshakeFailure) => self.explain_failure(),
+            CloseReason::Alert(
+                AlertDescription::HandshakeFailure | AlertDescription::CertificateRequired,
+            ) => self.explain_failure(),
             _ => None,
         }
     }

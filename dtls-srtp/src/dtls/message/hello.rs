@@ -164,7 +164,12 @@ impl<'a> ClientExtensions<'a> {
                 self.cookie = Some(cookie);
             }
             extension::EXTENDED_MASTER_SECRET => self.extended_master_secret = true,
-            extension::EC_POINT_FORMATS => self.point_formats = Some(reader.vec8()?),
+            extension::EC_POINT_FORMATS => {
+                // `ECPointFormat ec_point_format_list<1..2^8-1>` (RFC 8422 §5.1.2).
+                let formats = reader.vec8()?;
+                self.point_formats = Some(formats).filter(|formats| !formats.is_empty());
+                self.point_formats.ok_or(Malformed)?;
+            }
             extension::KEY_SHARE => {
                 self.key_shares = Some(KeyShares::parse(reader.vec16()?)?);
             }

@@ -12,19 +12,81 @@ fn connected(configs: (Config, Config)) -> Pair {
     pair
 }
 
-/// Lets the client say something under its newest keys, and returns how the server ends.
-fn after(mut pair: Pair, kind: ContentType, contents: &[u8]) -> (CloseReason, CloseReason) {
+/// Lets the client say something under its newest keys, and returns how both sides end.
+fn after(mut pair: Pair, kind: ContentType, contents: &[u8]) -> [Option<CloseReason>; 2] {
     let mut datagram = Vec::new();
     let outgoing = &mut pair.client.outgoing;
     let epoch = outgoing.newest_epoch();
     outgoing.write(epoch, kind, &mut datagram, |buf| buf.extend_from_slice(contents));
     pair.send(Role::Client, &datagram, &mut perfect);
     pair.run(perfect);
-    (pair.server.close_reason().unwrap(), pair.client.close_reason().unwrap())
+    [pair.server.close_reason(), pair.client.close_reason()]
 }
 
-fn failed(error: HandshakeError) -> (CloseReason, CloseReason) {
-    (error.into(), CloseReason::Alert(error.alert()))
+/// Replaces an extension of a hello, the only message of its datagram.
+fn replace_extension(hello: &mut Vec<u8>, kind: u16, data: &[u8]) {
+    let before = hello.len();
+    let u16_at = |hello: &[u8], at: usize| u16::from_be_bytes([hello[at], hello[at + 1]]);
+    let is_list = |at: &usize| usize::from(u16_at(hello, *at)) == before - at - 2;
+    // Behind record header, message header, version, random, and one length at least.
+    let list = (13 + 12 + 2 + 32 + 1..before - 2).find(is_list).unwrap();
+    let mut at = list + 2;
+    while u16_at(hello, at) != kind {
+        at += 4 + usize::from(u16_at(hello, at + 2));
+    }
+    let old = usize::from(u16_at(hello, at + 2));
+    let len = (data.len() as u16).to_be_bytes();
+    hello.splice(at + 2..at + 4 + old, len.into_iter().chain(data.iter().copied()));
+    let changed = |len: u16| (usize::from(len) + hello.len() - before) as u16;
+    let lengths = [11, 15, 23, list].map(|at| (at, changed(u16_at(hello, at)).to_be_bytes()));
+    for (at, length) in lengths {
+        hello[at..at + 2].copy_from_slice(&length);
+    }
+}
+
+/// How a handshake of DTLS 1.2 ends when an extension of a hello says something else.
+fn with_extension(from: Role, kind: u16, data: &[u8]) -> Option<CloseReason> {
+    let mut pair = Pair::new(configs());
+    let mut datagram = Vec::new();
+    for role in [Role::Client, Role::Server] {
+        datagram.clear();
+        let now = pair.now;
+        pair.side(role).poll_transmit(now, &mut datagram).unwrap();
+        let to = if role == Role::Client { Role::Server } else { Role::Client };
+        if role == from {
+            let hello = 13 + usize::from(u16::from_be_bytes([datagram[11], datagram[12]]));
+            datagram.truncate(hello);
+            replace_extension(&mut datagram, kind, data);
+            pair.side(to).handle_datagram(now, &mut datagram);
+            return pair.side(to).close_reason();
+        }
+        pair.side(to).handle_datagram(now, &mut datagram);
+    }
+    None
+}
+
+#[test]
+fn a_hello_of_another_handshake_is_refused() {
+    let refused = Some(CloseReason::Handshake(HandshakeError::Renegotiation));
+    for role in [Role::Client, Role::Server] {
+        assert_eq!(with_extension(role, 0xff01, &[0]), None);
+        assert_eq!(with_extension(role, 0xff01, &[2, 7, 7]), refused);
+    }
+    let alert = HandshakeError::Renegotiation.alert();
+    assert_eq!(alert, AlertDescription::HandshakeFailure);
+}
+
+#[test]
+fn a_client_that_knows_no_uncompressed_points_is_refused() {
+    let refused = |error| Some(CloseReason::Handshake(error));
+    let illegal = refused(HandshakeError::IllegalParameter);
+    assert_eq!(with_extension(Role::Client, 11, &[2, 1, 0]), None);
+    assert_eq!(with_extension(Role::Client, 11, &[2, 1, 2]), illegal);
+    assert_eq!(with_extension(Role::Client, 11, &[0]), refused(HandshakeError::Malformed));
+}
+
+fn failed(error: HandshakeError) -> [Option<CloseReason>; 2] {
+    [Some(error.into()), Some(CloseReason::Alert(error.alert()))]
 }
 
 #[test]
@@ -38,11 +100,16 @@ fn a_second_finished_ends_the_connection() {
 #[test]
 fn an_alert_that_is_none_ends_the_connection() {
     for configs in [configs(), configs_1_3()] {
-        for alert in [&[0x42, 10][..], &[1], &[1, 90, 1, 90]] {
+        for alert in [&[1][..], &[1, 90, 1, 90]] {
             let ended = after(connected(configs.clone()), ContentType::Alert, alert);
-            assert_eq!(ended, failed(HandshakeError::IllegalParameter));
+            assert_eq!(ended, failed(HandshakeError::Malformed));
         }
     }
+    // A level that there is not, which nobody looks at in 1.3.
+    let ended = after(connected(configs()), ContentType::Alert, &[0x42, 10]);
+    assert_eq!(ended, failed(HandshakeError::IllegalParameter));
+    let [server, _] = after(connected(configs_1_3()), ContentType::Alert, &[0x42, 10]);
+    assert_eq!(server, Some(CloseReason::Alert(AlertDescription::UnexpectedMessage)));
 }
 
 #[test]

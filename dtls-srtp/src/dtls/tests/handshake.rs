@@ -155,6 +155,8 @@ fn a_client_without_a_certificate_is_accepted_where_none_is_required() {
     let pair = handshake(ClientAuthentication::Required);
     let missing = CloseReason::Handshake(HandshakeError::NoCertificate);
     assert_eq!(pair.server.close_reason(), Some(missing));
+    let failure = CloseReason::Alert(AlertDescription::HandshakeFailure);
+    assert_eq!(pair.client.close_reason(), Some(failure));
 }
 
 #[test]

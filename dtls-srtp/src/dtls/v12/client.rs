@@ -75,10 +75,13 @@ pub(crate) fn start(
         .iter()
         .find(|suite| suite.code() == hello.cipher_suite)
         .ok_or(HandshakeError::IllegalParameter)?;
-    // The first handshake of a connection has nothing to renegotiate (RFC 5746 §3.4).
-    let renegotiates = hello.renegotiation_info.is_some_and(|info| !info.is_empty());
-    if hello.compression_method != 0 || renegotiates {
+    if hello.compression_method != 0 {
         return Err(HandshakeError::IllegalParameter);
+    }
+    // The first handshake of a connection has nothing to renegotiate: "if it is not, MUST abort the
+    // handshake (by sending a fatal handshake_failure alert)" (RFC 5746 §3.4).
+    if hello.renegotiation_info.is_some_and(|info| !info.is_empty()) {
+        return Err(HandshakeError::Renegotiation);
     }
     if hello.unsolicited {
         return Err(HandshakeError::UnsupportedExtension);

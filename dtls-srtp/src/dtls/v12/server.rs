@@ -74,10 +74,15 @@ pub(crate) fn start(
     message: Message<'_>,
     step: &mut Step<'_>,
 ) -> Result<AnyState, HandshakeError> {
-    // No compression has to be among what the client can do (RFC 5246 §7.4.1.2).
-    let reneg = hello.extensions.renegotiation_info.is_some_and(|info| !info.is_empty());
-    if !hello.compression_methods.contains(&0) || reneg {
+    // No compression has to be among what the client can do (RFC 5246 §7.4.1.2), nor points that
+    // are not compressed, if it says what it can (RFC 8422 §5.1.2).
+    let no_points = hello.extensions.point_formats.is_some_and(|formats| !formats.contains(&0));
+    if !hello.compression_methods.contains(&0) || no_points {
         return Err(HandshakeError::IllegalParameter);
+    }
+    // As the client does: RFC 5746 §3.6.
+    if hello.extensions.renegotiation_info.is_some_and(|info| !info.is_empty()) {
+        return Err(HandshakeError::Renegotiation);
     }
     let extended_master_secret = hello.extensions.extended_master_secret;
     if !extended_master_secret && step.settings.extended_master_secret_required {
