@@ -1,5 +1,6 @@
 //! The keys of the records that come.
 
+use std::mem;
 use std::time::{Duration, Instant};
 
 use super::connection_id::Ids;
@@ -26,10 +27,16 @@ pub(crate) struct Incoming {
     id: u8,
     /// Whether it has agreed to.
     addressing: bool,
-    /// Whom the datagram at hand is for.
-    addressee: Addressee,
-    /// The newest record that was opened, and whether it came with the datagram at hand.
+    datagram: Datagram,
+    /// The newest record that was opened.
     newest: Option<RecordNumber>,
+}
+
+/// What the records of the datagram at hand have told so far.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Datagram {
+    addressee: Addressee,
+    /// Whether the newest record that was opened came with it.
     is_newest: bool,
 }
 
@@ -129,7 +136,26 @@ impl Incoming {
 
     /// Says that the records to come are of another datagram than those before.
     pub(crate) fn start_datagram(&mut self) {
-        (self.addressee, self.is_newest) = (Addressee::Unknown, false);
+        self.datagram = Datagram::default();
+    }
+
+    /// Says that the records to come are of an older datagram, which was for us for sure or not,
+    /// and gives back what is known of the one at hand.
+    pub(crate) fn start_kept(&mut self, is_ours: bool) -> Datagram {
+        let addressee = if is_ours { Addressee::Us } else { Addressee::Unknown };
+        mem::replace(&mut self.datagram, Datagram { addressee, is_newest: false })
+    }
+
+    /// Goes on with the datagram at hand.
+    pub(crate) fn resume(&mut self, datagram: Datagram) {
+        self.datagram = datagram;
+    }
+
+    /// Takes note of the id of a record that cannot be opened yet. Returns whether its datagram is
+    /// for us for sure.
+    pub(crate) fn see_connection_id(&mut self, connection_id: Option<&[u8]>) -> bool {
+        self.is_for_us(connection_id);
+        self.datagram.addressee == Addressee::Us
     }
 
     /// Whether the peer has protected anything that came.
@@ -144,12 +170,12 @@ impl Incoming {
 
     /// Whether the datagram at hand had a record that is newer than all before it.
     pub(crate) fn is_newest(&self) -> bool {
-        self.is_newest
+        self.datagram.is_newest
     }
 
     /// Whether a record with this id may be opened.
     fn is_for_us(&mut self, connection_id: Option<&[u8]>) -> bool {
-        let addressee = match (connection_id, self.addressee) {
+        let addressee = match (connection_id, self.datagram.addressee) {
             (_, Addressee::SomebodyElse) => return false,
             (None, Addressee::Us) => return true,
             // A ServerHello that is late may say that there are ids.
@@ -162,17 +188,17 @@ impl Incoming {
                 None => Addressee::SomebodyElse,
             },
         };
-        self.addressee = addressee;
+        self.datagram.addressee = addressee;
         addressee == Addressee::Us
     }
 
     /// Takes note of a record that was opened.
     fn note(&mut self, number: RecordNumber) {
-        if self.addressee == Addressee::Us {
+        if self.datagram.addressee == Addressee::Us {
             self.ids.note_use(self.id);
         }
         if self.newest.is_none_or(|newest| newest < number) {
-            (self.newest, self.is_newest) = (Some(number), true);
+            (self.newest, self.datagram.is_newest) = (Some(number), true);
         }
     }
 

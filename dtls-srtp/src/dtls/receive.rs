@@ -67,7 +67,7 @@ impl Connection {
                 if self.must_wait(header.epoch == 1, Version::Dtls12) {
                     let mut bytes = Vec::with_capacity(Header::LEN);
                     header.write(&mut bytes, body.len() as u16);
-                    self.keep_sealed(&[&bytes, body]);
+                    self.keep_sealed(None, &bytes, body);
                     return None;
                 }
                 let opened = self.incoming.open_1_2(header, body);
@@ -75,7 +75,7 @@ impl Connection {
             }
             Record::Addressed(record) => {
                 if self.must_wait(record.epoch == 1, Version::Dtls12) {
-                    self.keep_sealed(&[&record.bytes()]);
+                    self.keep_sealed(Some(record.connection_id), &record.bytes(), &[]);
                     return None;
                 }
                 let opened = self.incoming.open_addressed(record);
@@ -84,7 +84,7 @@ impl Connection {
             Record::Ciphertext(record) => {
                 let has_keys = self.incoming.has_keys_of(&record);
                 if self.must_wait(!has_keys, Version::Dtls13) {
-                    self.keep_sealed(&[record.bytes()]);
+                    self.keep_sealed(record.connection_id(), record.bytes(), &[]);
                     self.suspect_loss();
                     return None;
                 }
@@ -104,11 +104,15 @@ impl Connection {
             && (version == Version::Dtls13 || self.incoming.newest_epoch().is_none())
     }
 
-    /// Keeps a record until its keys come.
-    fn keep_sealed(&mut self, record: &[&[u8]]) {
+    /// Keeps a record until its keys come, behind a byte that says whether its datagram is for us:
+    /// only the first record of a datagram has to have an id
+    /// ([RFC 9147 §9](https://www.rfc-editor.org/rfc/rfc9147#section-9)).
+    fn keep_sealed(&mut self, connection_id: Option<&[u8]>, header: &[u8], body: &[u8]) {
+        let is_ours = self.incoming.see_connection_id(connection_id);
         let Phase::Handshaking(handshake) = &mut self.phase else { return };
         let max = self.settings.max_early_bytes;
-        self.stats.records_dropped += handshake.sealed.push(record, max);
+        let dropped = handshake.sealed.push(&[&[is_ours.into()], header, body], max);
+        self.stats.records_dropped += dropped;
     }
 
     /// Keeps application data until somebody takes it.
@@ -220,13 +224,14 @@ impl Connection {
     /// is kept on, as their datagrams are gone.
     fn open_sealed(&mut self, sealed: &mut Early) {
         while let Some(mut record) = sealed.pop() {
-            let mut rest = record.as_mut_slice();
+            let Some((is_ours, mut rest)) = record.split_first_mut() else { continue };
             let len = self.incoming.connection_id_len();
             let Some(record) = v13::record::split(&mut rest, len) else { continue };
-            self.incoming.start_datagram();
+            let at_hand = self.incoming.start_kept(*is_ours != 0);
             if let Some(plaintext) = self.handle_record(record) {
                 self.keep_early(plaintext);
             }
+            self.incoming.resume(at_hand);
         }
     }
 

@@ -58,6 +58,63 @@ fn handshakes_with_ids_end_whatever_is_lost() {
     }
 }
 
+/// A pair of DTLS 1.3 with ids whose client has sent its last flight, which is on its way in
+/// datagrams of at most 300 bytes.
+fn with_last_flight() -> (Pair, Vec<Vec<u8>>) {
+    let [_, (client, server)] = with_ids(Some(4), Some(8));
+    let mut pair = Pair::new((client.with_mtu(300), server));
+    let mut flight = Vec::new();
+    while !pair.client.may_send() {
+        assert!(pair.step(&mut |from, datagram: &[u8]| {
+            if from == Role::Client && datagram[0] & 0xe0 == 0x20 {
+                flight.push(datagram.to_vec());
+                return vec![];
+            }
+            vec![DELAY]
+        }));
+    }
+    assert_eq!(flight.len(), 2);
+    (pair, flight)
+}
+
+/// A record of the client's without an id, as it may stand behind one that has it.
+fn without_id(pair: &mut Pair, data: &[u8]) -> Vec<u8> {
+    let id = pair.client.outgoing.connection_id().to_vec();
+    pair.client.outgoing.set_connection_id(&[]);
+    let record = sealed(&mut pair.client, data);
+    pair.client.outgoing.set_connection_id(&id);
+    record
+}
+
+fn to_server(pair: &mut Pair, mut datagram: Vec<u8>) -> Vec<Vec<u8>> {
+    let read = pair.server.handle_datagram(pair.now, &mut datagram);
+    read.map(|data| data.to_vec()).collect()
+}
+
+#[test]
+fn a_record_that_comes_before_its_keys_is_for_us_if_its_datagram_is() {
+    let (mut pair, flight) = with_last_flight();
+    let behind = without_id(&mut pair, b"behind");
+    let [first, second] = flight.try_into().unwrap();
+    to_server(&mut pair, [second, behind].concat());
+    to_server(&mut pair, first);
+    assert!(pair.server.is_connected());
+    assert_eq!(pair.server.take_early().as_deref(), Some(&b"behind"[..]));
+}
+
+#[test]
+fn what_was_kept_says_nothing_about_the_datagram_that_opens_it() {
+    let (mut pair, flight) = with_last_flight();
+    let early = sealed(&mut pair.client, b"early");
+    let behind = without_id(&mut pair, b"behind");
+    let [first, second] = flight.try_into().unwrap();
+    to_server(&mut pair, early);
+    to_server(&mut pair, first);
+    assert_eq!(to_server(&mut pair, [second, behind].concat()), [b"behind"]);
+    assert_eq!(pair.server.take_early().as_deref(), Some(&b"early"[..]));
+    assert!(pair.server.is_newest_datagram());
+}
+
 /// A server's port: who is connected, where they were seen last, and what they said.
 struct Port {
     peers: Vec<(Connection, u16)>,
