@@ -58,7 +58,12 @@
 //! | what is lost | is named by ACKs, and sent again alone | brings its whole flight again |
 //! | certificates | encrypted | in the clear |
 //! | record around application data, AES-GCM | 22 bytes | 37 bytes |
-//! | new keys | [`Connection::update_keys`] | a new connection |
+//! | new keys | by themselves, and [`Connection::update_keys`] | a new connection |
+//!
+//! A key of DTLS 1.2 ends with its 2^48 sequence numbers. [RFC 9325
+//! §4.4](https://www.rfc-editor.org/rfc/rfc9325#section-4.4) recommends new ones with AES-GCM after
+//! 2^24.5 full records, some 380 GB, or 2^28 forged ones: that is the application's to do, by a new
+//! connection.
 //!
 //! # What is where
 //!

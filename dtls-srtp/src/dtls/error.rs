@@ -125,8 +125,9 @@ pub enum CloseReason {
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
     /// So many forged records came that the keys can be trusted no more
-    /// ([RFC 9147 §4.5.3](https://www.rfc-editor.org/rfc/rfc9147#section-4.5.3)).
-    #[error("too many forged records came under one key")]
+    /// ([RFC 9147 §4.5.3](https://www.rfc-editor.org/rfc/rfc9147#section-4.5.3)), or ours have
+    /// protected all that they may and cannot be changed.
+    #[error("a key has protected as many records as it may, or too many forged ones came under it")]
     KeyWornOut,
     /// [`Connection::close`](super::Connection::close) was called.
     #[error("closed by us")]

@@ -186,6 +186,16 @@ impl Outgoing {
         }
     }
 
+    /// Lets the keys have protected all the application data that they may.
+    #[cfg(test)]
+    pub(crate) fn use_up(&mut self) {
+        match &mut self.application {
+            Some(Sealer::Dtls12(sealer)) => sealer.use_up(),
+            Some(Sealer::Dtls13(sealer)) => sealer.use_up(),
+            None => (),
+        }
+    }
+
     /// How many bytes a record adds to its contents.
     pub(crate) fn overhead(&self, epoch: Epoch) -> usize {
         match (epoch, &self.handshake, &self.application) {

@@ -1,8 +1,11 @@
 //! Application data on its way to the peer.
 
+use super::alert::Alert;
 use super::outgoing::Open;
 use super::record::{Header, MAX_PLAINTEXT};
-use super::{ClientAuthentication, Connection, KeyUpdate, Phase, Rest, Role, SealError, Version};
+use super::{
+    ClientAuthentication, CloseReason, Connection, KeyUpdate, Phase, Rest, Role, SealError, Version,
+};
 
 /// The longest plaintext of a record in bytes.
 pub const MAX_PLAINTEXT_LEN: usize = MAX_PLAINTEXT;
@@ -79,15 +82,23 @@ impl Connection {
     /// Begins a record of application data: appends what stands before the plaintext to `buf`.
     /// The caller appends the plaintext, at most [`MAX_PLAINTEXT_LEN`] bytes, and calls
     /// [`Connection::seal`]. `None`, and nothing appended, unless [`Connection::may_send`].
+    ///
+    /// It ends the connection ([`CloseReason::KeyWornOut`]) when the keys have protected all that
+    /// they may: 2^48 records, or 23 726 550 with AES-GCM in DTLS 1.3, where keys are changed in
+    /// time unless that was done some 65 000 times
+    /// ([RFC 9147 §4.5.3](https://www.rfc-editor.org/rfc/rfc9147#section-4.5.3)).
     pub fn begin(&mut self, buf: &mut Vec<u8>) -> Option<RecordStart> {
         if !self.may_send() {
             return None;
         }
-        let open = self.outgoing.begin(buf);
+        let Some(open) = self.outgoing.begin(buf) else {
+            self.end(CloseReason::KeyWornOut, Some(Alert::CLOSE_NOTIFY));
+            return None;
+        };
         if self.outgoing.needs_update() {
             self.want_update(KeyUpdate::NotRequested);
         }
-        open.map(RecordStart)
+        Some(RecordStart(open))
     }
 
     /// Closes a record: encrypts what was appended since it was begun, in place, and appends the

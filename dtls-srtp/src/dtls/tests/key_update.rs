@@ -185,6 +185,22 @@ fn keys_that_were_attacked_too_often_are_changed_and_then_given_up() {
 }
 
 #[test]
+fn keys_that_are_used_up_end_the_connection_and_both_sides_are_told() {
+    for mut pair in [Pair::connected(), Pair::connected_1_3()] {
+        pair.client.outgoing.use_up();
+        assert!(pair.client.may_send());
+        let mut buf = b"before".to_vec();
+        assert!(pair.client.begin(&mut buf).is_none());
+        assert_eq!(buf, b"before");
+        let worn_out = CloseReason::KeyWornOut;
+        assert_eq!(pair.client.poll_event(), Some(Event::Closed(worn_out)));
+        assert!(!pair.client.may_send());
+        pair.run(perfect);
+        assert_eq!(pair.server.close_reason(), Some(CloseReason::Remote));
+    }
+}
+
+#[test]
 fn a_record_is_not_sealed_with_other_keys_than_it_was_begun_with() {
     let mut pair = Pair::connected_1_3();
     let mut buf = b"before".to_vec();

@@ -10,6 +10,7 @@ use crate::dtls::record::{
     TLS12_CID, record_number,
 };
 use crate::dtls::replay::ReplayWindow;
+use crate::dtls::v13::protection::RESERVE;
 
 /// The only epoch with keys: renegotiation, which would make more, is refused.
 pub(crate) const EPOCH: u16 = 1;
@@ -145,9 +146,16 @@ impl Sealer {
         }
     }
 
+    /// Lets all numbers but those in reserve be used up.
+    #[cfg(test)]
+    pub(crate) fn use_up(&mut self) {
+        self.next = SEQUENCE_NUMBERS - RESERVE + 1;
+    }
+
     /// Appends what stands before the plaintext. `None` when all numbers are used up.
     pub(crate) fn begin(&mut self, content_type: ContentType, buf: &mut Vec<u8>) -> Option<Open> {
-        if self.next > SEQUENCE_NUMBERS {
+        let reserve = if content_type == ContentType::ApplicationData { RESERVE } else { 0 };
+        if self.next > SEQUENCE_NUMBERS - reserve {
             return None;
         }
         // The number is used up here, not in `seal`: two records that are open at a time, or one

@@ -25,6 +25,10 @@ const HEADER_LEN: usize = 5;
 /// ([RFC 9147 §4.5.3](https://www.rfc-editor.org/rfc/rfc9147#section-4.5.3)).
 const MAX_FORGED: u64 = 1 << 36;
 
+/// How many of the records that a key may seal are kept for what is no application data, so that
+/// the peer can be told when there are no more.
+pub(crate) const RESERVE: u64 = 16;
+
 /// What the nonces of one direction are made of.
 #[derive(Default)]
 pub(crate) struct Iv(pub(crate) Zeroizing<[u8; NONCE_LEN]>);
@@ -53,7 +57,7 @@ pub(crate) struct Sealer {
     keyed: Keyed,
     epoch: u64,
     next: u64,
-    /// How many records the key may seal.
+    /// How many records the key may seal, those in reserve not counted.
     limit: u64,
     /// What the peer wants to be addressed with.
     connection_id: Box<[u8]>,
@@ -88,7 +92,7 @@ impl Sealer {
             AeadAlgorithm::Aes128Gcm | AeadAlgorithm::Aes256Gcm => 23_726_566,
             AeadAlgorithm::ChaCha20Poly1305 => 1 << 48,
         };
-        Self { keyed, epoch, next: 0, limit, connection_id: Box::default() }
+        Self { keyed, epoch, next: 0, limit: limit - RESERVE, connection_id: Box::default() }
     }
 
     /// Addresses the peer with an id in each record.
@@ -116,9 +120,16 @@ impl Sealer {
         self.limit = 2 * (self.next + 1);
     }
 
+    /// Lets the key have sealed all that it may.
+    #[cfg(test)]
+    pub(crate) fn use_up(&mut self) {
+        self.limit = self.next;
+    }
+
     /// Appends the header. `None` when the key may not be used any more.
     pub(crate) fn begin(&mut self, content_type: ContentType, buf: &mut Vec<u8>) -> Option<Open> {
-        if self.next >= self.limit {
+        let reserve = if content_type == ContentType::ApplicationData { 0 } else { RESERVE };
+        if self.next >= self.limit + reserve {
             return None;
         }
         // The number is used up here, not in `seal`: two records that are open at a time, or one

@@ -95,9 +95,13 @@ fn what_does_not_fit_a_record_leaves_the_buffer_as_it_was() {
 #[test]
 fn sequence_numbers_end() {
     let (mut sealer, _) = pair(AeadAlgorithm::Aes128Gcm);
-    sealer.next = SEQUENCE_NUMBERS;
+    sealer.next = SEQUENCE_NUMBERS - RESERVE;
     assert!(sealer.begin(ContentType::ApplicationData, &mut Vec::new()).is_some());
     assert!(sealer.begin(ContentType::ApplicationData, &mut Vec::new()).is_none());
+    // The others are for the alert that says so.
+    sealer.next = SEQUENCE_NUMBERS;
+    assert!(sealer.begin(ContentType::Alert, &mut Vec::new()).is_some());
+    assert!(sealer.begin(ContentType::Alert, &mut Vec::new()).is_none());
 }
 
 #[test]

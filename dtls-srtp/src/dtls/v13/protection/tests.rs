@@ -176,6 +176,12 @@ fn a_key_seals_and_is_attacked_only_so_often() {
     sealer.next = sealer.limit / 2;
     assert!(sealer.needs_update());
     sealer.next = sealer.limit - 1;
+    assert!(sealer.begin(ContentType::ApplicationData, &mut buf).is_some());
+    buf.clear();
+    assert!(sealer.begin(ContentType::ApplicationData, &mut buf).is_none());
+    // Some more are for the alert that says so.
+    assert_eq!(sealer.limit + RESERVE, 23_726_566);
+    sealer.next = sealer.limit + RESERVE - 1;
     assert!(sealer.begin(ContentType::Alert, &mut buf).is_some());
     buf.clear();
     assert!(sealer.begin(ContentType::Alert, &mut buf).is_none());
