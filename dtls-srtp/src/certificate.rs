@@ -490,5 +490,7 @@ mod tests {
 
         assert_eq!(external(P256, &pss).unwrap_err(), CertificateError::Scheme(pss[0]));
         assert_eq!(external(P256, &[]).unwrap_err(), CertificateError::Key);
+        let short = include_bytes!("../tests/certificates/rsa-1024.der");
+        assert_eq!(external(short, &pss).unwrap_err(), CertificateError::Key);
     }
 }

@@ -17,6 +17,10 @@ impl ExternalKey {
         schemes: Vec<SignatureScheme>,
     ) -> Result<Self, CertificateError> {
         let key = PublicKey::of_info(key).ok_or(CertificateError::Key)?;
+        // As for keys that are here: peers refuse to verify what shorter ones sign.
+        if matches!(key, PublicKey::Rsa { bits: ..2048 }) {
+            return Err(CertificateError::Key);
+        }
         let (algorithm, possible) = (key.algorithm(), key.schemes());
         match schemes.iter().find(|scheme| !possible.contains(scheme)) {
             Some(scheme) => Err(CertificateError::Scheme(*scheme)),
