@@ -3,6 +3,8 @@
 //! [RFC 5288 §3](https://www.rfc-editor.org/rfc/rfc5288#section-3),
 //! [RFC 7905 §2](https://www.rfc-editor.org/rfc/rfc7905#section-2)).
 
+use zeroize::Zeroizing;
+
 use crate::crypto::{Aead, AeadAlgorithm, CryptoError};
 use crate::dtls::SealError;
 use crate::dtls::record::{
@@ -20,7 +22,7 @@ const NONCE_LEN: usize = 12;
 
 /// What the nonces of one direction are made of.
 pub(crate) struct Iv {
-    fixed: [u8; NONCE_LEN],
+    fixed: Zeroizing<[u8; NONCE_LEN]>,
     explicit_len: usize,
 }
 
@@ -36,7 +38,7 @@ impl Iv {
     /// Takes the IV of the key block: shorter ones are completed by eight bytes that the record
     /// carries, which are its number here.
     pub(crate) fn new(from_key_block: &[u8]) -> Self {
-        let mut fixed = [0; NONCE_LEN];
+        let mut fixed = Zeroizing::new([0; NONCE_LEN]);
         for (to, from) in fixed.iter_mut().zip(from_key_block) {
             *to = *from;
         }
@@ -46,7 +48,7 @@ impl Iv {
     /// The nonce for what stands in the record, or, if nothing does, for its number. Where the
     /// fixed part is short its rest is zero, so that both are an exclusive or.
     fn nonce(&self, number: [u8; 8]) -> [u8; NONCE_LEN] {
-        let mut nonce = self.fixed;
+        let mut nonce = *self.fixed;
         for (to, from) in nonce.iter_mut().skip(NONCE_LEN - number.len()).zip(number) {
             *to ^= from;
         }
