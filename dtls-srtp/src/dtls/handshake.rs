@@ -59,6 +59,12 @@ impl State {
         message: Message<'_>,
         step: &mut Step<'_>,
     ) -> Result<Self, HandshakeError> {
+        // It "will be ignored by the client if the client is currently negotiating a session", and
+        // "MUST NOT be included in the message hashes" (RFC 5246 §7.4.1.1).
+        let is_request = message.kind == HandshakeType::HelloRequest && message.body.is_empty();
+        if is_request && matches!(self, Self::ClientHello(_) | Self::Client12(_)) {
+            return Ok(self);
+        }
         match self {
             Self::ClientHello(state) => state.handle(message, step),
             Self::ServerHello(state) => state.handle(message, step),

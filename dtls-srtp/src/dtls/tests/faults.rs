@@ -66,6 +66,25 @@ fn with_extension(from: Role, kind: u16, data: &[u8]) -> Option<CloseReason> {
 }
 
 #[test]
+fn a_server_may_greet_with_a_hello_request() {
+    let mut pair = Pair::new(configs());
+    let (mut hello, mut answer) = (Vec::new(), Vec::new());
+    pair.client.poll_transmit(pair.now, &mut hello).unwrap();
+    pair.server.handle_datagram(pair.now, &mut hello);
+    pair.server.poll_transmit(pair.now, &mut answer).unwrap();
+    // RFC 6347 §4.2.2 has it as message 0, and ServerHello as message 1.
+    let mut request = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 99, 0, 12];
+    write(&mut request, HandshakeType::HelloRequest, 0, |_| ());
+    pair.client.handle_datagram(pair.now, &mut request);
+    let length = usize::from(u16::from_be_bytes([answer[11], answer[12]]));
+    answer.truncate(13 + length);
+    answer[13 + 5] = 1;
+    pair.client.handle_datagram(pair.now, &mut answer);
+    let Phase::Handshaking(handshake) = &pair.client.phase else { panic!("it goes on") };
+    assert_eq!((handshake.inbox.next_seq(), handshake.inbox.version()), (2, Some(Version::Dtls12)));
+}
+
+#[test]
 fn a_hello_of_another_handshake_is_refused() {
     let refused = Some(CloseReason::Handshake(HandshakeError::Renegotiation));
     for role in [Role::Client, Role::Server] {
