@@ -95,7 +95,9 @@ impl Acks {
             newest => newest,
         };
         let fixed = outgoing.overhead(epoch) + 2;
-        let count = room.saturating_sub(fixed) / ack::RECORD_NUMBER_LEN;
+        // One at least, however little room a long connection id leaves: the peer would wait for it
+        // in vain.
+        let count = (room.saturating_sub(fixed) / ack::RECORD_NUMBER_LEN).max(1);
         let newest = self.numbers.len().saturating_sub(count);
         let numbers = self.numbers.get(newest..).unwrap_or_default();
         outgoing

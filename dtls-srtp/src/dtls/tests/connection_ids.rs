@@ -58,6 +58,15 @@ fn handshakes_with_ids_end_whatever_is_lost() {
     }
 }
 
+#[test]
+fn an_id_that_leaves_no_room_leaves_room_for_an_ack() {
+    let [_, (client, server)] = with_ids(Some(200), Some(8));
+    let mut pair = Pair::new((client, server.with_mtu(128)));
+    pair.run(perfect);
+    assert!(pair.is_connected());
+    assert!(!pair.client.outgoing.has_handshake_keys(), "its last flight is acknowledged");
+}
+
 /// A pair of DTLS 1.3 with ids whose client has sent its last flight, which is on its way in
 /// datagrams of at most 300 bytes.
 fn with_last_flight() -> (Pair, Vec<Vec<u8>>) {
