@@ -278,16 +278,17 @@ impl Context {
         Some((newest >> 16) as u32)
     }
 
-    /// Sets the rollover counter of a source from which no packet has been seen, as told by
+    /// Sets the rollover counter of a source from which no RTP packet has been seen, as told by
     /// signalling: who joins late cannot know how often the sequence number has wrapped.
     ///
-    /// Returns false, and changes nothing, for a source already known or if the table is full.
+    /// Returns false, and changes nothing, for a source whose RTP packets are known, or if the table
+    /// is full.
     pub fn set_rollover_counter(&mut self, ssrc: Ssrc, counter: u32) -> bool {
         let mut fresh = None;
-        if self.sources.find(ssrc.0, &mut fresh).is_err() {
+        let Ok(source) = self.sources.find(ssrc.0, &mut fresh) else { return false };
+        if source.rtp.newest().is_some() {
             return false;
         }
-        let Some(source) = &mut fresh else { return false };
         source.first_counter = counter;
         self.sources.keep(fresh);
         true

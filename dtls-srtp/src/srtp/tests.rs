@@ -144,6 +144,11 @@ fn a_receiver_that_joins_late_is_told_the_rollover_counter() {
     let mut sealed = rtp(65_000, b"in the fourth cycle");
     sender.protect_rtp(&mut sealed, 0).unwrap();
     assert_eq!(receiver.unprotect_rtp(&mut sealed.clone()), Err(UnprotectError::Authentication));
+    // It has heard the sender's reports, and was told something else at first.
+    let mut report = rtcp(SSRC);
+    sender.protect_rtcp(&mut report, 0).unwrap();
+    receiver.unprotect_rtcp(&mut report).unwrap();
+    assert!(receiver.set_rollover_counter(Ssrc(SSRC), 2));
     assert!(receiver.set_rollover_counter(Ssrc(SSRC), 3));
     assert!(receiver.unprotect_rtp(&mut sealed).is_ok());
     assert!(!receiver.set_rollover_counter(Ssrc(SSRC), 4), "it follows the packets now");
