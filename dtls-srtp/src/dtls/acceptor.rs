@@ -441,7 +441,9 @@ impl Acceptor {
             }
             handshake.transcript = proved.transcript;
             // As many messages as came from the client went to it.
+            // What the acceptor takes, the connection takes, whose bound is another setting.
             let max_bytes = connection.settings.max_handshake_bytes;
+            let max_bytes = max_bytes.max(hello.message.bytes.len() * 2);
             handshake.inbox = Inbox::starting_at(hello.message_seq, Role::Server, max_bytes);
             handshake.flight.start_at(hello.message_seq);
         }

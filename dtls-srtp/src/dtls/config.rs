@@ -380,7 +380,10 @@ impl Config {
 
     /// How many bytes of handshake messages are kept while fragments are missing; a single
     /// message can have half of it. Default: 32 KiB, several times a flight with a chain of RSA
-    /// certificates.
+    /// certificates. A longer one ends the handshake
+    /// ([`HandshakeError::MessageTooLong`](super::HandshakeError::MessageTooLong)) if it is protected;
+    /// in the clear, as in DTLS 1.2, anybody could have sent it, so that it is dropped, and the
+    /// handshake times out.
     #[must_use]
     pub fn with_max_handshake_bytes(mut self, bytes: usize) -> Self {
         self.settings().max_handshake_bytes = bytes;

@@ -40,6 +40,10 @@ pub enum HandshakeError {
     /// The peer's certificate cannot be parsed.
     #[error("the peer's certificate is malformed")]
     MalformedCertificate,
+    /// A message is longer than
+    /// [`Config::with_max_handshake_bytes`](super::Config::with_max_handshake_bytes) allows.
+    #[error("the peer sent a handshake message that is longer than our settings allow")]
+    MessageTooLong,
     /// An extension is missing that the version needs.
     #[error("the peer left out an extension that is needed")]
     MissingExtension,
@@ -93,9 +97,10 @@ impl HandshakeError {
             Self::FingerprintMismatch | Self::MalformedCertificate => {
                 AlertDescription::BadCertificate
             }
-            Self::Downgraded | Self::IllegalParameter | Self::InvalidKeyShare => {
-                AlertDescription::IllegalParameter
-            }
+            Self::Downgraded
+            | Self::IllegalParameter
+            | Self::InvalidKeyShare
+            | Self::MessageTooLong => AlertDescription::IllegalParameter,
             Self::Internal => AlertDescription::InternalError,
             Self::Malformed => AlertDescription::DecodeError,
             Self::MissingExtension => AlertDescription::MissingExtension,

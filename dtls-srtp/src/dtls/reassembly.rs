@@ -23,6 +23,8 @@ pub(crate) enum Inserted {
     Answered,
     /// It contradicts what came before, does not belong there, or is beyond a bound.
     Dropped,
+    /// Its message is longer than one may be, and it is authentic.
+    TooLong,
 }
 
 /// The messages that are on their way to us.
@@ -138,9 +140,14 @@ impl Inbox {
             return Inserted::Known;
         };
         let length = header.length as usize;
-        // One message may have half of the room, so that the next one is never kept out by it.
-        if ahead >= WINDOW || length > self.max_bytes / 2 || !self.allows(header.kind, epoch) {
+        if ahead >= WINDOW || !self.allows(header.kind, epoch) {
             return Inserted::Dropped;
+        }
+        // One message may have half of the room, so that the next one is never kept out by it. In the
+        // clear, anybody could have sent it.
+        if length > self.max_bytes / 2 {
+            let is_proved = epoch > Epoch::PLAINTEXT;
+            return if is_proved { Inserted::TooLong } else { Inserted::Dropped };
         }
 
         let place = self.messages.binary_search_by_key(&header.message_seq, |message| message.seq);

@@ -435,6 +435,17 @@ fn how_many_hellos_are_kept_and_how_long_they_are_is_a_setting() {
 }
 
 #[test]
+fn a_hello_that_is_let_in_is_not_too_long_for_its_connection() {
+    for configs in [configs(), configs_1_3()] {
+        let (client, server) = configs;
+        // A hello of DTLS 1.2 has some 200 bytes, a post-quantum one 1 500.
+        let mut door = Door::new((client, server.with_max_handshake_bytes(256)));
+        let mut server = door.enter();
+        assert!(server.poll_transmit(door.now, &mut Vec::new()).is_some());
+    }
+}
+
+#[test]
 fn how_long_cookies_and_their_keys_live_is_a_setting() {
     for (after, is_good) in [(5, true), (6, false)] {
         for key_lifetime in [0, 1, 3_600] {

@@ -70,6 +70,7 @@ impl Connection {
                     self.stats.records_dropped += 1;
                     kept = false;
                 }
+                Inserted::TooLong => return self.fail(HandshakeError::MessageTooLong),
             }
         }
         let timing = self.timing();

@@ -66,6 +66,18 @@ fn with_extension(from: Role, kind: u16, data: &[u8]) -> Option<CloseReason> {
 }
 
 #[test]
+fn a_certificate_that_is_too_long_is_said_to_be() {
+    let (client, server) = configs_1_3();
+    // A ServerHello with a share of X25519 fits 200 bytes, a certificate does not.
+    let client = client.with_groups(&[rustls::NamedGroup::X25519]).unwrap();
+    let mut pair = Pair::new((client.with_max_handshake_bytes(400), server));
+    pair.run(perfect);
+    let too_long = HandshakeError::MessageTooLong;
+    assert_eq!(pair.client.close_reason(), Some(CloseReason::Handshake(too_long)));
+    assert_eq!(pair.server.close_reason(), Some(CloseReason::Alert(too_long.alert())));
+}
+
+#[test]
 fn a_server_may_greet_with_a_hello_request() {
     let mut pair = Pair::new(configs());
     let (mut hello, mut answer) = (Vec::new(), Vec::new());
