@@ -185,6 +185,29 @@ fn keys_that_were_attacked_too_often_are_changed_and_then_given_up() {
 }
 
 #[test]
+fn a_peer_that_owes_an_update_is_not_asked_for_another() {
+    let mut pair = Pair::connected_1_3();
+    let now = pair.now;
+    let wanted = |pair: &Pair| match &pair.client.phase {
+        Phase::Established { rest: Rest::PostHandshake(post), .. } => post.wanted(),
+        _ => None,
+    };
+    pair.client.update_keys(now, KeyUpdate::Requested);
+    // A forgery wants what has been asked for, the application its own keys changed once more.
+    pair.client.want_update(KeyUpdate::Requested);
+    assert_eq!(wanted(&pair), None);
+    pair.client.update_keys(now, KeyUpdate::Requested);
+    assert_eq!(wanted(&pair), Some(KeyUpdate::NotRequested));
+    // When the peer's has come, it may be asked again.
+    pair.run(perfect);
+    assert_eq!(epochs(&pair.client), (5, 4));
+    pair.client.update_keys(now, KeyUpdate::Requested);
+    pair.run(perfect);
+    assert_eq!(epochs(&pair.client), (6, 5));
+    pair.assert_data_flows();
+}
+
+#[test]
 fn keys_that_are_used_up_end_the_connection_and_both_sides_are_told() {
     for mut pair in [Pair::connected(), Pair::connected_1_3()] {
         pair.client.outgoing.use_up();

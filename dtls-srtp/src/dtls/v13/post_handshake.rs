@@ -33,6 +33,8 @@ pub(crate) struct PostHandshake {
     ids_requested: Option<u8>,
     /// Whether the flight is a KeyUpdate that is not acknowledged yet.
     updating: bool,
+    /// Whether the peer was asked for a KeyUpdate that has not come.
+    requested: bool,
     /// When the handshake ended.
     since: Instant,
     /// What a key log calls the connection, if there is one.
@@ -77,6 +79,7 @@ impl PostHandshake {
             wanted: None,
             ids_requested: None,
             updating: false,
+            requested: false,
             since,
             client_random,
         }
@@ -113,6 +116,7 @@ impl PostHandshake {
                 self.log(false, epoch, secret, keys.key_log);
                 let opener = secret.opener(keys.crypto, epoch)?;
                 keys.incoming.set_application_keys(keys.now, opener);
+                self.requested = false;
                 // One of ours that is on its way answers the peer's as well.
                 if update == KeyUpdate::Requested && !self.updating {
                     self.wanted.get_or_insert(KeyUpdate::NotRequested);
@@ -171,6 +175,9 @@ impl PostHandshake {
         if self.updating && update == KeyUpdate::NotRequested {
             return true;
         }
+        // "Until receiving a subsequent KeyUpdate from the peer, the sender MUST NOT send another
+        // KeyUpdate with request_update set to "update_requested"" (RFC 9846 §4.7.3).
+        let update = if self.requested { KeyUpdate::NotRequested } else { update };
         if self.wanted != Some(KeyUpdate::Requested) {
             self.wanted = Some(update);
         }
@@ -178,14 +185,21 @@ impl PostHandshake {
         true
     }
 
+    /// What is to be sent when the peer has acknowledged the flight.
+    #[cfg(test)]
+    pub(crate) fn wanted(&self) -> Option<KeyUpdate> {
+        self.wanted
+    }
+
     /// Whether there is one more message_seq, and one more epoch.
     fn may_update(&self, outgoing: &Outgoing) -> bool {
         self.flight.has_sequence_numbers() && outgoing.newest_epoch().0 < MAX_EPOCH
     }
 
-    /// Sends a KeyUpdate, unless one is on its way.
+    /// Sends a KeyUpdate, unless one is on its way or the peer owes the one that it is to ask for.
     pub(crate) fn want_update(&mut self, update: KeyUpdate, outgoing: &Outgoing) {
-        if !self.updating && self.wanted.is_none() {
+        let owed = self.requested && update == KeyUpdate::Requested;
+        if !self.updating && self.wanted.is_none() && !owed {
             self.update_keys(update, outgoing);
         }
     }
@@ -225,6 +239,7 @@ impl PostHandshake {
         }
         let Some(update) = self.wanted.take() else { return };
         self.updating = true;
+        self.requested |= update == KeyUpdate::Requested;
         self.flight.start(Answer::Expected);
         let (epoch, kind) = (outgoing.newest_epoch(), HandshakeType::KeyUpdate);
         self.flight.untranscribed(epoch, kind, |buf| update.write(buf));
