@@ -129,8 +129,11 @@ impl Connection {
             return;
         }
         let soon = self.now + self.timing().initial / 4;
+        // A client without keys, which a HelloRetryRequest may have told the version, has nothing to
+        // name, and who names nothing without protection is not heard.
+        let has_keys = self.role == Role::Server || self.incoming.has_handshake_keys();
         let Phase::Handshaking(handshake) = &mut self.phase else { return };
-        if handshake.inbox.version() == Some(Version::Dtls13) {
+        if handshake.inbox.version() == Some(Version::Dtls13) && has_keys {
             handshake.acks.send_by(soon);
         } else {
             handshake.flight.hurry(soon);

@@ -107,6 +107,22 @@ fn protected_records_without_a_server_hello_make_the_client_ask_sooner() {
 }
 
 #[test]
+fn so_they_do_after_a_hello_retry_request() {
+    let config = |groups: &[NamedGroup]| {
+        versions(Version::Dtls12, Version::Dtls13).with_groups(groups).unwrap()
+    };
+    let (both, hybrid) =
+        ([NamedGroup::X25519, NamedGroup::X25519MLKEM768], NamedGroup::X25519MLKEM768);
+    let mut pair = Pair::new(acquainted((config(&both), config(&[hybrid]))));
+    // No round-trip time is known: the timer is 400 ms, and a quarter of it 100 ms.
+    pair.run(losing(Role::Server, &[2]));
+    // client → ClientHello, ← HelloRetryRequest, → ClientHello, ← half of ServerHello, lost; the rest
+    // client → ClientHello after a quarter of the timer, ← the flight again
+    let connected = Some(6 * DELAY + Duration::from_millis(100));
+    assert_eq!(pair.client_connected, connected, "{:#?}", pair.chart);
+}
+
+#[test]
 fn the_rest_of_an_answer_is_asked_for_by_the_timer_too() {
     // The end of the server's flight is lost five times.
     let mut pair = pair_of(NamedGroup::X25519MLKEM768, 1200);
