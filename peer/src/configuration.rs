@@ -99,6 +99,11 @@ pub struct Configuration {
     /// How many transceivers a connection may have: the other side's offers add some, too. The
     /// default is 128.
     pub max_transceivers: usize,
+    /// How many sources (SSRCs) SRTP follows on a transport, each way. Packets of further ones are
+    /// dropped, with a warning in the log, as none is forgotten: its packets could come again
+    /// then. The default is 1024; each takes some 250 bytes when it appears. A connection that lasts
+    /// for long to a server that gives each stream it forwards an SSRC of its own may need more.
+    pub max_srtp_sources: usize,
 }
 
 impl Default for Configuration {
@@ -125,6 +130,7 @@ impl Default for Configuration {
             sped: false,
             snap: false,
             max_transceivers: 128,
+            max_srtp_sources: 1024,
         }
     }
 }

@@ -3,11 +3,15 @@
 //! m-sections refer to transports by [`TransportId`]. BUNDLE usually makes the list of transports
 //! a list of one.
 
+use std::mem;
 use std::time::Instant;
 
+use dtls_srtp::crypto::KeyError;
 use dtls_srtp::{dtls, srtp};
 use stun::FiveTuple;
+use tracing::warn;
 
+use crate::Configuration;
 use crate::jsep::{CryptexPlan, DtlsRole, TransportId};
 use crate::security::CertificateStats;
 use crate::signalling::IceGatheringState;
@@ -86,9 +90,30 @@ pub(crate) struct SrtpContexts {
     pub(crate) profile: srtp::Profile,
     pub(crate) outbound: srtp::Context,
     pub(crate) inbound: srtp::Context,
+    /// Whether the log says that there are too many sources.
+    warned: bool,
 }
 
 impl SrtpContexts {
+    pub(crate) fn new(
+        keys: &srtp::SessionKeys,
+        configuration: &Configuration,
+    ) -> Result<Self, KeyError> {
+        let mut settings = srtp::Settings::default();
+        settings.max_sources = configuration.max_srtp_sources;
+        let context =
+            |key| srtp::Context::with_settings(keys.profile, key, &configuration.crypto, settings);
+        let (outbound, inbound) = (context(&keys.local)?, context(&keys.remote)?);
+        Ok(Self { profile: keys.profile, outbound, inbound, warned: false })
+    }
+
+    /// Says once that packets are dropped because there are too many sources.
+    pub(crate) fn warn_of_sources(&mut self) {
+        if !mem::replace(&mut self.warned, true) {
+            warn!("media is dropped: more sources than Configuration::max_srtp_sources");
+        }
+    }
+
     pub(crate) const fn set_cryptex(&mut self, plan: CryptexPlan) {
         self.outbound.set_cryptex(plan.outbound);
         self.inbound.set_cryptex(plan.inbound);
@@ -180,5 +205,27 @@ pub(crate) fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_many_sources_there_are_is_a_setting() {
+        let profile = srtp::Profile::AeadAes128Gcm;
+        let material = vec![7; profile.keying_material_len()];
+        let keys = srtp::SessionKeys::for_client(profile, &material).unwrap();
+        for max_srtp_sources in [1, 2] {
+            let configuration = Configuration { max_srtp_sources, ..Configuration::default() };
+            let mut contexts = SrtpContexts::new(&keys, &configuration).unwrap();
+            let results = [1, 2].map(|ssrc| {
+                let mut packet = vec![0x80, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, ssrc, 9];
+                contexts.outbound.protect_rtp(&mut packet, 0)
+            });
+            assert_eq!(results[0], Ok(()));
+            assert_eq!(results[1].is_ok(), max_srtp_sources == 2);
+        }
     }
 }

@@ -12,9 +12,9 @@ pub struct Settings {
     pub replay_window: usize,
     /// The same for RTCP. The default, 128, is more than comes in half a minute.
     pub rtcp_replay_window: usize,
-    /// How many sources a context follows. Packets of further ones are refused: forgetting a
-    /// source would let its packets be replayed. The default, 1024, is far above what a session
-    /// of one transport has and keeps the table below 256 KiB.
+    /// How many sources a context follows. Packets of further ones are refused, for as long as the
+    /// context lives: forgetting a source would let its packets be replayed. The default, 1024, is
+    /// far above what most sessions of one transport have and keeps the table below 256 KiB.
     pub max_sources: usize,
     /// How many RTP packets a master key protects at most, those of all sources together. The
     /// default is the profile's limit ([`Profile::max_rtp_packets`]), which cannot be exceeded.

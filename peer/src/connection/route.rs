@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use dtls_srtp::srtp::UnprotectError;
 use ice::PathProof;
 use stun::{Datagram, FiveTuple};
 
@@ -121,7 +122,12 @@ impl PeerConnection {
         };
         match (opened, &mut transport.rtp) {
             (Ok(packet), Some(rtp)) => rtp.handle_datagram(now, packet),
-            _ => self.counters.datagrams_dropped += 1,
+            (opened, _) => {
+                if opened == Err(UnprotectError::TooManySources) {
+                    srtp.warn_of_sources();
+                }
+                self.counters.datagrams_dropped += 1;
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use dtls_srtp::{dtls, srtp};
+use dtls_srtp::dtls;
 
 use super::{DataCloseReason, FailureReason, PeerConnection, Route, SignatureId};
 use crate::event::{Event, Readable};
@@ -297,11 +297,7 @@ impl PeerConnection {
         }
         let keys = transport.dtls.as_ref().and_then(|dtls| dtls.srtp_keys());
         if let Some(keys) = keys {
-            let crypto = &self.configuration.crypto;
-            let outbound = srtp::Context::new(keys.profile, &keys.local, crypto);
-            let inbound = srtp::Context::new(keys.profile, &keys.remote, crypto);
-            if let (Ok(outbound), Ok(inbound)) = (outbound, inbound) {
-                let mut contexts = SrtpContexts { profile: keys.profile, outbound, inbound };
+            if let Ok(mut contexts) = SrtpContexts::new(&keys, &self.configuration) {
                 contexts.set_cryptex(transport.cryptex);
                 transport.srtp = Some(Box::new(contexts));
             }

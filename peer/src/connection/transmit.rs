@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use dtls_srtp::srtp::ProtectError;
 use stun::{FiveTuple, Transmit};
 
 use super::PeerConnection;
@@ -70,8 +71,12 @@ impl PeerConnection {
             if sealed.is_ok() {
                 return Some((path, None));
             }
-            // The key is worn out (RFC 3711 §9.2), which takes years, or an extension of the
-            // application's cannot be hidden as cryptex has to: nothing may leave as it is.
+            // The key is worn out (RFC 3711 §9.2), which takes years, there are too many sources, or
+            // an extension of the application's cannot be hidden as cryptex has to: nothing may
+            // leave as it is.
+            if sealed == Err(ProtectError::TooManySources) {
+                srtp.warn_of_sources();
+            }
             buf.truncate(start);
             self.counters.datagrams_dropped += 1;
         }
