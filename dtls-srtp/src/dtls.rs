@@ -368,8 +368,9 @@ impl Connection {
         self.closed_event.take().map(Event::Closed)
     }
 
-    /// Returns when to call again: [`Connection::poll_transmit`] if it is not in the future,
-    /// else [`Connection::handle_timeout`].
+    /// Returns when to call again: then [`Connection::handle_timeout`], and after it
+    /// [`Connection::poll_transmit`] until `None`, which does nothing by itself about a timer that
+    /// has expired. `None` while there is nothing to wait for.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let (flight, acks) = self.phase.sent();
         if self.owed.is_some() || flight.is_some_and(Flight::is_sending) {

@@ -268,6 +268,9 @@ impl Config {
     /// that the provider does not know are left out. Default:
     /// [`SIGNATURE_SCHEMES`](super::SIGNATURE_SCHEMES).
     ///
+    /// Where the keys of our certificates can sign with none of them, DTLS 1.2 is left for clients,
+    /// which show no certificate then; a server can serve nobody.
+    ///
     /// # Errors
     ///
     /// [`ConfigError::NoVersion`] if no version is left that can do with them.
@@ -391,7 +394,8 @@ impl Config {
     }
 
     /// How many bytes of records are kept that came before they could be opened or delivered, the
-    /// oldest being dropped. Default: 16 KiB, an initial window of SCTP and more.
+    /// oldest being dropped: so many of each, until the handshake is finished. Default: 16 KiB, an
+    /// initial window of SCTP and more.
     #[must_use]
     pub fn with_max_early_bytes(mut self, bytes: usize) -> Self {
         self.settings().max_early_bytes = bytes;

@@ -134,7 +134,8 @@ pub enum CloseReason {
     /// protected all that they may and cannot be changed.
     #[error("a key has protected as many records as it may, or too many forged ones came under it")]
     KeyWornOut,
-    /// [`Connection::close`](super::Connection::close) was called.
+    /// [`Connection::close`](super::Connection::close) or
+    /// [`Connection::abort`](super::Connection::abort) was called.
     #[error("closed by us")]
     Local,
     /// The peer closed.
@@ -175,7 +176,8 @@ pub enum ConfigError {
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum SealError {
-    /// The connection was closed since the record was begun, or it never was of this connection.
+    /// The connection was closed since the record was begun, or it is of another connection and this
+    /// one has no keys.
     #[error("the connection is closed")]
     Closed,
     /// The keys were updated since the record was begun.

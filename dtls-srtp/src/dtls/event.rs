@@ -6,7 +6,8 @@ use super::CloseReason;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The handshake is finished and the peer is who it has to be: data goes both ways.
+    /// The handshake is finished and the peer is who it has to be: data goes both ways, unless the
+    /// peer has closed since, which [`Event::Closed`] says next.
     Connected,
     /// The handshake needs a signature of the key that is not here
     /// ([`Certificate::with_external_key`](crate::Certificate::with_external_key)): see

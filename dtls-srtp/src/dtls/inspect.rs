@@ -48,12 +48,14 @@ impl Connection {
         self.session.as_ref()?.srtp_profile()
     }
 
-    /// Returns which certificate we have shown to the peer, once we have signed with its key.
+    /// Returns which certificate we have shown to the peer, once we have signed with its key, or
+    /// have been asked to if it is elsewhere.
     pub fn certificate(&self) -> Option<&Certificate> {
         self.facts.certificate.as_ref()
     }
 
-    /// Returns what we signed the handshake with, if we had to, once we have.
+    /// Returns what we signed the handshake with, if we had to, once we have, or have been asked to
+    /// if the key is elsewhere.
     pub fn local_signature_scheme(&self) -> Option<SignatureScheme> {
         self.facts.local_scheme
     }
@@ -95,13 +97,16 @@ impl Connection {
     }
 
     /// Derives `len` bytes of keying material that only the two sides know
-    /// ([RFC 5705](https://www.rfc-editor.org/rfc/rfc5705)). An absent context and an empty one
-    /// give different bytes.
+    /// ([RFC 5705](https://www.rfc-editor.org/rfc/rfc5705)). In DTLS 1.2 an absent context and an
+    /// empty one give different bytes, in DTLS 1.3 the same
+    /// ([RFC 8446 §7.5](https://www.rfc-editor.org/rfc/rfc8446#section-7.5)): different keys need
+    /// different labels, or contexts that are not empty.
     ///
     /// # Errors
     ///
-    /// [`ExportError`] if the connection is not connected, the label is reserved or too long, or the
-    /// context is too long.
+    /// [`ExportError`] if the connection is not connected, the label is too long, or more bytes are
+    /// asked for than can be derived; in DTLS 1.2 also if the label is reserved or the context too
+    /// long.
     pub fn export_keying_material(
         &self,
         label: &str,

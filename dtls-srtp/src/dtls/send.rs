@@ -83,6 +83,10 @@ impl Connection {
     /// The caller appends the plaintext, at most [`MAX_PLAINTEXT_LEN`] bytes, and calls
     /// [`Connection::seal`]. `None`, and nothing appended, unless [`Connection::may_send`].
     ///
+    /// The record has to be sealed by this connection: another one of the same version would seal it
+    /// under a number that it uses for a record of its own, and with AES-GCM give its authentication
+    /// key away.
+    ///
     /// It ends the connection ([`CloseReason::KeyWornOut`]) when the keys have protected all that
     /// they may: 2^48 records, or 23 726 550 with AES-GCM in DTLS 1.3, where keys are changed in
     /// time unless that was done some 65 000 times
@@ -117,8 +121,9 @@ impl Connection {
     }
 
     /// Returns how many bytes a record adds to its plaintext: in DTLS 1.2 with AES-GCM 13 of
-    /// header, 8 of nonce and 16 of tag, which is also the answer while the version is not known;
-    /// in DTLS 1.3 5 of header, one of content type and 16 of tag.
+    /// header, 8 of nonce and 16 of tag, which is also the answer while the version is not known,
+    /// and with ChaCha20-Poly1305 13 and 16; in DTLS 1.3 5 of header, one of content type and 16 of
+    /// tag. A connection id of the peer's comes on top, in DTLS 1.2 with one byte of content type.
     pub fn record_overhead(&self) -> usize {
         match self.outgoing.has_application_keys() {
             true => self.outgoing.application_overhead(),

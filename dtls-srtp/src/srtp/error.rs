@@ -14,7 +14,8 @@ pub enum ProtectError {
     HeaderInClear,
     /// The key has protected as many packets as it may, or this source has used up its indexes:
     /// 2^48 RTP packets, 2^31 RTCP packets. New keys are needed
-    /// ([RFC 3711 §9.2](https://www.rfc-editor.org/rfc/rfc3711#section-9.2)).
+    /// ([RFC 3711 §9.2](https://www.rfc-editor.org/rfc/rfc3711#section-9.2)): in the second case, which
+    /// takes years, those of a new [`Context`](super::Context).
     #[error("this key has protected as many packets as it may")]
     KeyExhausted,
     /// Not an RTP or RTCP packet.
