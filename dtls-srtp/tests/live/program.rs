@@ -47,7 +47,8 @@ impl Program {
 
     pub(crate) fn type_line(&mut self, line: &str) {
         let stdin = self.child.stdin.as_mut().expect("its input is open");
-        writeln!(stdin, "{line}").unwrap();
+        // At once, as a program that reads half of it sends half of it.
+        stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
     /// Closes its standard input, at which most programs end.
