@@ -292,8 +292,6 @@ fn an_offer_that_replaces_another_connects() {
     for (taken_back, keeps_audio) in [(true, true), (true, false), (false, true)] {
         let place = format!("{taken_back} {keeps_audio}");
         let mut pair = Pair::new();
-        // The descriptions have the candidates; those of the first one are for nobody.
-        pair.trickle = false;
         let now = pair.now;
         let a = &mut pair.peers[A];
         let audio = a.add_transceiver(now, MediaKind::Audio, Default::default()).unwrap();

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::{PeerConnection, Route, Section};
 use crate::data_channel::Data;
+use crate::event::Event;
 use crate::jsep::{
     DataPlan, DtlsRole, LocalTransport, LocalTransports, Plan, RemoteTransport, TransportId,
     TransportPlan,
@@ -286,6 +287,19 @@ impl PeerConnection {
         self.transports.retain(|transport| wanted.iter().any(|plan| plan.id == transport.id));
         self.close_sockets();
         self.announce_ufrags();
+        self.forget_candidates();
+    }
+
+    /// Candidates of a generation that is gone, as that of an offer that was taken back, are of no use
+    /// to anyone: the other side may not know what they name.
+    fn forget_candidates(&mut self) {
+        let Self { ice, events, .. } = self;
+        events.forget(|event| match event {
+            Event::IceCandidate(candidate) => {
+                ice.local_ufrags().all(|own| Some(own) != candidate.username_fragment.as_deref())
+            }
+            _ => false,
+        });
     }
 
     /// Where this transport stands in the list; made if it is new.
