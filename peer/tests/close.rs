@@ -123,6 +123,22 @@ fn what_was_said_before_a_close_can_be_read_after_it() {
 }
 
 #[test]
+fn a_channel_that_was_closed_and_not_read_is_not_told_again() {
+    let (mut pair, ours, theirs) = call(Version::Dtls13);
+    let now = pair.now;
+    let mut channel = pair.peers[A].data_channel(ours).unwrap();
+    channel.send(now, "bye").unwrap();
+    channel.close(now);
+    let closed = Event::DataChannelClose(theirs);
+    assert!(pair.run_until(Duration::from_secs(5), |pair| pair.saw(B, &closed)));
+    pair.run_for(Duration::from_secs(1));
+    let now = pair.now;
+    pair.peers[B].close(now);
+    pair.drain_events();
+    assert_eq!(pair.events[B].iter().filter(|event| **event == closed).count(), 1);
+}
+
+#[test]
 fn sctp_says_so_where_the_alert_is_not_understood() {
     // What closes the channel is the ABORT: it says so when DTLS's alert, a record of its own behind
     // it, is damaged.

@@ -6,7 +6,9 @@ use sctp::data_channel::OpenError;
 use thiserror::Error as ThisError;
 
 use super::PeerConnection;
-use crate::data_channel::{AssociationCloseReason, DataChannel, DataChannelId, DataChannelInit};
+use crate::data_channel::{
+    AssociationCloseReason, DataChannel, DataChannelId, DataChannelInit, DataChannelState,
+};
 use crate::error::Error;
 use crate::event::{Event, Readable};
 use crate::signalling::ConnectionState;
@@ -141,7 +143,9 @@ impl PeerConnection {
     pub(super) fn end_channels(&mut self) {
         let Some(data) = self.data.take() else { return };
         self.counters.data_channels_opened = data.channels.channels_opened();
-        for id in data.channels.channels() {
+        // Of one that is closed already, and not read, that was told.
+        let open = |id: &_| data.channels.state(*id) != DataChannelState::Closed;
+        for id in data.channels.channels().filter(open) {
             self.events.push(Event::DataChannelClose(DataChannelId(id)));
         }
     }
