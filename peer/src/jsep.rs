@@ -341,6 +341,14 @@ impl Jsep {
         self.state = SignalingState::Closed;
     }
 
+    /// Ends the other side's tracks, and gives those that the application was told of.
+    pub(crate) fn end_remote_tracks(&mut self) -> impl Iterator<Item = TransceiverId> {
+        let told = |own: &mut TransceiverState| {
+            std::mem::take(&mut own.has_remote_track).then_some(own.id())
+        };
+        self.transceivers.iter_mut().filter_map(told)
+    }
+
     /// Applies a description of ours.
     pub(crate) fn set_local(&mut self, description: SessionDescription) -> Result<Plan, Error> {
         self.check_state(Side::Local, description.kind)?;

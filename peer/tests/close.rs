@@ -11,7 +11,7 @@ use peerless::media::transceiver::TransceiverInit;
 use peerless::security::Version;
 use peerless::{
     Configuration, ConnectionState, DataChannelId, DataChannelInit, DataChannelState, Event,
-    FiveTuple, Frame, MediaKind, Readable,
+    FiveTuple, Frame, IceConnectionState, MediaKind, Readable, SignalingState,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -61,6 +61,24 @@ fn a_close_ends_channels_and_connection_of_the_other_side_half_a_round_trip_late
                     && pair.peers[1 - from].connection_state() == ConnectionState::Closed
             }));
             assert_eq!(pair.now - now, 50 * MS);
+            // All that the goodbye has changed is told to who hears it.
+            let (own, other) = (&pair.events[from], &pair.events[1 - from]);
+            for told in [
+                Event::SignalingStateChange(SignalingState::Closed),
+                Event::IceConnectionStateChange(IceConnectionState::Closed),
+                Event::ConnectionStateChange(ConnectionState::Closed),
+            ] {
+                assert!(other.contains(&told) && !own.contains(&told), "{told:?}");
+            }
+            let tracks = |ended: bool| {
+                let is_one = |event: &&Event| match event {
+                    Event::Track(_) => !ended,
+                    Event::TrackEnded(_) => ended,
+                    _ => false,
+                };
+                other.iter().filter(is_one).count()
+            };
+            assert_eq!([tracks(false), tracks(true)], [usize::from(from == A); 2]);
             // BYE of who has sent media; ABORT and close_notify in one datagram.
             pair.run_for(Duration::from_secs(40));
             let trace = pair.trace.take().unwrap();

@@ -8,7 +8,7 @@ use thiserror::Error as ThisError;
 use super::{DataCloseReason, PeerConnection, Route};
 use crate::event::Event;
 use crate::security::PolicyRefusal;
-use crate::signalling::{ConnectionState, IceConnectionState};
+use crate::signalling::{ConnectionState, IceConnectionState, SignalingState};
 
 /// Why a connection failed, in words that help.
 #[derive(Clone, Debug, ThisError)]
@@ -115,7 +115,13 @@ impl PeerConnection {
             self.data_close_reason.get_or_insert(DataCloseReason::ClosedByPeer);
         }
         self.settle_data();
+        for transceiver in self.jsep.end_remote_tracks() {
+            self.events.push(Event::TrackEnded(transceiver));
+        }
         self.end(now);
+        // Unlike our own `close`, this is news.
+        self.events.push(Event::SignalingStateChange(SignalingState::Closed));
+        self.events.push(Event::IceConnectionStateChange(IceConnectionState::Closed));
         self.events.push(Event::ConnectionStateChange(ConnectionState::Closed));
     }
 
