@@ -27,13 +27,16 @@ impl PeerConnection {
         }
         let policy = &self.configuration.security_policy;
         match policy.check(dtls, transport.media) {
-            Ok(()) => transport.approved = true,
+            Ok(()) => {
+                transport.approved = true;
+                true
+            }
             Err(refusal) => {
                 tracing::info!(%refusal, "the policy refuses the connection");
                 dtls.abort(now, AlertDescription::InsufficientSecurity);
-                self.failure.get_or_insert(FailureReason::Policy(refusal));
+                self.fail(FailureReason::Policy(refusal));
+                false
             }
         }
-        transport.approved
     }
 }

@@ -47,6 +47,13 @@ pub enum FailureReason {
     SignatureRefused,
 }
 
+impl FailureReason {
+    /// Whether [`PeerConnection::restart_ice`] and an exchange of descriptions may help.
+    const fn is_of_path(&self) -> bool {
+        matches!(self, Self::NoPath { .. } | Self::ConsentExpired { .. })
+    }
+}
+
 impl PeerConnection {
     /// Closes the connection and says goodbye: RTCP's BYE, SCTP's ABORT and DTLS's close_notify
     /// ([webrtc-pc §4.4.2](https://www.w3.org/TR/webrtc/#dom-rtcpeerconnection-close)), so that the
@@ -189,9 +196,17 @@ impl PeerConnection {
         self.transports.iter().any(owed).then_some(self.now)
     }
 
-    /// Why the connection failed; `None` while it has not.
+    /// Why the connection has failed; `None` while it has not, or works again.
     pub const fn failure_reason(&self) -> Option<&FailureReason> {
         self.failure.as_ref()
+    }
+
+    /// Notes why the connection fails. What a restart of ICE cannot mend says more than what it can;
+    /// of two such reasons the first counts, which the other may follow from.
+    pub(super) fn fail(&mut self, reason: FailureReason) {
+        if self.failure.as_ref().is_none_or(FailureReason::is_of_path) {
+            self.failure = Some(reason);
+        }
     }
 
     pub(super) fn no_path(&self) -> FailureReason {

@@ -330,9 +330,7 @@ impl PeerConnection {
             transport.srtp = None;
             transport.early.take();
             let refusal = self.configuration.security_policy.explain(reason);
-            self.failure.get_or_insert_with(|| {
-                refusal.map_or(FailureReason::Dtls(reason), FailureReason::Policy)
-            });
+            self.fail(refusal.map_or(FailureReason::Dtls(reason), FailureReason::Policy));
             self.end_data_if_failed(now);
         }
     }
@@ -377,7 +375,9 @@ impl PeerConnection {
         if state == self.connection_state {
             return;
         }
-        if state == ConnectionState::Failed && self.failure.is_none() {
+        if state != ConnectionState::Failed {
+            self.failure = None;
+        } else if self.failure.is_none() {
             self.failure = Some(self.no_path());
         }
         self.connection_state = state;

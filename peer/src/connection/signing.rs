@@ -84,7 +84,7 @@ impl PeerConnection {
             && dtls.signature_request().is_some()
         {
             dtls.refuse_signature(now);
-            self.failure.get_or_insert(FailureReason::SignatureRefused);
+            self.fail(FailureReason::SignatureRefused);
             self.settle();
         }
     }

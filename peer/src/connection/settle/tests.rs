@@ -7,7 +7,9 @@ use dtls_srtp::dtls::AlertDescription;
 
 use crate::media::transceiver::TransceiverInit;
 use crate::sim::Pair;
-use crate::{ConnectionState, MediaKind, OutgoingPacket, PayloadType};
+use crate::{
+    ConnectionState, DataChannelInit, FailureReason, MediaKind, OutgoingPacket, PayloadType,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -47,4 +49,37 @@ fn no_media_goes_or_comes_where_dtls_has_failed() {
     let before = sent(&mut pair);
     assert_eq!(say(&mut pair, 1920), 1);
     assert_eq!(sent(&mut pair), before);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the origin of a simulation")]
+fn a_reason_lasts_as_long_as_the_failure() {
+    let mut pair = Pair::new(Instant::now(), 1);
+    let (now, init) = (pair.now(), DataChannelInit::default());
+    pair.a.connection.create_data_channel(now, "chat", init).unwrap();
+    let is = |state| {
+        move |pair: &mut Pair| {
+            [&pair.a, &pair.b].iter().all(|peer| peer.connection.connection_state() == state)
+        }
+    };
+    assert!(pair.run_until(5 * SECOND, is(ConnectionState::Connected)));
+    // The path is cut, and comes back.
+    pair.network.set_filter(|_| false);
+    assert!(pair.run_until(60 * SECOND, is(ConnectionState::Failed)));
+    let told = pair.a.connection.failure_reason();
+    assert!(matches!(told, Some(FailureReason::ConsentExpired { .. })), "{told:?}");
+    pair.network.clear_filter();
+    let now = pair.now();
+    pair.a.connection.restart_ice(now);
+    assert!(pair.run_until(20 * SECOND, is(ConnectionState::Connected)));
+    assert!(pair.a.connection.failure_reason().is_none());
+    assert!(pair.b.connection.failure_reason().is_none());
+    // What happens next has a reason of its own.
+    let now = pair.now();
+    let b = &mut pair.b.connection;
+    b.transports[0].dtls.as_mut().unwrap().abort(now, AlertDescription::InternalError);
+    b.settle();
+    assert!(pair.run_until(SECOND, is(ConnectionState::Failed)));
+    let told = pair.a.connection.failure_reason();
+    assert!(matches!(told, Some(FailureReason::Dtls(_))), "{told:?}");
 }
