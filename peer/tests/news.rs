@@ -9,7 +9,7 @@ use bytes::Bytes;
 use common::{A, B, Pair, address, told_everything};
 use peerless::media::transceiver::TransceiverInit;
 use peerless::{
-    BundlePolicy, Configuration, ConnectionState, DataChannelInit, Event, FiveTuple,
+    BundlePolicy, Configuration, ConnectionState, DataChannelInit, Event, FailureReason, FiveTuple,
     IceGatheringState, MediaKind, OutgoingPacket, SocketRequest,
 };
 use rtp::PayloadType;
@@ -93,6 +93,9 @@ fn what_ends_is_news_at_once() {
         let told = news(&mut pair, A, by_datagram);
         let failed = Event::ConnectionStateChange(ConnectionState::Failed);
         assert!(told.contains(&failed), "{told:?}");
+        let reason = pair.peers[A].failure_reason().expect("it failed");
+        assert!(matches!(reason, FailureReason::AddressRemoved { .. }), "{reason}");
+        assert!(reason.to_string().contains(&address(A).to_string()), "{reason}");
         let mut told = Vec::new();
         while !told.contains(&failed) {
             let at = pair.peers[B].poll_timeout().expect("B will find out");

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use stun::FiveTuple;
 
-use super::PeerConnection;
+use super::{FailureReason, PeerConnection};
 use crate::event::{Event, SocketId, SocketRequest};
 use crate::signalling::{ConnectionState, IceGatheringState};
 use crate::transport::Transport;
@@ -35,12 +35,19 @@ impl PeerConnection {
         }
     }
 
-    /// Tells that an address is gone: its candidates and paths go with it.
+    /// Tells that an address is gone: its candidates and paths go with it. Where data went by one of
+    /// them, the connection fails
+    /// ([`FailureReason::AddressRemoved`](crate::FailureReason::AddressRemoved)); another address may
+    /// help with [`restart_ice`](Self::restart_ice) and an exchange of descriptions.
     pub fn remove_local_address(&mut self, now: Instant, address: SocketAddr) {
         let now = self.advance(now);
         self.local_addresses.retain(|known| *known != address);
         self.ice.remove_local_address(now, address);
+        let failed_before = self.connection_state == ConnectionState::Failed;
         self.settle_layers();
+        if self.connection_state == ConnectionState::Failed && !failed_before {
+            self.failure = Some(FailureReason::AddressRemoved { address });
+        }
     }
 
     /// Answers [`SocketRequest::Bind`]: the socket has this address.

@@ -119,6 +119,8 @@ impl PeerConnection {
                 Some(next) => {
                     self.ice.restart_with(now, stream, next);
                     transport.remote_ufrag = None;
+                    // Where it finds none, that is what fails.
+                    transport.had_path = false;
                     if transport.gathering == IceGatheringState::Complete {
                         // The candidates are told again, and their end.
                         transport.gathering = IceGatheringState::Gathering;
@@ -126,6 +128,7 @@ impl PeerConnection {
                 }
                 None => {
                     self.ice.cancel_restart(now, stream);
+                    transport.had_path |= self.ice.send_path(transport.component).is_some();
                     let remote = self.ice.remote_credentials(stream);
                     transport.remote_ufrag = remote.map(|remote| remote.ufrag.clone());
                 }

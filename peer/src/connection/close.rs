@@ -1,5 +1,6 @@
 //! The end of a connection.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use dtls_srtp::dtls;
@@ -35,6 +36,16 @@ pub enum FailureReason {
         /// How long it has been silent.
         seconds: u64,
     },
+    /// Our address that the path began at was taken away
+    /// ([`PeerConnection::remove_local_address`]).
+    #[error(
+        "no connection any more: the local address {address} is gone; restart_ice and an exchange \
+         of descriptions find a path from another"
+    )]
+    AddressRemoved {
+        /// The address.
+        address: SocketAddr,
+    },
     /// DTLS ended.
     #[error("no secure connection: {0}")]
     Dtls(dtls::CloseReason),
@@ -50,7 +61,10 @@ pub enum FailureReason {
 impl FailureReason {
     /// Whether [`PeerConnection::restart_ice`] and an exchange of descriptions may help.
     const fn is_of_path(&self) -> bool {
-        matches!(self, Self::NoPath { .. } | Self::ConsentExpired { .. })
+        matches!(
+            self,
+            Self::NoPath { .. } | Self::ConsentExpired { .. } | Self::AddressRemoved { .. }
+        )
     }
 }
 

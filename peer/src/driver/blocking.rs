@@ -212,7 +212,9 @@ impl Blocking {
     }
 
     /// Reads the addresses of the interfaces again, and tells the endpoint what has changed: call
-    /// it when the system says that its network has.
+    /// it when the system says that its network has. A connection whose path began at an address that
+    /// is gone fails; [`restart_ice`](crate::PeerConnection::restart_ice) and an exchange of
+    /// descriptions find it another.
     ///
     /// # Errors
     ///

@@ -68,6 +68,14 @@ fn a_reason_lasts_as_long_as_the_failure() {
     assert!(pair.run_until(60 * SECOND, is(ConnectionState::Failed)));
     let told = pair.a.connection.failure_reason();
     assert!(matches!(told, Some(FailureReason::ConsentExpired { .. })), "{told:?}");
+    // A restart that finds no path fails for that.
+    let now = pair.now();
+    pair.a.connection.restart_ice(now);
+    assert!(pair.run_until(SECOND, is(ConnectionState::Connecting)));
+    assert!(pair.a.connection.failure_reason().is_none());
+    assert!(pair.run_until(60 * SECOND, is(ConnectionState::Failed)));
+    let told = pair.a.connection.failure_reason();
+    assert!(matches!(told, Some(FailureReason::NoPath { .. })), "{told:?}");
     pair.network.clear_filter();
     let now = pair.now();
     pair.a.connection.restart_ice(now);
