@@ -10,7 +10,7 @@ use common::{A, B, Pair, address, told_everything};
 use peerless::media::transceiver::TransceiverInit;
 use peerless::{
     BundlePolicy, Configuration, ConnectionState, DataChannelInit, Event, FailureReason, FiveTuple,
-    IceGatheringState, MediaKind, OutgoingPacket, SocketRequest,
+    IceGatheringState, MediaKind, OutgoingPacket, PeerConnection, SocketRequest,
 };
 use rtp::PayloadType;
 
@@ -173,4 +173,20 @@ fn a_need_that_is_met_is_no_news() {
     assert!(!needed(&mut pair));
     pair.peers[A].set_remote_description(now, answer).unwrap();
     assert!(needed(&mut pair));
+}
+
+#[test]
+fn a_connection_without_an_address_fails_for_that() {
+    for without in [A, B] {
+        let mut pair = Pair::new();
+        let now = pair.now;
+        pair.peers[without].remove_local_address(now, address(without));
+        pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+        pair.negotiate(A);
+        let failed = |peer: &PeerConnection| peer.connection_state() == ConnectionState::Failed;
+        assert!(pair.run_until(Duration::from_secs(90), |pair| pair.peers.iter().all(failed)));
+        let reason = |peer: usize| pair.peers[peer].failure_reason().unwrap().to_string();
+        assert!(reason(without).contains("add_local_address"), "{}", reason(without));
+        assert!(reason(1 - without).contains("no remote candidate"), "{}", reason(1 - without));
+    }
 }

@@ -229,17 +229,16 @@ impl PeerConnection {
             return FailureReason::ConsentExpired { seconds };
         }
         let streams = || self.transports.iter().map(|transport| transport.component.stream);
-        let local = streams().map(|stream| self.ice.local_candidates(stream).count()).sum();
+        let local: usize = streams().map(|stream| self.ice.local_candidates(stream).count()).sum();
         let remote = streams().map(|stream| self.ice.remote_candidates(stream).count()).sum();
         let private =
             streams().flat_map(|stream| self.ice.remote_candidates(stream)).all(|candidate| {
                 candidate.socket_addr().is_none_or(|address| is_private(address.ip()))
             });
-        let hint = match (remote, private) {
-            (0, _) => "; no remote candidate was ever added",
-            (_, true) => {
-                "; all remote candidates are private addresses and no TURN server was given"
-            }
+        let hint = match (local, remote, private) {
+            (0, ..) => "; no local address was given (add_local_address)",
+            (_, 0, _) => "; no remote candidate was ever added",
+            (.., true) => "; all remote candidates are private addresses, and there is no relay",
             _ => "",
         };
         FailureReason::NoPath { local, remote, pairs: self.ice.pairs().count(), hint }
