@@ -10,8 +10,9 @@ use common::{A, B, Fate, Pair, address};
 use peerless::media::transceiver::TransceiverInit;
 use peerless::security::Version;
 use peerless::{
-    Configuration, ConnectionState, DataChannelId, DataChannelInit, DataChannelState, Event,
-    FiveTuple, Frame, IceConnectionState, MediaKind, Readable, SignalingState,
+    BundlePolicy, Configuration, ConnectionState, DataChannelId, DataChannelInit, DataChannelState,
+    Event, FiveTuple, Frame, IceConnectionState, MediaKind, OutgoingPacket, PayloadType, Readable,
+    SignalingState,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -154,6 +155,57 @@ fn a_channel_that_was_closed_and_not_read_is_not_told_again() {
     pair.peers[B].close(now);
     pair.drain_events();
     assert_eq!(pair.events[B].iter().filter(|event| **event == closed).count(), 1);
+}
+
+#[test]
+fn a_goodbye_on_one_of_several_transports_closes_that_one() {
+    let mut configuration = Configuration::default();
+    configuration.bundle_policy = BundlePolicy::MaxCompat;
+    let mut pair = Pair::with(configuration.clone(), configuration, 1);
+    let now = pair.now;
+    let init = TransceiverInit::send_recv();
+    let audio = pair.peers[A].add_transceiver(now, MediaKind::Audio, init).unwrap();
+    let chat = pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    pair.negotiate_munged(A, |sdp| {
+        sdp.split_inclusive("\r\n").filter(|line| !line.starts_with("a=group:BUNDLE")).collect()
+    });
+    assert!(pair.run_until(Duration::from_secs(5), |pair| {
+        pair.saw(A, &Event::DataChannelOpen(chat))
+            && pair.peers.iter().all(|own| own.connection_state() == ConnectionState::Connected)
+    }));
+    pair.run_for(Duration::from_secs(1));
+    assert_eq!(pair.peers[A].stats(pair.now).transports.len(), 2);
+    // Of what B says at its end, that of the first transport comes later.
+    let (now, mut buf, mut later) = (pair.now, Vec::new(), Vec::new());
+    pair.peers[B].close(now);
+    while let Some(transmit) = pair.peers[B].poll_transmit(now, &mut buf) {
+        let (path, contents) = (transmit.path, transmit.contents.to_vec());
+        if path.local == address(B) {
+            later.push((path, contents));
+        } else {
+            pair.put(B, path, contents);
+        }
+        buf.clear();
+    }
+    assert!(
+        pair.run_until(Duration::from_secs(1), |pair| {
+            pair.saw(A, &Event::DataChannelClose(chat))
+        })
+    );
+    pair.run_for(Duration::from_secs(1));
+    let now = pair.now;
+    assert_eq!(pair.peers[A].connection_state(), ConnectionState::Connected);
+    let opus = PayloadType::from_low_bits(111);
+    let packet = OutgoingPacket::new(opus, 0, Bytes::from_static(b"opus"));
+    pair.peers[A].sender(audio).unwrap().send_packet(now, packet).unwrap();
+    let sent = pair.datagrams;
+    pair.transmit();
+    assert!(pair.datagrams > sent, "audio goes on");
+    for (path, contents) in later {
+        pair.put(B, path, contents);
+    }
+    pair.run_for(Duration::from_secs(1));
+    assert_eq!(pair.peers[A].connection_state(), ConnectionState::Closed);
 }
 
 #[test]

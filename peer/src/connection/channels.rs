@@ -25,7 +25,7 @@ pub enum DataCloseReason {
     /// [`failure_reason`](PeerConnection::failure_reason) says why.
     #[error("the DTLS connection has failed")]
     DtlsFailed,
-    /// The other side has closed the connection.
+    /// The other side has closed the connection, or the transport of the data channels.
     #[error("the other side has closed the connection")]
     ClosedByPeer,
     /// An answer has rejected the m-section, or closed the association

@@ -10,6 +10,7 @@ use super::{DataCloseReason, PeerConnection, Route};
 use crate::event::Event;
 use crate::security::PolicyRefusal;
 use crate::signalling::{ConnectionState, IceConnectionState, SignalingState};
+use crate::transport::{DtlsTransportState, Transport};
 
 /// Why a connection failed, in words that help.
 #[derive(Clone, Debug, ThisError)]
@@ -119,16 +120,33 @@ impl PeerConnection {
         }
     }
 
+    /// The other side has said goodbye on one transport. Of several it may close one alone: that of
+    /// an m-section that an answer has rejected
+    /// ([RFC 8841 §10.4](https://www.rfc-editor.org/rfc/rfc8841#section-10.4)). The connection is
+    /// closed with the last that works.
+    pub(super) fn close_transport_by_peer(&mut self, now: Instant, index: usize) {
+        let works = |own: &Transport| {
+            matches!(own.dtls_state, DtlsTransportState::Connecting | DtlsTransportState::Connected)
+        };
+        if !self.transports.iter().any(works) {
+            return self.close_by_peer(now);
+        }
+        let Some(transport) = self.transports.get_mut(index) else { return };
+        transport.srtp = None;
+        transport.early.take();
+        if let Some(data) = self.data.as_mut().filter(|data| data.transport == Some(transport.id)) {
+            data.channels.abort(now, "");
+            self.data_close_reason.get_or_insert(DataCloseReason::ClosedByPeer);
+        }
+    }
+
     /// The other side has said goodbye.
     ///
     /// The W3C leaves it to consent freshness to notice, half a minute later. Here the connection
     /// is closed at once: there is nobody at the other end. What came of data before is read as ever:
     /// "closing" is told behind the messages
     /// ([webrtc-pc §6.2](https://www.w3.org/TR/webrtc/#announce-datachannel-as-closed)).
-    pub(super) fn close_by_peer(&mut self, now: Instant) {
-        if self.is_closed() {
-            return;
-        }
+    fn close_by_peer(&mut self, now: Instant) {
         // What has arrived, and was acknowledged, is the application's to read.
         if let Some(data) = &mut self.data {
             data.channels.abort(now, "");
@@ -199,7 +217,7 @@ impl PeerConnection {
 
     /// When a closed connection has something left to send: now, or never.
     pub(super) fn farewell_timeout(&self) -> Option<Instant> {
-        let owed = |transport: &crate::transport::Transport| {
+        let owed = |transport: &Transport| {
             let words = &transport.last_words;
             let alert = transport.dtls.as_ref().and_then(|dtls| dtls.poll_timeout());
             transport.farewell.is_some()

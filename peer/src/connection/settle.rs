@@ -323,7 +323,7 @@ impl PeerConnection {
         let Some(transport) = self.transports.get_mut(index) else { return };
         if reason == dtls::CloseReason::Remote {
             transport.dtls_state = DtlsTransportState::Closed;
-            self.close_by_peer(now);
+            self.close_transport_by_peer(now, index);
         } else {
             transport.dtls_state = DtlsTransportState::Failed;
             // Nor does media go on below a connection that is told to have failed.
