@@ -43,7 +43,8 @@ pub struct Configuration {
     /// The largest data-channel message accepted as a whole, in bytes; told to the other side. The
     /// default is 256 KiB, as in browsers. A connection makes room for two of them.
     ///
-    /// What is sent is bounded by what the other side accepts alone.
+    /// What is sent is bounded by what the other side accepts, and by
+    /// [`max_buffered_amount`](Self::max_buffered_amount) where it does not interleave messages.
     pub max_message_size: usize,
     /// The largest message accepted on channels that are read in parts
     /// ([`DataChannel::set_read_mode`](crate::DataChannel::set_read_mode)), where that is more, in

@@ -90,13 +90,9 @@ pub struct PeerConnection {
     pub(crate) counters: Counters,
 }
 
-/// What was dropped, and what passed.
+/// What is no transport's.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) datagrams_received: u64,
-    pub(crate) bytes_received: u64,
-    pub(crate) datagrams_sent: u64,
-    pub(crate) bytes_sent: u64,
     pub(crate) datagrams_dropped: u64,
     /// Data channels that have been open, once they have ended with the connection.
     pub(crate) data_channels_opened: u64,
@@ -150,8 +146,6 @@ impl PeerConnection {
     /// What does not belong to this connection, is damaged or forged is counted and dropped.
     pub fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>) {
         let now = self.advance(now);
-        self.counters.datagrams_received += 1;
-        self.counters.bytes_received += datagram.contents.len() as u64;
         if self.is_closed() {
             return;
         }
@@ -195,10 +189,7 @@ impl PeerConnection {
         buf: &'b mut Vec<u8>,
     ) -> Option<Transmit<'b>> {
         let now = self.advance(now);
-        let transmit = self.transmit(now, buf)?;
-        self.counters.datagrams_sent += transmit.datagrams().count() as u64;
-        self.counters.bytes_sent += transmit.contents.len() as u64;
-        Some(transmit)
+        self.transmit(now, buf)
     }
 
     /// What happened since the last call. Events only say so; the state has moved already.

@@ -134,8 +134,11 @@ impl<'c> DataChannel<'c> {
     ///
     /// # Errors
     ///
-    /// When the channel is not open, the message is larger than the other side accepts, or the
-    /// buffer is full. The message comes back in the error; nothing is ever dropped silently.
+    /// When the channel is not open, the message is larger than the other side accepts
+    /// ([`SendError::TooLarge`]), or than
+    /// [`max_buffered_amount`](crate::Configuration::max_buffered_amount) where that does not
+    /// interleave messages ([`SendError::NeedsInterleaving`]), the buffer is full, or a message that
+    /// was begun is not finished ([`SendError::MessageOpen`]). The message comes back in the error; nothing is ever dropped silently.
     pub fn send(&mut self, now: Instant, message: impl Into<Message>) -> Result<(), SendError> {
         let now = self.connection.advance(now);
         let sent = self.connection.data_mut().channels.send(now, self.id, message.into());

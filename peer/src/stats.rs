@@ -52,7 +52,7 @@ pub struct PeerConnectionStats {
     pub data_channels_closed: u64,
 }
 
-/// `RTCTransportStats`.
+/// `RTCTransportStats`. What is sent and received counts without ICE's checks.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TransportStats {
@@ -64,7 +64,9 @@ pub struct TransportStats {
     pub bytes_received: u64,
     /// `bytesSent`.
     pub bytes_sent: u64,
-    /// Datagrams that were damaged, forged, or for nobody.
+    /// Datagrams that were for nobody, came from an address that no check has proved, or could not be
+    /// opened as SRTP. DTLS counts its own, by record. What is for none of several transports is told
+    /// with the first.
     pub packets_dropped: u64,
     /// Where datagrams are sent, while there is a path.
     pub path: Option<FiveTuple>,
@@ -169,7 +171,11 @@ pub struct OutboundRtpStats {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SctpTransportStats {
-    /// `maxMessageSize`: the largest message that a channel sends, in bytes.
+    /// `maxMessageSize`: the largest message that
+    /// [`send`](crate::DataChannel::send) takes, in bytes: what the other side accepts, and where it
+    /// does not interleave messages
+    /// ([RFC 8260](https://www.rfc-editor.org/rfc/rfc8260)), no more than
+    /// [`max_buffered_amount`](crate::Configuration::max_buffered_amount).
     pub max_message_size: usize,
     /// Its state, round-trip times, windows, and counters of packets, chunks and messages.
     pub association: AssociationStats,

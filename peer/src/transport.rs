@@ -55,6 +55,7 @@ pub(crate) struct Transport {
     /// How media and data share the path.
     pub(crate) budget: budget::Budget,
     pub(crate) early: early::Early,
+    pub(crate) traffic: Traffic,
     /// Whether the ICE component has been given its addresses, and the other side told their end.
     pub(crate) gathering: IceGatheringState,
     /// Whether there has ever been a path: what fails later was a connection once.
@@ -63,6 +64,16 @@ pub(crate) struct Transport {
     pub(crate) farewell: Option<FiveTuple>,
     /// What is said before it, sealed: RTCP's BYE, and SCTP's ABORT.
     pub(crate) last_words: LastWords,
+}
+
+/// What a transport has carried, ICE's checks aside.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) datagrams_received: u64,
+    pub(crate) bytes_received: u64,
+    pub(crate) datagrams_sent: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) datagrams_dropped: u64,
 }
 
 /// What media and data say at the end of a connection.
@@ -157,6 +168,7 @@ impl Transport {
             rtp: None,
             budget: budget::Budget::default(),
             early: early::Early::default(),
+            traffic: Traffic::default(),
             gathering: IceGatheringState::New,
             had_path: false,
             farewell: None,

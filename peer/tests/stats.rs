@@ -6,7 +6,10 @@ mod common;
 use std::time::Duration;
 
 use common::{A, B, Pair};
-use peerless::{DataChannelId, DataChannelInit, DataChannelState, Event};
+use peerless::media::transceiver::TransceiverInit;
+use peerless::{
+    BundlePolicy, Configuration, DataChannelId, DataChannelInit, DataChannelState, Event, MediaKind,
+};
 
 /// How many channels have been open, and how many of them no longer are.
 fn counts(pair: &mut Pair, peer: usize) -> (u64, u64) {
@@ -204,4 +207,64 @@ fn a_channel_tells_its_names_number_state_and_traffic() {
     let report = pair.peers[A].stats(pair.now);
     let stats = report.data_channels.iter().find(|stats| stats.id == ours).unwrap();
     assert_eq!(stats.state, DataChannelState::Closing);
+}
+
+#[test]
+fn a_transport_counts_its_own_datagrams_without_checks() {
+    let mut configuration = Configuration::default();
+    configuration.bundle_policy = BundlePolicy::MaxCompat;
+    let mut pair = Pair::with(configuration.clone(), configuration, 1);
+    let now = pair.now;
+    let init = TransceiverInit::send_recv();
+    pair.peers[A].add_transceiver(now, MediaKind::Audio, init).unwrap();
+    let chat = create(&mut pair, A, DataChannelInit::default());
+    pair.negotiate_munged(A, |sdp| {
+        sdp.split_inclusive("\r\n").filter(|line| !line.starts_with("a=group:BUNDLE")).collect()
+    });
+    assert!(
+        pair.run_until(Duration::from_secs(5), |pair| {
+            pair.saw(A, &Event::DataChannelOpen(chat))
+        })
+    );
+    settle(&mut pair);
+    let counts = |pair: &mut Pair, peer: usize| {
+        let transports = pair.peers[peer].stats(pair.now).transports;
+        assert_eq!(transports.len(), 2);
+        transports.iter().map(|own| (own.bytes_sent, own.bytes_received)).collect::<Vec<_>>()
+    };
+    // Consent is checked every few seconds, and SCTP has nothing to say.
+    let before = counts(&mut pair, A)[1];
+    assert!(before.0 > 0 && before.1 > 0);
+    pair.run_for(Duration::from_secs(20));
+    assert_eq!(counts(&mut pair, A)[1], before);
+    // A message counts where it went.
+    let now = pair.now;
+    pair.peers[A].data_channel(chat).unwrap().send(now, vec![7; 100_000]).unwrap();
+    settle(&mut pair);
+    let (ours, theirs) = (counts(&mut pair, A), counts(&mut pair, B));
+    assert!(ours[1].0 > 100_000 && theirs[1].1 > 100_000, "{ours:?} {theirs:?}");
+    assert!(ours[0].0 < 10_000 && theirs[0].1 < 10_000, "{ours:?} {theirs:?}");
+}
+
+#[test]
+fn the_largest_message_is_one_that_can_be_sent() {
+    let mut small = Configuration::default();
+    small.max_buffered_amount = 100_000;
+    let mut pair = Pair::with(small, Configuration::default(), 1);
+    let chat = create(&mut pair, A, DataChannelInit::default());
+    pair.negotiate(A);
+    let told = |pair: &mut Pair| {
+        let report = pair.peers[A].stats(pair.now);
+        report.sctp_transport.unwrap().max_message_size
+    };
+    // Whether a larger one can go is not known yet: then it is, since both sides interleave.
+    assert_eq!(told(&mut pair), 100_000);
+    assert!(
+        pair.run_until(Duration::from_secs(5), |pair| {
+            pair.saw(A, &Event::DataChannelOpen(chat))
+        })
+    );
+    assert_eq!(told(&mut pair), 256 * 1024);
+    let now = pair.now;
+    pair.peers[A].data_channel(chat).unwrap().send(now, vec![7; 256 * 1024]).unwrap();
 }

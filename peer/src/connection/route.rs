@@ -57,8 +57,10 @@ impl PeerConnection {
             self.counters.datagrams_dropped += 1;
             return false;
         };
-        let transport = self.transports.get_mut(index);
-        if let Some(sped) = transport.and_then(|transport| transport.sped.as_mut())
+        let Some(transport) = self.transports.get_mut(index) else { return false };
+        transport.traffic.datagrams_received += 1;
+        transport.traffic.bytes_received += datagram.contents.len() as u64;
+        if let Some(sped) = &mut transport.sped
             && Kind::of(datagram.contents) == Kind::Dtls
         {
             sped.note_received(datagram.contents);
@@ -72,7 +74,11 @@ impl PeerConnection {
         match Kind::of(contents) {
             Kind::Dtls => self.receive_dtls(now, index, contents),
             kind @ (Kind::Rtp | Kind::Rtcp) => self.receive_srtp(now, index, kind, contents),
-            Kind::Unknown => self.counters.datagrams_dropped += 1,
+            Kind::Unknown => {
+                if let Some(transport) = self.transports.get_mut(index) {
+                    transport.traffic.datagrams_dropped += 1;
+                }
+            }
         }
     }
 
@@ -110,7 +116,7 @@ impl PeerConnection {
             match transport.dtls_state {
                 // There are no keys any more, nor will there be.
                 DtlsTransportState::Closed | DtlsTransportState::Failed => {
-                    self.counters.datagrams_dropped += 1;
+                    transport.traffic.datagrams_dropped += 1;
                 }
                 _ => transport.early.keep(contents),
             }
@@ -126,7 +132,7 @@ impl PeerConnection {
                 if opened == Err(UnprotectError::TooManySources) {
                     srtp.warn_of_sources();
                 }
-                self.counters.datagrams_dropped += 1;
+                transport.traffic.datagrams_dropped += 1;
             }
         }
     }

@@ -23,7 +23,7 @@ impl PeerConnection {
             inbound_rtp: Vec::new(),
             outbound_rtp: Vec::new(),
             sctp_transport: self.data.as_ref().map(|data| SctpTransportStats {
-                max_message_size: data.channels.max_message_size(),
+                max_message_size: data.channels.max_whole_message_size(),
                 association: data.channels.stats(),
             }),
             data_channels: self.data_channel_stats(),
@@ -90,17 +90,19 @@ impl PeerConnection {
     }
 
     fn transport_stats(&self) -> Vec<TransportStats> {
+        let unproved = self.ice.counters().unproved_paths;
+        let mut of_none = self.counters.datagrams_dropped + unproved;
         let stats = self.transports.iter().map(|transport| {
             let dtls = transport.dtls.as_ref();
             let suite = dtls.and_then(|dtls| dtls.cipher_suite());
-            let unproved = self.ice.counters().unproved_paths;
-            let dropped = self.counters.datagrams_dropped + transport.early.dropped();
+            let traffic = transport.traffic;
+            let dropped = traffic.datagrams_dropped + transport.early.dropped();
             TransportStats {
-                packets_received: self.counters.datagrams_received,
-                packets_sent: self.counters.datagrams_sent,
-                bytes_received: self.counters.bytes_received,
-                bytes_sent: self.counters.bytes_sent,
-                packets_dropped: dropped + unproved,
+                packets_received: traffic.datagrams_received,
+                packets_sent: traffic.datagrams_sent,
+                bytes_received: traffic.bytes_received,
+                bytes_sent: traffic.bytes_sent,
+                packets_dropped: dropped + std::mem::take(&mut of_none),
                 path: self.ice.send_path(transport.component),
                 round_trip_time: self.ice.round_trip_time(transport.component),
                 dtls_state: transport.dtls_state,

@@ -34,7 +34,12 @@ impl PeerConnection {
         for index in 0..self.transports.len() {
             let Some(path) = self.transmit_transport(now, index, buf, start) else { continue };
             let (path, segment_size) = path;
-            return Some(Transmit::new(path, buf.get(start..)?).with_segment_size(segment_size));
+            let transmit = Transmit::new(path, buf.get(start..)?).with_segment_size(segment_size);
+            if let Some(transport) = self.transports.get_mut(index) {
+                transport.traffic.datagrams_sent += transmit.datagrams().count() as u64;
+                transport.traffic.bytes_sent += transmit.contents.len() as u64;
+            }
+            return Some(transmit);
         }
         None
     }
@@ -78,7 +83,7 @@ impl PeerConnection {
                 srtp.warn_of_sources();
             }
             buf.truncate(start);
-            self.counters.datagrams_dropped += 1;
+            transport.traffic.datagrams_dropped += 1;
         }
         let data = self.data.as_mut().filter(|data| data.transport == Some(transport.id))?;
         if data.channels.poll_timeout().is_none_or(|at| at > now) || !may_send(transport, data) {

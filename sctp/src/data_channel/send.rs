@@ -97,6 +97,15 @@ impl Session {
         self.remote_max_message_size.map_or(ours, |remote| remote.min(ours))
     }
 
+    /// Returns the largest message that [`Self::send`] takes as things stand, in bytes: as
+    /// [`Self::max_message_size`], and no more than the send buffer unless messages are interleaved,
+    /// which is known once the association is up ([`SendError::NeedsInterleaving`]).
+    pub fn max_whole_message_size(&self) -> usize {
+        let buffer = self.association.config().send_buffer;
+        let most = self.max_message_size();
+        if self.association.interleaves() { most } else { most.min(buffer) }
+    }
+
     /// Sets the largest message that the peer takes: its `a=max-message-size`, where 0 stands for
     /// any; 65 536 when the attribute is missing
     /// ([RFC 8841 §6](https://www.rfc-editor.org/rfc/rfc8841#section-6)).
