@@ -11,6 +11,7 @@ use sctp::ReceiveBudget;
 pub use self::dtls::DtlsSettings;
 use crate::media::codec::{CodecCapability, HeaderExtensionCapability};
 use crate::security::SecurityPolicy;
+use crate::transport::security::DTLS_OVERHEAD;
 
 /// The settings of a [`PeerConnection`](crate::PeerConnection): the W3C's `RTCConfiguration`, and
 /// the bounds that a server wants to choose.
@@ -41,7 +42,9 @@ pub struct Configuration {
     /// ([RFC 8866 §5.13](https://www.rfc-editor.org/rfc/rfc8866#section-5.13)).
     pub rtp_header_encryption_policy: RtpHeaderEncryptionPolicy,
     /// The largest data-channel message accepted as a whole, in bytes; told to the other side. The
-    /// default is 256 KiB, as in browsers. A connection makes room for two of them.
+    /// default is 256 KiB, as in browsers. A connection makes room for two of them. Less than
+    /// 1 KiB is read as that: the announcements of channels are messages, too, and 0 would be told as
+    /// no limit.
     ///
     /// What is sent is bounded by what the other side accepts, and by
     /// [`max_buffered_amount`](Self::max_buffered_amount) where it does not interleave messages.
@@ -65,7 +68,8 @@ pub struct Configuration {
     /// connections one of its own where there is none here.
     pub receive_budget: Option<ReceiveBudget>,
     /// The largest UDP payload sent, in bytes. The default of 1200 passes every path seen in
-    /// practice (IPv6's minimum of 1280, less headers and a relay's overhead).
+    /// practice (IPv6's minimum of 1280, less headers and a relay's overhead). Less than 613
+    /// is read as that: the least that SCTP works with, in DTLS.
     pub path_mtu: usize,
     /// The largest UDP payload to search for, in bytes: data channels probe whether the path carries
     /// more than [`path_mtu`](Self::path_mtu), with packets that hold nothing of value (RFC 8899). On
@@ -106,6 +110,21 @@ pub struct Configuration {
     /// for long to a server that gives each stream it forwards an SSRC of its own may need more.
     pub max_srtp_sources: usize,
 }
+
+impl Configuration {
+    /// The settings with those that are out of bounds brought into them.
+    pub(crate) fn bounded(mut self) -> Self {
+        self.path_mtu = self.path_mtu.max(SCTP_MIN_MTU + DTLS_OVERHEAD);
+        self.max_message_size = self.max_message_size.max(MIN_MESSAGE_SIZE);
+        self.failed_timeout = self.failed_timeout.min(ice::Config::MAX_CONSENT_TIMEOUT);
+        self
+    }
+}
+
+/// Room for a DATA_CHANNEL_OPEN with a label of usual length (RFC 8832 §5.1).
+const MIN_MESSAGE_SIZE: usize = 1024;
+/// The smallest packet that SCTP can be told to make.
+const SCTP_MIN_MTU: usize = 576;
 
 impl Default for Configuration {
     fn default() -> Self {

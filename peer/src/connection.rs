@@ -100,10 +100,9 @@ pub(crate) struct Counters {
 
 impl PeerConnection {
     /// A new connection. It does nothing before it has a local or a remote description.
-    pub fn new(mut configuration: Configuration, origin: Origin) -> Self {
+    pub fn new(configuration: Configuration, origin: Origin) -> Self {
         let now = origin.now;
-        let longest = ice::Config::MAX_CONSENT_TIMEOUT;
-        configuration.failed_timeout = configuration.failed_timeout.min(longest);
+        let configuration = configuration.bounded();
         let dtls = security::config(&configuration, origin.wall_clock);
         let ice_config = ice::Config {
             stun_servers: configuration.stun_servers.clone(),

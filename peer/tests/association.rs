@@ -179,10 +179,10 @@ fn why_the_channels_have_closed_is_told() {
     let reason = |pair: &Pair, peer: usize| pair.peers[peer].data_close_reason().cloned();
     // The other side sends more than was agreed on.
     let mut small = Configuration::default();
-    small.max_message_size = 1000;
+    small.max_message_size = 2000;
     let mut pair = Pair::with(Configuration::default(), small, 1);
     let ours = create(&mut pair, A, "large");
-    pair.negotiate_munged(A, |sdp| sdp.replace("max-message-size:1000", "max-message-size:100000"));
+    pair.negotiate_munged(A, |sdp| sdp.replace("max-message-size:2000", "max-message-size:100000"));
     let theirs = opened(&mut pair, A, ours);
     assert_eq!([reason(&pair, A), reason(&pair, B)], [None, None]);
     let now = pair.now;

@@ -9,9 +9,11 @@ use std::time::{Duration, SystemTime};
 
 use common::{A, B, Fate, Pair};
 use dtls_srtp::certificate::KeyAlgorithm;
+use peerless::media::transceiver::TransceiverInit;
 use peerless::security::{HashAlgorithm, KeyLog, PublicKey, SignatureScheme, Version};
 use peerless::{
     Certificate, CertificateParameters, Configuration, ConnectionState, Crypto, DataChannelInit,
+    Event, MediaKind, SendError,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -221,4 +223,26 @@ fn a_peer_without_the_extended_master_secret_is_refused_unless_a_setting_says_ot
         assert!(failed);
         assert_eq!(reason(&pair, A), expected);
     }
+}
+
+#[test]
+fn settings_that_are_too_small_are_bounded() {
+    let mut configuration = Configuration::default();
+    (configuration.path_mtu, configuration.max_message_size) = (0, 0);
+    let mut pair = Pair::with(configuration.clone(), configuration, 1);
+    let now = pair.now;
+    let chat = pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    let init = TransceiverInit::default();
+    pair.peers[A].add_transceiver(now, MediaKind::Video, init).unwrap();
+    pair.negotiate(A);
+    let offer = pair.peers[A].local_description().unwrap().sdp;
+    assert!(offer.contains("a=max-message-size:1024\r\n"), "{offer}");
+    assert!(
+        pair.run_until(Duration::from_secs(10), |pair| {
+            pair.saw(A, &Event::DataChannelOpen(chat))
+        })
+    );
+    let now = pair.now;
+    let error = pair.peers[A].data_channel(chat).unwrap().send(now, vec![7; 1025]).unwrap_err();
+    assert!(matches!(error, SendError::TooLarge { limit: 1024, .. }), "{error}");
 }
