@@ -55,6 +55,8 @@ pub(crate) struct Transport {
     /// How media and data share the path.
     pub(crate) budget: budget::Budget,
     pub(crate) early: early::Early,
+    /// What DTLS has opened before it was known to be data's.
+    pub(crate) early_data: early::Early,
     pub(crate) traffic: Traffic,
     /// Whether the ICE component has been given its addresses, and the other side told their end.
     pub(crate) gathering: IceGatheringState,
@@ -168,6 +170,7 @@ impl Transport {
             rtp: None,
             budget: budget::Budget::default(),
             early: early::Early::default(),
+            early_data: early::Early::default(),
             traffic: Traffic::default(),
             gathering: IceGatheringState::New,
             had_path: false,

@@ -238,3 +238,32 @@ fn a_channel_that_is_created_while_an_offer_is_pending_is_wanted_after_its_rollb
     negotiate(&mut pair, A, |sdp| sdp);
     opened(&mut pair, A, ours);
 }
+
+#[test]
+fn an_association_that_overtakes_the_answer_is_up_a_round_trip_after_it() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    let init = TransceiverInit::send_recv();
+    pair.peers[A].add_transceiver(now, MediaKind::Audio, init).unwrap();
+    negotiate(&mut pair, A, |sdp| sdp);
+    assert!(pair.run_until(Duration::from_secs(5), |pair| {
+        pair.peers.iter().all(|peer| peer.connection_state() == ConnectionState::Connected)
+    }));
+    let chat = create(&mut pair, A, "chat");
+    let now = pair.now;
+    pair.peers[A].set_local_description(now, None).unwrap();
+    let offer = pair.peers[A].local_description().unwrap();
+    pair.peers[B].set_remote_description(now, offer).unwrap();
+    pair.peers[B].set_local_description(now, None).unwrap();
+    let answer = pair.peers[B].local_description().unwrap();
+    // The answer takes its time; B's INIT does not.
+    pair.run_for(4 * pair.delay);
+    let now = pair.now;
+    pair.peers[A].set_remote_description(now, answer).unwrap();
+    assert!(
+        pair.run_until(Duration::from_secs(5), |pair| {
+            pair.saw(A, &Event::DataChannelOpen(chat))
+        })
+    );
+    assert_eq!(pair.now - now, 2 * pair.delay);
+}

@@ -39,6 +39,7 @@ impl PeerConnection {
         if let Some(data) = plan.data {
             self.apply_data(now, &data);
         }
+        self.replay_early_data(now);
         self.remove_transports(now, &plan.transports);
         // An offer that was created before this description cannot be applied any more.
         self.proposed.clear();

@@ -8,6 +8,7 @@ use stun::{Datagram, FiveTuple};
 
 use super::PeerConnection;
 use crate::data_channel::Data;
+use crate::signalling::SignalingState;
 use crate::transport::DtlsTransportState;
 
 /// What an [`Endpoint`](crate::Endpoint) must know to find this connection.
@@ -92,8 +93,9 @@ impl PeerConnection {
         };
         let records = dtls.handle_datagram(now, contents);
         let of_data = |data: &&mut Box<Data>| data.transport == Some(transport.id);
-        let Some(data) = self.data.as_mut().filter(of_data) else { return };
-        if transport.approved {
+        if transport.approved
+            && let Some(data) = self.data.as_mut().filter(of_data)
+        {
             for plaintext in records {
                 data.channels.handle_datagram(now, plaintext);
             }
@@ -101,11 +103,40 @@ impl PeerConnection {
         }
         // The datagram that ends the handshake may hold data, too: the policy goes first.
         let plaintexts: Vec<_> = records.map(|plaintext| plaintext.to_vec()).collect();
-        if self.approve(now, index)
-            && let Some(data) = &mut self.data
-        {
+        if self.approve(now, index) {
             for plaintext in plaintexts {
-                data.channels.handle_datagram(now, &plaintext);
+                self.receive_data(now, index, &plaintext);
+            }
+        }
+    }
+
+    /// Takes what DTLS has opened. What comes before the answer that says that it is data waits for
+    /// that.
+    pub(super) fn receive_data(&mut self, now: Instant, index: usize, plaintext: &[u8]) {
+        let Some(transport) = self.transports.get_mut(index) else { return };
+        match &mut self.data {
+            Some(data) if data.transport == Some(transport.id) => {
+                data.channels.handle_datagram(now, plaintext);
+            }
+            Some(data)
+                if data.transport.is_none()
+                    && self.jsep.signaling_state() != SignalingState::Stable =>
+            {
+                transport.early_data.keep(plaintext);
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives what came before the answer to the association, or to nobody where there is none.
+    pub(super) fn replay_early_data(&mut self, now: Instant) {
+        if self.jsep.signaling_state() != SignalingState::Stable {
+            return;
+        }
+        for index in 0..self.transports.len() {
+            let Some(transport) = self.transports.get_mut(index) else { return };
+            for plaintext in transport.early_data.take() {
+                self.receive_data(now, index, &plaintext);
             }
         }
     }

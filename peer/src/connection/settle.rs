@@ -308,10 +308,7 @@ impl PeerConnection {
             .get_mut(index)
             .and_then(|transport| transport.dtls.as_mut()?.take_early())
         {
-            let transport = self.transports.get(index).map(|transport| transport.id);
-            if let Some(data) = self.data.as_mut().filter(|data| data.transport == transport) {
-                data.channels.handle_datagram(now, &plaintext);
-            }
+            self.receive_data(now, index, &plaintext);
         }
         self.replay_early(now, index);
     }

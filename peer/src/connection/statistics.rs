@@ -96,7 +96,8 @@ impl PeerConnection {
             let dtls = transport.dtls.as_ref();
             let suite = dtls.and_then(|dtls| dtls.cipher_suite());
             let traffic = transport.traffic;
-            let dropped = traffic.datagrams_dropped + transport.early.dropped();
+            let early = transport.early.dropped() + transport.early_data.dropped();
+            let dropped = traffic.datagrams_dropped + early;
             TransportStats {
                 packets_received: traffic.datagrams_received,
                 packets_sent: traffic.datagrams_sent,

@@ -8,7 +8,8 @@ const MAX_DATAGRAMS: usize = 32;
 const MAX_BYTES: usize = 40 * 1024;
 
 /// Keeps what arrives before its keys do: SRTP that overtook the last flight of the handshake, or
-/// a handshake that overtook the answer. The oldest is dropped when the bound is reached.
+/// a handshake that overtook the answer; and what arrives before its description does: data that
+/// overtook the answer in a running connection. The oldest is dropped when the bound is reached.
 #[derive(Debug, Default)]
 pub(crate) struct Early {
     datagrams: VecDeque<Box<[u8]>>,
