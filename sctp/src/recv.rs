@@ -113,6 +113,7 @@ impl Receiver {
 
     /// Begins again for a new association with the peer; what is whole stays to be read.
     pub(crate) fn restart(&mut self, initial_tsn: Tsn) {
+        self.queue_rests();
         self.map = TsnMap::new(initial_tsn);
         self.reassembly = Reassembly::default();
         self.waiting = 0;
@@ -334,6 +335,7 @@ impl Receiver {
     /// The association is over: no SACK is owed any more, and what nobody will ever read is dropped.
     pub(crate) fn stop(&mut self) {
         self.sack = SackDue::No;
+        self.queue_rests();
         self.reassembly = Reassembly::default();
         self.memory = None;
         for (_, stream) in self.streams.iter_mut() {
@@ -345,6 +347,15 @@ impl Receiver {
         }
         let held = self.held();
         self.window.end(self.state(), held);
+    }
+
+    /// What is whole can be read, also where it is being read in parts.
+    fn queue_rests(&mut self) {
+        let is_reading = |(number, stream): (u16, &mut Stream)| stream.reading.map(|_| number);
+        let numbers: Vec<u16> = self.streams.iter_mut().filter_map(is_reading).collect();
+        for number in numbers {
+            self.queue_rest(number);
+        }
     }
 
     /// Drops the beginnings of messages that are read in parts: nobody reads on.

@@ -61,6 +61,8 @@ pub(crate) struct Channel {
     /// The payload protocol identifier of a message that was being read in parts when the stream
     /// ended: the rest of it will not come.
     pub(crate) cut_short: Option<u32>,
+    /// The first one in `unread` is the rest of such a message, which had arrived.
+    pub(crate) rest_unread: bool,
     pub(crate) low_threshold: usize,
     /// What it had not sent when it ended.
     pub(crate) unsent: usize,

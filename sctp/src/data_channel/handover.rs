@@ -178,6 +178,7 @@ impl Channel {
             && agreed
             && (self.writing.is_none() || self.state == ChannelState::Open)
             && (self.cut_short.is_none() || over)
+            && (!self.rest_unread || over && !self.unread.is_empty())
             && (self.state == ChannelState::Closed || !self.events.has(Events::CLOSED))
             && !(self.incoming && self.init.negotiated.is_some())
     }
@@ -219,6 +220,7 @@ fn write_channel(out: &mut Writer, channel: &Channel) {
     }
     out.list(channel.unread.iter(), write_message);
     out.option(channel.cut_short, Writer::u32);
+    out.flag(channel.rest_unread);
     out.size(channel.low_threshold);
     out.option(channel.read_mode, write_mode);
     out.option(channel.writing, |out, writing| out.flag(writing.binary));
@@ -265,6 +267,7 @@ fn read_channel(from: &mut Reader<'_>) -> Result<Channel, HandoverError> {
         incoming_reset: from.flag()?,
         unread: VecDeque::from(from.list(read_message)?),
         cut_short: from.option(Reader::u32)?,
+        rest_unread: from.flag()?,
         low_threshold: from.size()?,
         unsent: 0,
         read_mode: from.option(read_mode)?,

@@ -188,6 +188,9 @@ impl Session {
         loop {
             let channel = self.channel_mut(id)?;
             channel.events.clear(Events::READABLE);
+            if channel.rest_unread {
+                return None;
+            }
             // What is on the stream after its reset belongs to the next channel.
             let (stream, closed) = (channel.stream, channel.state == ChannelState::Closed);
             let over = closed || channel.incoming_reset;

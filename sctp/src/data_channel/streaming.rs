@@ -151,6 +151,7 @@ impl Session {
             }
             let stream = channel.stream?;
             if !channel.unread.is_empty() || over {
+                channel.rest_unread = false;
                 let message = self.read(id)?;
                 let binary = message.is_binary();
                 return Some(MessagePart { data: message.into_data(), binary, then: Then::End });

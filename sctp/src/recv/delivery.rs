@@ -2,7 +2,7 @@
 //! ([RFC 9260 §6.6](https://www.rfc-editor.org/rfc/rfc9260#section-6.6)).
 
 use super::reassembly::Whole;
-use super::stream::Stream;
+use super::stream::{Rest, Stream};
 use super::{FREE_STATE, OVERHEAD, Receiver, SackDue};
 use crate::chunk::data::Form;
 use crate::chunk::forward_tsn::{ForwardTsn, Skipped};
@@ -123,7 +123,7 @@ impl Receiver {
                 Form::IData => message,
             };
             self.partial.remove(stream.give_up(order, last));
-            if stream.reading.is_some_and(|reading| reading.abandoned) {
+            if stream.reading.is_some_and(|reading| reading.rest == Rest::Abandoned) {
                 self.mark_readable(number);
             }
             if order == Order::Ordered {
@@ -153,6 +153,7 @@ impl Receiver {
 
     /// The peer has reset a stream that it sends on: its numbers begin again (RFC 6525 §5.2.2 E2).
     pub(crate) fn reset_stream(&mut self, number: u16) {
+        self.queue_rest(number);
         if let Some(stream) = self.streams.get_mut(number) {
             self.partial.remove(stream.drop_incomplete());
             // Whatever waited for its turn waits for a message that was never whole.

@@ -1,7 +1,7 @@
 //! What has arrived, handed over.
 
 use super::interleaved::Held;
-use super::stream::{Reading, Stream};
+use super::stream::{Reading, Rest, Stream};
 use super::{Counters, OVERHEAD, Receiver};
 use crate::handover::{HandoverError, Reader, Writer, check};
 use crate::message::{Message, ReadMode};
@@ -41,7 +41,11 @@ impl Stream {
             out.order(reading.order);
             out.u32(reading.message);
             out.u32(reading.ppid);
-            out.flag(reading.abandoned);
+            out.u8(match reading.rest {
+                Rest::Arrives => 0,
+                Rest::Abandoned => 1,
+                Rest::Queued => 2,
+            });
         });
     }
 
@@ -64,7 +68,12 @@ impl Stream {
                 order: from.order()?,
                 message: from.u32()?,
                 ppid: from.u32()?,
-                abandoned: from.flag()?,
+                rest: match from.u8()? {
+                    0 => Rest::Arrives,
+                    1 => Rest::Abandoned,
+                    2 if !stream.queue.is_empty() => Rest::Queued,
+                    _ => return Err(HandoverError::Malformed),
+                },
             })
         })?;
         Ok(stream)

@@ -1,7 +1,7 @@
 //! Reading messages in parts, as they arrive.
 
-use super::Receiver;
-use super::stream::{Reading, Stream};
+use super::stream::{Reading, Rest, Stream};
+use super::{OVERHEAD, Receiver};
 use crate::message::{Message, Order, Part, ReadMode, Then};
 use bytes::Bytes;
 
@@ -12,11 +12,37 @@ impl Receiver {
         self.tell_if_readable(number);
     }
 
-    /// Ends the reading of a stream's message in parts: the rest of it will not come. Gives the
-    /// message's payload protocol identifier.
-    pub(crate) fn take_reading(&mut self, number: u16) -> Option<u32> {
+    /// Ends the reading of a stream's message in parts. Gives the message's payload protocol
+    /// identifier, and whether the rest of it is the first of the unread messages; if not, it will
+    /// not come.
+    pub(crate) fn take_reading(&mut self, number: u16) -> Option<(u32, bool)> {
         let reading = self.streams.get_mut(number)?.reading.take()?;
-        Some(reading.ppid)
+        Some((reading.ppid, reading.rest == Rest::Queued))
+    }
+
+    /// What has arrived must outlive the numbers of its stream: if the message that is being read in
+    /// parts is whole, its rest goes to the head of the queue, and what has waited for it follows.
+    pub(super) fn queue_rest(&mut self, number: u16) {
+        let Some(stream) = self.streams.get_mut(number) else { return };
+        let Some(reading) = &mut stream.reading else { return };
+        let Reading { order, message, ppid, rest } = *reading;
+        let partial = stream.partials.get_mut(order, message);
+        if rest != Rest::Arrives || !partial.is_some_and(|partial| partial.is_whole()) {
+            return;
+        }
+        reading.rest = Rest::Queued;
+        let Some(partial) = stream.partials.remove(order, message) else { return };
+        self.partial.remove(partial.held());
+        let memory = self.memory.get_or_insert_default();
+        let payload = partial.into_payload(memory).unwrap_or_default();
+        self.counters.messages += 1;
+        self.counters.bytes += payload.len() as u64;
+        self.ready += payload.len() + OVERHEAD;
+        stream.queue.push_front(Message { ppid, payload });
+        if order == Order::Ordered {
+            stream.next = message.wrapping_add(1);
+            self.deliver_waiting(number);
+        }
     }
 
     /// A stream is read as all are.
@@ -46,10 +72,18 @@ impl Receiver {
         }
         let stream = self.streams.get_mut(number)?;
         let (order, message) = stream.readable_part(mode)?;
-        if let Some(Reading { ppid, abandoned: true, .. }) = stream.reading {
-            stream.reading = None;
-            self.deliver_waiting(number);
-            return Some(Part { ppid, payload: Bytes::new(), then: Then::Abandoned });
+        match stream.reading {
+            Some(Reading { ppid, rest: Rest::Abandoned, .. }) => {
+                stream.reading = None;
+                self.deliver_waiting(number);
+                return Some(Part { ppid, payload: Bytes::new(), then: Then::Abandoned });
+            }
+            Some(Reading { rest: Rest::Queued, .. }) => {
+                stream.reading = None;
+                let Message { ppid, payload } = self.read(number)?;
+                return Some(Part { ppid, payload, then: Then::End });
+            }
+            Some(Reading { rest: Rest::Arrives, .. }) | None => {}
         }
         let partial = stream.partials.get_mut(order, message)?;
         self.partial.remove(partial.held());
@@ -67,7 +101,7 @@ impl Receiver {
             }
             self.deliver_waiting(number);
         } else {
-            stream.reading = Some(Reading { order, message, ppid, abandoned: false });
+            stream.reading = Some(Reading { order, message, ppid, rest: Rest::Arrives });
         }
         self.window_opened(payload.len());
         Some(Part { ppid, payload, then: if end { Then::End } else { Then::More } })

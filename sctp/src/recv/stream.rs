@@ -84,8 +84,18 @@ pub(super) struct Reading {
     pub(super) order: Order,
     pub(super) message: u32,
     pub(super) ppid: u32,
+    pub(super) rest: Rest,
+}
+
+/// What comes of the rest of a message of which parts have been read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Rest {
+    /// It arrives, or has.
+    Arrives,
+    /// It is the first in the stream's queue: it had arrived when the stream's numbers ended.
+    Queued,
     /// The sender has given it up, and the reader does not know.
-    pub(super) abandoned: bool,
+    Abandoned,
 }
 
 impl Stream {
@@ -101,20 +111,19 @@ impl Stream {
     /// the number up to which it was skipped, when others lie between. Messages of a stream are sent one
     /// after the other, so that those before one that was given up are done with, too.
     pub(super) fn is_gone(&self, order: Order, message: u32) -> bool {
-        let given_up = match order {
+        match order {
             Order::Ordered => number_is_after(self.next, message),
             Order::Unordered => {
                 self.skipped.is_some_and(|skipped| skipped.wrapping_sub(message) < LATE)
             }
-        };
-        given_up
-            || self.is_reading(order, message)
-                && self.reading.is_some_and(|reading| reading.abandoned)
+        }
     }
 
-    /// Whether the message is the one that is being read in parts.
+    /// Whether the message is the one that is being read in parts, as they arrive.
     pub(super) fn is_reading(&self, order: Order, message: u32) -> bool {
-        self.reading.is_some_and(|reading| reading.order == order && reading.message == message)
+        self.reading.is_some_and(|reading| {
+            reading.rest == Rest::Arrives && reading.order == order && reading.message == message
+        })
     }
 
     /// Whether messages of it are read in parts, or one is.
@@ -128,7 +137,7 @@ impl Stream {
         match self.reading {
             Some(reading) => {
                 let key = (reading.order, reading.message);
-                (reading.abandoned || self.partials.is_readable(key)).then_some(key)
+                (reading.rest != Rest::Arrives || self.partials.is_readable(key)).then_some(key)
             }
             None if self.read_mode.unwrap_or(mode) == ReadMode::Parts => {
                 self.partials.readable(self.next)
@@ -153,10 +162,11 @@ impl Stream {
     /// The peer has given up all messages of an order up to `last`; gives what they held.
     pub(super) fn give_up(&mut self, order: Order, last: u32) -> Held {
         if let Some(reading) = &mut self.reading
+            && reading.rest == Rest::Arrives
             && reading.order == order
             && !number_is_after(reading.message, last)
         {
-            reading.abandoned = true;
+            reading.rest = Rest::Abandoned;
         }
         if order == Order::Unordered {
             self.skipped = Some(last);
@@ -168,8 +178,10 @@ impl Stream {
     pub(super) fn drop_incomplete(&mut self) -> Held {
         self.next = 0;
         self.skipped = None;
-        if let Some(reading) = &mut self.reading {
-            reading.abandoned = true;
+        if let Some(reading) = &mut self.reading
+            && reading.rest == Rest::Arrives
+        {
+            reading.rest = Rest::Abandoned;
         }
         self.partials.clear()
     }

@@ -316,6 +316,124 @@ fn closing_a_channel_abandons_what_is_being_written_on_it() {
     assert_eq!(pair.z.read(id).unwrap().as_text(), Some("fresh"));
 }
 
+/// A message of 50 000 bytes of which Z has read a part and all has arrived, and two behind it.
+fn half_read() -> Pair<peerless_sctp::Association> {
+    let mut pair = connected(&streaming());
+    pair.z.set_read_mode(1, ReadMode::Parts);
+    pair.a.begin(pair.now, message(1, 50_000, 1)).unwrap();
+    pair.run(Duration::from_secs(1));
+    assert_eq!(pair.z.read_part(1).unwrap().then, Then::More);
+    pair.a.append(pair.now, 1, Bytes::from(vec![1; 5_000])).unwrap();
+    pair.a.finish(pair.now, 1);
+    for fill in [2, 3] {
+        pair.a.send(pair.now, message(1, 2_000, fill)).unwrap();
+    }
+    pair.run(Duration::from_secs(1));
+    assert_eq!(pair.a.total_buffered_amount(), 0, "all of it is acknowledged");
+    pair
+}
+
+/// Reads what [`half_read`] has left.
+fn read_rest(pair: &mut Pair<peerless_sctp::Association>) {
+    assert_eq!(pair.z.read(1), None, "a message is being read in parts");
+    let mut parts = Vec::new();
+    while let Some(part) = pair.z.read_part(1) {
+        parts.push((part.payload.len(), part.payload[0], part.then));
+    }
+    assert_eq!(parts, [(5_001, 1, Then::End), (2_000, 2, Then::End), (2_000, 3, Then::End)]);
+    let stats = pair.z.stats();
+    assert_eq!((stats.receive_buffered, stats.messages_received), (0, 3));
+    assert_eq!(stats.message_bytes_received, 59_000);
+}
+
+#[test]
+fn what_has_arrived_outlives_a_reset_while_it_is_read_in_parts() {
+    let mut pair = half_read();
+    pair.a.reset_stream(pair.now, 1);
+    pair.run(Duration::from_secs(1));
+    let reset = std::iter::from_fn(|| pair.z.poll_event())
+        .any(|event| event == Event::IncomingStreamReset(1));
+    assert!(reset);
+    // A message with the number of the one that is being read, in fragments.
+    pair.a.send(pair.now, message(1, 3_000, 4)).unwrap();
+    pair.run(Duration::from_secs(1));
+    assert_eq!(pair.z.read_part(1).unwrap().payload.len(), 5_001);
+    for (fill, len) in [(2, 2_000), (3, 2_000), (4, 3_000)] {
+        let part = pair.z.read_part(1).unwrap();
+        assert_eq!((part.payload[0], part.payload.len(), part.then), (fill, len, Then::End));
+    }
+    assert_eq!(pair.z.read_part(1), None);
+}
+
+#[test]
+fn what_has_arrived_outlives_the_association_while_it_is_read_in_parts() {
+    let mut pair = half_read();
+    pair.a.shutdown(pair.now);
+    pair.run(Duration::from_secs(1));
+    assert_eq!(pair.z.state(), State::Closed);
+    read_rest(&mut pair);
+    let mut pair = half_read();
+    pair.a.abort(pair.now, "");
+    pair.run(Duration::from_secs(1));
+    assert_eq!(pair.z.state(), State::Closed);
+    read_rest(&mut pair);
+}
+
+#[test]
+fn the_numbers_after_a_reset_are_those_of_other_messages() {
+    // Of a message of the number that is being read, the rest will not come: that of the next one
+    // with the number does.
+    let mut pair = connected(&streaming());
+    pair.z.set_read_mode(1, ReadMode::Parts);
+    pair.a.begin(pair.now, message(1, 5_000, 1)).unwrap();
+    pair.run(Duration::from_secs(1));
+    assert_eq!(pair.z.read_part(1).unwrap().then, Then::More);
+    pair.a.abandon(pair.now, 1);
+    pair.a.reset_stream(pair.now, 1);
+    pair.run(Duration::from_secs(1));
+    pair.a.send(pair.now, message(1, 3_000, 2)).unwrap();
+    pair.run(Duration::from_secs(1));
+    assert_eq!(pair.z.read_part(1).unwrap().then, Then::Abandoned);
+    let part = pair.z.read_part(1).unwrap();
+    assert_eq!((part.payload.len(), part.payload[0], part.then), (3_000, 2, Then::End));
+}
+
+#[test]
+fn what_a_channel_has_got_outlives_it_while_it_is_read_in_parts() {
+    for shutdown in [false, true] {
+        for moved in [false, true] {
+            let (mut pair, a, z) = channels();
+            pair.a.begin(pair.now, a, vec![1; 5_000]).unwrap();
+            pair.run(ms(500));
+            assert_eq!(pair.z.read_part(z).unwrap().then, Then::More);
+            pair.a.append(pair.now, a, vec![2; 5_000]).unwrap();
+            pair.a.finish(pair.now, a);
+            pair.a.send(pair.now, a, vec![3; 2_000]).unwrap();
+            if shutdown {
+                pair.a.shutdown(pair.now);
+            } else {
+                pair.a.close(pair.now, a);
+            }
+            pair.run(Duration::from_secs(1));
+            if moved && !shutdown {
+                let mut config = data_channel::Config::default();
+                config.association = pair.z.association().config().clone();
+                let bytes = pair.z.hand_over(pair.now).unwrap();
+                pair.z = Session::resume(config, pair.now, seed(6, 1), &bytes).unwrap();
+            }
+            let events: Vec<_> = std::iter::from_fn(|| pair.z.poll_event()).collect();
+            assert!(events.contains(&data_channel::Event::ChannelClosed(z)), "{events:?}");
+            assert_eq!(pair.z.read(z), None, "a message is being read in parts");
+            for (len, fill) in [(5_001, 2), (2_000, 3)] {
+                let part = pair.z.read_part(z).unwrap();
+                assert_eq!((part.data.len(), part.then), (len, Then::End));
+                assert_eq!(part.data.last(), Some(&fill));
+            }
+            assert_eq!(pair.z.read_part(z), None);
+        }
+    }
+}
+
 #[test]
 fn a_part_is_told_once_until_it_is_read() {
     let mut pair = connected(&streaming());

@@ -133,6 +133,7 @@ fn a_channel_is_closing_while_its_streams_are_being_reset() {
         channel(session, "ours").outgoing_reset = true;
     });
     refused(|session| channel(session, "ours").cut_short = Some(53));
+    refused(|session| channel(session, "ours").rest_unread = true);
 }
 
 #[test]
