@@ -122,6 +122,10 @@ impl Receiver {
                 Form::Data => unwrap_ssn(stream.next, message),
                 Form::IData => message,
             };
+            if stream.reads_up_to(order, last) {
+                self.queue_rest(number);
+            }
+            let stream = self.streams.entry(number);
             self.partial.remove(stream.give_up(order, last));
             if stream.reading.is_some_and(|reading| reading.rest == Rest::Abandoned) {
                 self.mark_readable(number);

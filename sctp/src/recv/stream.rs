@@ -159,12 +159,19 @@ impl Stream {
         !self.queue.is_empty() && self.reading.is_none() || self.readable_part(mode).is_some()
     }
 
+    /// Whether one of the messages of an order up to `last` is being read in parts, as they arrive.
+    pub(super) fn reads_up_to(&self, order: Order, last: u32) -> bool {
+        self.reading.is_some_and(|reading| {
+            reading.rest == Rest::Arrives
+                && reading.order == order
+                && !number_is_after(reading.message, last)
+        })
+    }
+
     /// The peer has given up all messages of an order up to `last`; gives what they held.
     pub(super) fn give_up(&mut self, order: Order, last: u32) -> Held {
-        if let Some(reading) = &mut self.reading
-            && reading.rest == Rest::Arrives
-            && reading.order == order
-            && !number_is_after(reading.message, last)
+        if self.reads_up_to(order, last)
+            && let Some(reading) = &mut self.reading
         {
             reading.rest = Rest::Abandoned;
         }

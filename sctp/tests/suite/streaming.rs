@@ -399,6 +399,39 @@ fn the_numbers_after_a_reset_are_those_of_other_messages() {
 }
 
 #[test]
+fn what_has_arrived_is_not_given_up_with_what_follows() {
+    for order in [Order::Ordered, Order::Unordered] {
+        let mut pair = connected(&streaming());
+        pair.z.set_read_mode(1, ReadMode::Parts);
+        let ordered = |message: Outgoing| Outgoing { order, ..message };
+        pair.a.begin(pair.now, ordered(message(1, 5_000, 1))).unwrap();
+        pair.run(Duration::from_secs(1));
+        assert_eq!(pair.z.read_part(1).unwrap().then, Then::More);
+        pair.a.append(pair.now, 1, Bytes::from(vec![1; 5_000])).unwrap();
+        pair.a.finish(pair.now, 1);
+        // The next one is given up when it has left in part.
+        pair.a.send(pair.now, ordered(message(1, 100, 2))).unwrap();
+        pair.a.begin(pair.now, ordered(message(1, 5_000, 3))).unwrap();
+        pair.run(Duration::from_secs(1));
+        pair.a.abandon(pair.now, 1);
+        pair.a.send(pair.now, ordered(message(1, 100, 4))).unwrap();
+        pair.run(Duration::from_secs(1));
+        let mut parts = Vec::new();
+        while let Some(part) = pair.z.read_part(1) {
+            parts.push((part.payload.len(), part.payload.first().copied(), part.then));
+        }
+        let expected = [(5_001, Some(1)), (100, Some(2)), (100, Some(4))];
+        let expected = expected.map(|(len, fill)| (len, fill, Then::End));
+        if order == Order::Unordered {
+            parts[1..].sort_unstable_by_key(|(_, fill, _)| *fill);
+        }
+        assert_eq!(parts, expected);
+        assert_eq!(pair.z.stats().receive_buffered, 0);
+        assert_eq!(pair.a.total_buffered_amount(), 0);
+    }
+}
+
+#[test]
 fn what_a_channel_has_got_outlives_it_while_it_is_read_in_parts() {
     for shutdown in [false, true] {
         for moved in [false, true] {
