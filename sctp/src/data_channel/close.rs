@@ -112,6 +112,8 @@ impl Session {
             self.association.set_buffered_amount_low_threshold(stream, 0);
             self.association.set_stream_priority(stream, NORMAL_PRIORITY);
             self.association.receiver().forget_read_mode(stream);
+            // What has come behind the peer's reset is the next channel's.
+            self.association.receiver().tell_again(stream);
             self.next_stream = self.next_stream.min(self.lowest_of_side(stream));
         }
         self.live -= 1;

@@ -53,6 +53,17 @@ impl Receiver {
         self.remove_if_as_new(number);
     }
 
+    /// A stream has another reader, who was told of nothing yet.
+    pub(crate) fn tell_again(&mut self, number: u16) {
+        let mode = self.read_mode;
+        if let Some(stream) = self.streams.get_mut(number) {
+            stream.told = false;
+            if stream.is_readable(mode) {
+                self.mark_readable(number);
+            }
+        }
+    }
+
     /// Forgets a stream of which nothing is known that one without state would not have.
     pub(super) fn remove_if_as_new(&mut self, number: u16) {
         if self.streams.get(number).is_some_and(Stream::is_as_new) {

@@ -8,11 +8,15 @@ use std::time::Duration;
 
 /// Two sessions, started but not connected.
 pub(crate) fn sessions(number: u64) -> Pair<Session> {
+    sessions_of(&Config::default(), number)
+}
+
+fn sessions_of(config: &Config, number: u64) -> Pair<Session> {
     let start = origin();
     let mut pair = Pair::new(
         start,
-        Session::new(Config::default(), start, seed(number, 0)),
-        Session::new(Config::default(), start, seed(number, 1)),
+        Session::new(config.clone(), start, seed(number, 0)),
+        Session::new(config.clone(), start, seed(number, 1)),
     );
     pair.a.start(start, Role::Client);
     pair.z.start(start, Role::Server);
@@ -25,7 +29,14 @@ pub(crate) fn events(session: &mut Session) -> Vec<Event> {
 
 /// Two sessions with a channel that A has opened.
 pub(crate) fn with_channel(init: ChannelInit) -> (Pair<Session>, ChannelId, ChannelId) {
-    let mut pair = sessions(1);
+    with_channel_of(&Config::default(), init)
+}
+
+pub(crate) fn with_channel_of(
+    config: &Config,
+    init: ChannelInit,
+) -> (Pair<Session>, ChannelId, ChannelId) {
+    let mut pair = sessions_of(config, 1);
     let a = pair.a.open(pair.now, init).unwrap();
     pair.run(ms(100));
     assert_eq!(events(&mut pair.a), [Event::Connected, Event::ChannelOpen(a)]);

@@ -1,6 +1,6 @@
 //! Handles of channels that are closed, while another channel has their number.
 
-use crate::channels::{events, with_channel};
+use crate::channels::{events, with_channel, with_channel_of};
 use crate::pair::{Pair, ms, seed};
 use bytes::Bytes;
 use peerless_sctp::ReadMode;
@@ -205,4 +205,41 @@ fn a_channel_that_a_restart_ends_keeps_what_it_had_not_sent() {
     assert!(pair.z.buffered_amount(old) > 100_000);
     assert_eq!(pair.z.buffered_amount(new), 0);
     assert_eq!(pair.z.read(old), Some(Message::from("unread")));
+}
+
+/// The same negotiated channel at both sides, which are connected.
+fn negotiated(config: &Config, number: u16) -> (Pair<Session>, ChannelId, ChannelId) {
+    let (mut pair, ..) = with_channel_of(config, ChannelInit::new("other"));
+    let init = || ChannelInit { negotiated: Some(number), ..ChannelInit::new("negotiated") };
+    let [a, z] = [&mut pair.a, &mut pair.z].map(|side| side.open(pair.now, init()).unwrap());
+    events(&mut pair.a);
+    events(&mut pair.z);
+    (pair, a, z)
+}
+
+#[test]
+fn what_comes_at_once_for_a_negotiated_number_used_again_is_told() {
+    // A sends on the new channel in the packet that answers Z's reset of the old one.
+    let (mut pair, old_a, old_z) = negotiated(&Config::default(), 5);
+    let init = || ChannelInit { negotiated: Some(5), ..ChannelInit::new("again") };
+    pair.a.close(pair.now, old_a);
+    let mut again = None;
+    pair.run_until(ms(500), |pair| {
+        if events(&mut pair.a).contains(&Event::ChannelClosed(old_a)) {
+            let a = pair.a.open(pair.now, init()).unwrap();
+            pair.a.send(pair.now, a, "one").unwrap();
+            again = Some(a);
+        }
+        false
+    });
+    assert!(events(&mut pair.z).contains(&Event::ChannelClosed(old_z)));
+    assert_eq!(pair.z.read(old_z), None);
+    let z = pair.z.open(pair.now, init()).unwrap();
+    assert_eq!(events(&mut pair.z), [Event::ChannelOpen(z), Event::Readable(z)]);
+    assert_eq!(pair.z.read(z), Some("one".into()));
+    assert_eq!(pair.z.read(z), None);
+    pair.a.send(pair.now, again.unwrap(), "two").unwrap();
+    pair.run(ms(500));
+    assert_eq!(events(&mut pair.z), [Event::Readable(z)]);
+    assert_eq!(pair.z.read(z), Some("two".into()));
 }
