@@ -83,8 +83,10 @@ impl Session {
             return;
         };
         channel.outgoing_reset = true;
-        // A peer without RFC 6525 never resets its own.
-        channel.incoming_reset |= !asks;
+        // A peer without RFC 6525 never resets its own: the channel is over.
+        if !asks {
+            return self.end(id);
+        }
         self.end_if_reset(id);
     }
 

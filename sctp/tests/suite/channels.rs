@@ -466,9 +466,22 @@ fn a_peer_without_stream_reset_still_lets_channels_end_here() {
     pair.a.start(start, Role::Client);
     pair.z.start(start, Role::Server);
     pair.run(ms(100));
+    let [Event::Connected, Event::ChannelIncoming(z)] = events(&mut pair.z)[..] else { panic!() };
+    for text in ["one", "two"] {
+        pair.z.send(pair.now, z, text).unwrap();
+    }
+    pair.run(ms(100));
     pair.a.close(pair.now, a);
     pair.run(ms(100));
     assert!(events(&mut pair.a).contains(&Event::ChannelClosed(a)));
+    // What it has not read is its own, and not the next one's.
+    let next = pair.a.open(pair.now, ChannelInit::new("next")).unwrap();
+    assert_eq!(pair.a.stream_id(next), Some(0));
+    assert_eq!(pair.a.read(next), None);
+    for text in ["one", "two"] {
+        assert_eq!(pair.a.read(a), Some(text.into()));
+    }
+    assert_eq!(pair.a.read(a), None);
 }
 
 #[test]
