@@ -386,6 +386,11 @@ impl Association {
         self.heartbeat.is_quiet()
     }
 
+    /// The newest time seen.
+    pub(crate) const fn now(&self) -> Instant {
+        self.now
+    }
+
     /// For the layer of data channels.
     pub(crate) const fn receiver(&mut self) -> &mut Receiver {
         &mut self.recv

@@ -116,6 +116,7 @@ impl Session {
         let id = self.insert(Channel { init, ..Channel::default() });
         if let Some(stream) = stream {
             self.attach(now, id, stream);
+            self.settle(now);
         }
         Ok(id)
     }
@@ -224,6 +225,8 @@ impl Session {
         if readable {
             self.tell(id, Events::READABLE);
         }
+        // What has come in part is still there.
+        self.association.receiver().tell_if_readable(stream);
     }
 
     /// §6: DCEP's own messages are ordered and reliable.
@@ -324,6 +327,7 @@ impl Session {
         if readable {
             self.tell(id, Events::READABLE);
         }
+        self.association.receiver().tell_if_readable(stream);
     }
 }
 

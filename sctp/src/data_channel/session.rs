@@ -354,7 +354,7 @@ impl Session {
     /// Carries what has happened to the association over to the channels: first what happened to
     /// the association as a whole, then announcements, then messages and resets, so that each finds
     /// the channel that it is meant for.
-    fn settle(&mut self, now: Instant) {
+    pub(super) fn settle(&mut self, now: Instant) {
         while let Some(event) = self.association.poll_own_event() {
             match event {
                 event::Event::Connected => self.handle_connected(),

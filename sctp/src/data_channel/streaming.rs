@@ -135,6 +135,7 @@ impl Session {
         channel.read_mode = Some(mode);
         if let Some(stream) = channel.own_stream() {
             self.association.set_read_mode(stream, mode);
+            self.settle(self.association.now());
         }
     }
 

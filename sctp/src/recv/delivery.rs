@@ -57,7 +57,7 @@ impl Receiver {
     }
 
     /// Tells the application of a stream if a part of a message can be read.
-    pub(super) fn tell_if_readable(&mut self, number: u16) {
+    pub(crate) fn tell_if_readable(&mut self, number: u16) {
         if let Some(stream) = self.streams.get(number)
             && stream.reads_parts(self.read_mode)
             && !stream.partials.is_empty()

@@ -3,11 +3,11 @@
 use crate::channels::{events, with_channel, with_channel_of};
 use crate::pair::{Pair, ms, seed};
 use bytes::Bytes;
-use peerless_sctp::ReadMode;
 use peerless_sctp::data_channel::{
     AppendError, ChannelId, ChannelInit, ChannelState, Config, Event, Message, MessagePart, Role,
     SendError, Session,
 };
+use peerless_sctp::{ReadMode, Then};
 use std::time::Duration;
 
 /// A channel of A's that was closed with a message in it, the one that has its number now, and Z's
@@ -242,4 +242,30 @@ fn what_comes_at_once_for_a_negotiated_number_used_again_is_told() {
     pair.run(ms(500));
     assert_eq!(events(&mut pair.z), [Event::Readable(z)]);
     assert_eq!(pair.z.read(z), Some("two".into()));
+}
+
+#[test]
+fn what_has_come_in_part_before_a_channel_is_opened_is_told() {
+    let mut config = Config::default();
+    config.association.read_mode = ReadMode::Parts;
+    let (mut pair, ..) = with_channel_of(&config, ChannelInit::new("other"));
+    let init = || ChannelInit { negotiated: Some(5), ..ChannelInit::new("negotiated") };
+    let a = pair.a.open(pair.now, init()).unwrap();
+    pair.a.begin(pair.now, a, vec![1; 5_000]).unwrap();
+    pair.run(ms(500));
+    assert_eq!(events(&mut pair.z), []);
+    let z = pair.z.open(pair.now, init()).unwrap();
+    assert_eq!(events(&mut pair.z), [Event::ChannelOpen(z), Event::Readable(z)]);
+    let part = pair.z.read_part(z).unwrap();
+    assert_eq!((part.data.len() > 1000, part.then), (true, Then::More));
+}
+
+#[test]
+fn what_another_read_mode_makes_readable_is_told_at_once() {
+    let (mut pair, a, z) = with_channel(ChannelInit::new("files"));
+    pair.a.begin(pair.now, a, vec![1; 5_000]).unwrap();
+    pair.run(ms(500));
+    assert_eq!(events(&mut pair.z), []);
+    pair.z.set_read_mode(z, ReadMode::Parts);
+    assert_eq!(events(&mut pair.z), [Event::Readable(z)]);
 }
