@@ -461,11 +461,12 @@ impl Receiver {
         Some((number, message))
     }
 
-    /// Takes all unread messages of a stream out; they count until [`Self::release`].
-    pub(crate) fn take_unread(&mut self, number: u16) -> VecDeque<Message> {
-        let Some(stream) = self.streams.get_mut(number) else { return VecDeque::new() };
-        stream.told = false;
-        std::mem::take(&mut stream.queue)
+    /// Takes all unread messages of a stream out; they count until [`Self::release`]. Gives whether
+    /// the application was told of them, too.
+    pub(crate) fn take_unread(&mut self, number: u16) -> (VecDeque<Message>, bool) {
+        let Some(stream) = self.streams.get_mut(number) else { return (VecDeque::new(), false) };
+        let told = std::mem::take(&mut stream.told);
+        (std::mem::take(&mut stream.queue), told)
     }
 
     /// Bytes left the memory that the window stands for.

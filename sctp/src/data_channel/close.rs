@@ -63,14 +63,15 @@ impl Session {
 
     /// Takes over what has arrived for a channel whose stream ends.
     fn take_rest(&mut self, id: ChannelId, stream: u16) {
-        let rest = self.association.receiver().take_unread(stream);
+        let (rest, told) = self.association.receiver().take_unread(stream);
+        let untold = !rest.is_empty() && !told;
         let reading = self.association.receiver().take_reading(stream);
         let Some(channel) = self.channel_mut(id) else { return };
         channel.unread.extend(rest);
         channel.rest_unread |= reading.is_some_and(|(_, queued)| queued);
         let cut_short = reading.filter(|(_, queued)| !queued).map(|(ppid, _)| ppid);
         channel.cut_short = channel.cut_short.or(cut_short);
-        if cut_short.is_some() {
+        if cut_short.is_some() || untold {
             self.tell(id, Events::READABLE);
         }
     }

@@ -53,17 +53,19 @@ impl Early {
 
 impl Session {
     /// Sets aside what arrived on a stream that has no channel. Where there is no room for it, the
-    /// stream is refused: a channel opened later must not miss what was lost without a word.
+    /// stream is refused: a channel opened later must not miss what was lost without a word. When the
+    /// association is over, no channel is opened later.
     pub(super) fn keep_early(&mut self, now: Instant, stream: u16) {
-        let mut refused = self.association.is_resetting(stream);
-        for message in self.association.receiver().take_unread(stream) {
+        let over = self.association.close_reason().is_some();
+        let mut refused = over || self.association.is_resetting(stream);
+        for message in self.association.receiver().take_unread(stream).0 {
             let size = Early::size(&message);
             refused = refused || !self.early.keep(stream, message);
             if refused {
                 self.association.receiver().release(size);
             }
         }
-        if refused && !self.association.is_resetting(stream) {
+        if refused && !over && !self.association.is_resetting(stream) {
             self.refuse_stream(now, stream);
         }
     }

@@ -367,8 +367,12 @@ impl Session {
                 _ => {}
             }
         }
+        // With the packet that ends the association may have come what would have needed it.
+        let over = self.association.close_reason().is_some();
         while let Some((stream, message)) = self.association.receiver().read_control() {
-            self.handle_dcep(now, stream, &message.payload);
+            if !over {
+                self.handle_dcep(now, stream, &message.payload);
+            }
         }
         while let Some(event) = self.association.poll_event() {
             match event {

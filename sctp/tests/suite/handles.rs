@@ -1,7 +1,7 @@
 //! Handles of channels that are closed, while another channel has their number.
 
 use crate::channels::{events, with_channel, with_channel_of};
-use crate::pair::{Pair, ms, seed};
+use crate::pair::{Pair, chunk, ms, seal, seed};
 use bytes::Bytes;
 use peerless_sctp::data_channel::{
     AppendError, ChannelId, ChannelInit, ChannelState, Config, Event, Message, MessagePart, Role,
@@ -268,4 +268,30 @@ fn what_another_read_mode_makes_readable_is_told_at_once() {
     assert_eq!(events(&mut pair.z), []);
     pair.z.set_read_mode(z, ReadMode::Parts);
     assert_eq!(events(&mut pair.z), [Event::Readable(z)]);
+}
+
+#[test]
+fn no_channel_opens_with_the_packet_that_ends_the_association() {
+    let (mut pair, a, z) = with_channel(ChannelInit::new("chat"));
+    pair.a.send(pair.now, a, "last").unwrap();
+    pair.a.open(pair.now, ChannelInit::new("late")).unwrap();
+    let negotiated = ChannelInit { negotiated: Some(7), ..ChannelInit::new("negotiated") };
+    let negotiated = pair.a.open(pair.now, negotiated).unwrap();
+    pair.a.send(pair.now, negotiated, "for nobody").unwrap();
+    // One packet carries a message, an OPEN, a message on a number without a channel, and an ABORT.
+    let mut packet = Vec::new();
+    pair.a.poll_transmit(pair.now, &mut packet).unwrap();
+    packet.extend(chunk(6, 0, &[]));
+    seal(&mut packet);
+    pair.z.handle_datagram(pair.now, &packet);
+    let events = events(&mut pair.z);
+    let [Event::Closed(_), Event::Readable(readable), Event::ChannelClosed(closed)] = events[..]
+    else {
+        panic!("{events:?}");
+    };
+    assert_eq!((readable, closed), (z, z));
+    assert_eq!(pair.z.read(z), Some("last".into()));
+    assert_eq!(pair.z.read(z), None);
+    assert_eq!(pair.z.channels().count(), 0);
+    assert_eq!(pair.z.stats().receive_buffered, 0);
 }
