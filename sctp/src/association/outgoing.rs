@@ -216,7 +216,8 @@ impl Association {
         }
     }
 
-    pub(super) fn queue(&mut self, now: Instant, message: Outgoing, parts: Parts, counts: bool) {
+    /// Queues a message that was checked.
+    pub(crate) fn queue(&mut self, now: Instant, message: Outgoing, parts: Parts, counts: bool) {
         let stream = message.stream;
         self.send.push(stream, Queued::new(now, message, parts, counts));
     }

@@ -6,6 +6,7 @@ use super::send::refused;
 use super::session::Session;
 use super::{AppendError, ChannelId, SendError};
 use crate::message::{Outgoing, ReadMode, Then};
+use crate::send::queue::Parts;
 use bytes::Bytes;
 use std::time::Instant;
 
@@ -86,24 +87,33 @@ impl Session {
         Ok(())
     }
 
-    /// Ends the message that is being written on a channel: it is complete.
-    pub fn finish(&mut self, now: Instant, id: ChannelId) {
-        let Some((stream, writing)) = self.writing(id) else { return };
+    /// Ends the message that is being written on a channel: it is complete. Gives whether there was
+    /// one.
+    pub fn finish(&mut self, now: Instant, id: ChannelId) -> bool {
+        let Some((stream, writing)) = self.writing(id) else { return false };
         if let Some(channel) = self.channel_mut(id) {
             channel.writing = None;
         }
         if self.association.written(stream) == Some(0) {
-            self.association.abandon(now, stream);
+            // Another message stands for one without a byte. It takes the place that this one had,
+            // whatever room there is.
+            self.association.finish(now, stream);
             let empty = Bytes::new();
             let message =
                 if writing.binary { Message::Binary(empty) } else { Message::Text(empty) };
-            // Nothing of it has left, and it is as small as can be.
-            let _ = self.send(now, id, message);
-        } else if self.association.finish(now, stream)
-            && let Some(channel) = self.channel_mut(id)
-        {
+            let Ok((stream, order, reliability, message)) = self.check_send(id, message) else {
+                return false;
+            };
+            let (ppid, payload) = message.into_sctp();
+            let outgoing = Outgoing { stream, ppid, payload, order, reliability };
+            self.association.queue(now, outgoing, Parts::Whole, false);
+        } else if !self.association.finish(now, stream) {
+            return false;
+        }
+        if let Some(channel) = self.channel_mut(id) {
             channel.stats_mut().messages_sent += 1;
         }
+        true
     }
 
     /// Gives up the message that is being written on a channel: what has not left is not sent, and

@@ -290,6 +290,30 @@ fn a_channel_carries_messages_in_parts() {
 }
 
 #[test]
+fn a_message_without_a_byte_is_sent_though_the_buffer_is_full() {
+    let (mut pair, a, z) = channels();
+    let other = pair.a.open(pair.now, ChannelInit::new("other")).unwrap();
+    pair.a.begin(pair.now, a, "").unwrap();
+    while pair.a.send(pair.now, other, vec![1; 100_000]).is_ok() {}
+    while pair.a.send(pair.now, other, vec![1; 1]).is_ok() {}
+    assert!(pair.a.finish(pair.now, a));
+    assert!(!pair.a.finish(pair.now, a), "it is ended");
+    assert_eq!(pair.a.association().stats().messages_abandoned, 0);
+    let mut part = None;
+    pair.run_until(Duration::from_secs(5), |pair| {
+        part = pair.z.read_part(z);
+        part.is_some()
+    });
+    let part = part.unwrap();
+    assert_eq!((part.data.len(), part.binary, part.then), (0, false, Then::End));
+    // Without a byte it holds no shutdown up: it will not be sent then, and that is said.
+    let (mut pair, a, _) = channels();
+    pair.a.begin(pair.now, a, "").unwrap();
+    pair.a.shutdown(pair.now);
+    assert!(!pair.a.finish(pair.now, a));
+}
+
+#[test]
 fn closing_a_channel_abandons_what_is_being_written_on_it() {
     let (mut pair, a, z) = channels();
     pair.a.begin(pair.now, a, vec![1; 5_000]).unwrap();
