@@ -61,7 +61,8 @@ pub struct Configuration {
     /// default is `None`.
     pub max_message_size_in_parts: Option<usize>,
     /// How many bytes all data channels together buffer, to be sent or acknowledged, before `send`
-    /// is refused. The default is 16 MiB, as in Chromium.
+    /// is refused. The default is 16 MiB, as in Chromium. Of messages that have not left there may be
+    /// one for each 128 bytes of it.
     pub max_buffered_amount: usize,
     /// What the connections that have clones of it may hold together of data that nobody has read.
     /// `None`: each is bounded by itself, to 16 MiB. An [`Endpoint`](crate::Endpoint) gives its

@@ -54,7 +54,8 @@ pub struct Config {
     /// The largest message that we send, in bytes. 256 KiB.
     pub max_send_message_size: usize,
     /// How many bytes may wait to be sent or acknowledged, over all streams, on any path; beyond,
-    /// `send` gives the message back. 4 MiB. At least one message always fits.
+    /// `send` gives the message back. 4 MiB. At least one message always fits. Of messages that have
+    /// not left, and parts of them, there may be one for each 128 bytes.
     pub send_buffer: usize,
     /// How far [`Self::send_buffer`] grows with the path, to three congestion windows: one under
     /// way, one that waits behind a gap, and one to come. 64 MiB: a path of 3 Gbit/s and 50 ms.

@@ -92,6 +92,23 @@ pub(crate) enum Refusal {
     TooLarge { limit: usize },
 }
 
+/// What the send buffer holds, and how many bytes it may.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    waiting: usize,
+    pieces: usize,
+    limit: usize,
+}
+
+impl Room {
+    /// Whether it takes a message or a part of so many bytes: any, when it is empty.
+    #[inline]
+    const fn fits(&self, len: usize) -> bool {
+        self.waiting == 0
+            || self.waiting.saturating_add(len) <= self.limit && self.pieces < self.limit / SMALLEST
+    }
+}
+
 /// Streams, and how many bytes waited on them.
 #[derive(Debug)]
 pub(super) struct Unsent(Vec<(u16, usize)>);
@@ -183,8 +200,13 @@ impl Association {
 
     /// Whether the send buffer takes so many bytes more: anything, when it is empty.
     pub(super) fn has_room(&self, len: usize) -> bool {
-        let waiting = self.send.waiting();
-        waiting == 0 || waiting.saturating_add(len) <= self.send_limit()
+        self.room().fits(len)
+    }
+
+    #[inline]
+    fn room(&self) -> Room {
+        let limit = self.send_limit();
+        Room { waiting: self.send.waiting(), pieces: self.send.queues.pieces(), limit }
     }
 
     /// Gives up messages that matter less than one of `len` bytes; gives whether it has room then.
@@ -195,16 +217,18 @@ impl Association {
             // Of how these compare the standard says nothing.
             Reliability::MaxRetransmits(_) | Reliability::MaxPacketLifeTime(_) => return false,
         };
-        let excess = self.send.waiting().saturating_add(len).saturating_sub(self.send_limit());
-        let given_up = self.send.queues.make_room(excess, priority);
+        let Room { waiting, pieces, limit } = self.room();
+        let excess = waiting.saturating_add(len).saturating_sub(limit);
+        let pieces = (pieces + 1).saturating_sub(limit / SMALLEST);
+        let given_up = self.send.queues.make_room(excess, pieces, priority);
         self.send.counters.expired += given_up;
         given_up > 0
     }
 
     /// Tells those who were refused that there is room now.
     pub(super) fn tell_room(&mut self) {
-        let (waiting, limit) = (self.send.waiting(), self.send_limit());
-        self.send.queues.tell_room(waiting, limit);
+        let room = self.room();
+        self.send.queues.tell_room(room.limit, |len| room.fits(len));
     }
 
     /// Queues a message whatever the buffer holds: for those of data channels themselves, which
@@ -253,3 +277,7 @@ impl Association {
         self.config.send_buffer.max(path)
     }
 }
+
+/// What the smallest message takes, about: the send buffer holds no more of them than as many times
+/// as many bytes.
+const SMALLEST: usize = 128;

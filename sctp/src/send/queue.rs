@@ -3,6 +3,7 @@
 mod evict;
 mod handover;
 mod message;
+mod open;
 mod reset;
 
 use super::scheduler::{NORMAL_PRIORITY, Schedule, Scheduler, Share};
@@ -136,11 +137,14 @@ pub(crate) struct Queues {
     /// may be. The receiver holds parts of all of them; were there more than it has room for, none
     /// would ever become whole.
     begun: usize,
-    begun_limit: usize,
+    begun_limit: u32,
     /// Streams whose buffered amount has fallen to their threshold.
     low: VecDeque<u16>,
     /// How many messages can be given up for others.
     expendable: u32,
+    /// How many things take memory beside their bytes: messages but those that are still written, of
+    /// which a stream has one at most, and the parts behind the first of each.
+    pieces: u32,
     /// Bytes that are held back: the last one of each message that is still written.
     held_back: u16,
     /// Those who were refused, from the first one on.
@@ -161,6 +165,7 @@ impl Queues {
             begun_limit: 0,
             low: VecDeque::new(),
             expendable: 0,
+            pieces: 0,
             held_back: 0,
             refused: None,
             drained: BTreeSet::new(),
@@ -179,10 +184,15 @@ impl Queues {
     /// The peer has room for so many bytes.
     #[inline]
     pub(crate) fn set_begun_limit(&mut self, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         if bytes > self.begun_limit {
             self.begun_limit = bytes;
             self.readmit();
         }
+    }
+
+    const fn begun_limit(&self) -> usize {
+        self.begun_limit as usize
     }
 
     /// Whether nothing waits that can be sent now.
@@ -196,7 +206,12 @@ impl Queues {
         self.bytes
     }
 
-    /// How many of them wait for the application to write on.
+    /// How many messages, and parts of them, there are.
+    pub(crate) const fn pieces(&self) -> usize {
+        self.pieces as usize
+    }
+
+    /// How many bytes wait for the application to write on.
     pub(crate) const fn held_back(&self) -> usize {
         self.held_back as usize
     }
@@ -271,13 +286,13 @@ impl Queues {
         self.refused.as_ref().is_some_and(|refused| !refused.0.is_empty())
     }
 
-    /// So much waits and no more than `limit` may: tells those whose message has room now, in turn.
-    /// One that is longer than `limit` waits until nothing does, and keeps nobody waiting behind it.
-    pub(crate) fn tell_room(&mut self, waiting: usize, limit: usize) {
+    /// Tells those of whose messages `fits` says that there is room for them now, in turn. One that is
+    /// longer than `limit` waits until nothing does, and keeps nobody waiting behind it.
+    pub(crate) fn tell_room(&mut self, limit: usize, fits: impl Fn(usize) -> bool) {
         let Some(refused) = &mut self.refused else { return };
         let mut index = 0;
         while let Some(&(number, len)) = refused.0.get(index) {
-            if waiting > 0 && waiting.saturating_add(len) > limit {
+            if !fits(len) {
                 if len <= limit {
                     return;
                 }
@@ -307,6 +322,7 @@ impl Queues {
         self.bytes += message.len;
         self.held_back += u16::from(held_back > 0);
         self.expendable += u32::from(message.is_expendable());
+        self.pieces += message.pieces();
         stream.queue.push_back(message);
         stream.enter(number, &mut self.schedule);
     }
@@ -316,94 +332,6 @@ impl Queues {
         if let Some(stream) = self.streams.get_mut(number) {
             stream.enter(number, &mut self.schedule);
         }
-    }
-
-    /// The message that is being written on a stream: its last one.
-    #[inline]
-    fn open_message(&mut self, number: u16) -> Option<&mut Queued> {
-        self.streams.get_mut(number)?.queue.back_mut().filter(|message| message.is_open())
-    }
-
-    /// The streams on which a message is being written.
-    pub(crate) fn open_streams(&mut self) -> Vec<u16> {
-        let open = |stream: &Stream| stream.queue.back().is_some_and(Queued::is_open);
-        self.streams
-            .iter_mut()
-            .filter(|(_, stream)| open(stream))
-            .map(|(number, _)| number)
-            .collect()
-    }
-
-    /// The length so far of the message that is being written on `stream`.
-    #[inline]
-    pub(crate) fn open_len(&self, stream: u16) -> Option<usize> {
-        let last = self.streams.get(stream)?.queue.back()?;
-        last.is_open().then_some(last.len)
-    }
-
-    /// Adds a part to the message that is being written on a stream; gives whether there is one.
-    pub(crate) fn append(&mut self, number: u16, part: Bytes) -> bool {
-        let len = part.len();
-        let Some(message) = self.open_message(number) else { return false };
-        let held_back = message.held_back();
-        message.len += len;
-        if let Parts::Open(parts) = &mut message.parts
-            && !part.is_empty()
-        {
-            if message.payload.is_empty() {
-                message.payload = part;
-            } else {
-                parts.push_back(part);
-            }
-        }
-        let is_first = held_back == 0 && len > 0;
-        if let Some(stream) = self.streams.get_mut(number) {
-            stream.buffered += len;
-            stream.high |= stream.waiting() > stream.low_threshold;
-        }
-        self.bytes += len;
-        self.held_back += u16::from(is_first);
-        self.enter(number);
-        true
-    }
-
-    /// The message that is being written on a stream is complete; one without a byte is dropped.
-    /// Gives whether there is one to be sent.
-    pub(crate) fn finish(&mut self, number: u16) -> bool {
-        let Some(message) = self.open_message(number) else { return false };
-        if message.len == 0 {
-            self.abandon_open(number);
-            return false;
-        }
-        if let Parts::Open(parts) = &mut message.parts {
-            message.parts = Parts::Finished(std::mem::take(parts));
-        }
-        self.held_back -= 1;
-        if let Some(stream) = self.streams.get_mut(number) {
-            stream.high |= stream.buffered > stream.low_threshold;
-        }
-        self.enter(number);
-        true
-    }
-
-    /// Drops what has not left of the message that is being written on a stream. Gives the
-    /// message's order and number when fragments of it have left.
-    pub(crate) fn abandon_open(&mut self, number: u16) -> Option<(Order, u32)> {
-        let message = self.open_message(number)?;
-        let begun = message.is_begun().then_some((message.order, message.message));
-        // The last one may be the first one too.
-        if self.streams.get(number).is_some_and(|stream| stream.queue.len() == 1) {
-            self.drop_front(number);
-        } else if let Some(stream) = self.streams.get_mut(number)
-            && let Some(message) = stream.queue.pop_back()
-        {
-            let left = message.len - message.sent;
-            stream.buffered -= message.counted(left);
-            self.bytes -= left;
-            self.held_back -= u16::from(message.held_back() > 0);
-            self.check_low(number);
-        }
-        begun
     }
 
     /// How many bytes the message whose turn it is has to be sent now; drops those that have
@@ -436,7 +364,7 @@ impl Queues {
             }
             if self.form == Form::IData
                 && self.begun > 0
-                && front.weight() > self.begun_limit.saturating_sub(self.begun)
+                && front.weight() > self.begun_limit().saturating_sub(self.begun)
             {
                 self.schedule.put_off();
                 continue;
@@ -468,7 +396,7 @@ impl Queues {
         flags |= if end { data::END } else { 0 };
         flags |= if front.order == Order::Unordered { data::UNORDERED } else { 0 };
         let fragment = Fragment {
-            payload: front.take(len),
+            payload: front.take(len, &mut self.pieces),
             expires: front.expires,
             ppid_or_fsn: if self.form == Form::Data || begin { front.ppid } else { front.fsn },
             max_retransmits: front.max_retransmits,
@@ -481,6 +409,7 @@ impl Queues {
         stream.buffered -= front.counted(len);
         let mut ended = 0;
         if end {
+            self.pieces -= 1;
             ended = weight;
             let cost = if self.form == Form::Data { front.len } else { len };
             stream.queue.pop_front();
@@ -519,6 +448,7 @@ impl Queues {
         {
             stream.buffered -= front.counted(front.len - front.sent);
             self.bytes -= front.len - front.sent;
+            self.pieces -= front.pieces();
             self.held_back -= u16::from(front.held_back() > 0);
             self.expendable -= u32::from(front.is_expendable());
             weight = if front.is_begun() { front.weight() } else { 0 };
@@ -551,7 +481,7 @@ impl Queues {
         while let Some(number) = self.schedule.first_waiting() {
             let front = self.streams.get(number).and_then(|stream| stream.queue.front());
             let weight = front.map_or(0, Queued::weight);
-            if begun > 0 && weight > self.begun_limit.saturating_sub(begun) {
+            if begun > 0 && weight > self.begun_limit().saturating_sub(begun) {
                 break;
             }
             begun += weight;

@@ -190,6 +190,7 @@ fn no_chunk_is_further_ahead_than_a_gap_block_can_tell() {
     // numbers by which of them is less than half of all ahead.
     let mut config = reno(1000);
     config.mtu = 9000;
+    config.send_buffer = 16 << 20;
     let mut lone = Lone::new(&config);
     let message = Outgoing::new(0, 53, bytes::Bytes::from_static(b"x"));
     for _ in 0..70_000 {
@@ -243,7 +244,9 @@ fn what_a_receiver_has_dropped_again_is_sent_again() {
 fn numbers_of_a_stream_begin_at_zero_and_wrap() {
     // §6.5: "MUST start from 0 … when the Stream Sequence Number reaches the value 65535, the next
     // Stream Sequence Number MUST be set to 0."; unordered messages do not change them.
-    let mut pair = acquainted(&plain());
+    let mut config = plain();
+    config.send_buffer = 16 << 20;
+    let mut pair = acquainted(&config);
     pair.log = Some(Vec::new());
     let count = 65_540_u32;
     let mut sent = 0;

@@ -218,3 +218,63 @@ fn with_room_or_a_lost_packet_priority_is_reliable() {
     }
     assert_eq!(arrived(&mut pair, 1), (0..20).collect::<Vec<u8>>());
 }
+
+#[test]
+fn small_messages_take_no_more_memory_than_large_ones() {
+    // To a peer that reads nothing: what has not left is bounded by its number, too, and who is
+    // refused is told of room.
+    let mut config = small();
+    config.receive_window = 5_000;
+    let mut pair = connected(&config);
+    let mut sent = 0;
+    for _ in 0..50 {
+        while pair.a.send(pair.now, message(3, 1, 1)).is_ok() {
+            sent += 1;
+        }
+        pair.run(ms(200));
+    }
+    let waiting = pair.a.buffered_amount(3);
+    assert!(waiting <= 100_000 / 128, "{waiting} of {sent}");
+    while pair.a.poll_event().is_some() {}
+    assert!(pair.a.send(pair.now, message(3, 1, 1)).is_err());
+    assert!(pair.run_until(60 * SECOND, |pair| {
+        while pair.z.read(3).is_some() {}
+        told(pair, 3)
+    }));
+    assert!(pair.a.send(pair.now, message(3, 1, 1)).is_ok());
+}
+
+#[test]
+fn small_parts_of_a_message_are_bounded_by_their_number() {
+    let mut config = small();
+    config.interleaving = true;
+    let mut pair = connected(&config);
+    pair.a.begin(pair.now, message(3, 1, 1)).unwrap();
+    let mut parts = 0;
+    while pair.a.append(pair.now, 3, vec![1].into()).is_ok() {
+        parts += 1;
+    }
+    assert_eq!(parts, 100_000 / 128);
+    assert!(pair.run_until(SECOND, |pair| told(pair, 3)));
+    pair.a.append(pair.now, 3, vec![1].into()).unwrap();
+    pair.a.finish(pair.now, 3);
+    pair.run(SECOND);
+    assert_eq!(pair.z.read(3).unwrap().payload.len(), parts + 2);
+    assert_eq!(pair.a.total_buffered_amount(), 0);
+}
+
+#[test]
+fn small_messages_that_matter_less_are_given_up_for_others() {
+    let mut pair = connected(&small());
+    let mut count = 0;
+    let less = || Outgoing { reliability: Reliability::Priority(9), ..message(1, 1, 1) };
+    while pair.a.send(pair.now, less()).is_ok() {
+        count += 1;
+    }
+    assert_eq!(count, 100_000 / 128);
+    for _ in 0..10 {
+        pair.a.send(pair.now, message(2, 1, 2)).unwrap();
+    }
+    assert_eq!(pair.a.stats().messages_abandoned, 10);
+    assert_eq!(arrived(&mut pair, 2).len(), 10);
+}

@@ -5,12 +5,12 @@ use super::Queues;
 use std::cmp::Reverse;
 
 impl Queues {
-    /// Makes room for `wanted` bytes: gives up messages that matter less than one of `priority`, and
-    /// of a reliable one when that is `None`; those that matter least first, and of these the oldest
-    /// first. Gives how many; none, if they would not be enough.
+    /// Makes room for `wanted` bytes and takes away `pieces` messages at least: gives up messages that
+    /// matter less than one of `priority`, and of a reliable one when that is `None`; those that matter
+    /// least first, and of these the oldest first. Gives how many; none, if they would not be enough.
     ///
     /// What has begun to leave stays: the peer has a part of it already.
-    pub(crate) fn make_room(&mut self, wanted: usize, priority: Option<u32>) -> u64 {
+    pub(crate) fn make_room(&mut self, wanted: usize, pieces: usize, priority: Option<u32>) -> u64 {
         if self.expendable == 0 {
             return 0;
         }
@@ -25,9 +25,9 @@ impl Queues {
         }
         candidates.sort_unstable();
         let mut freed = 0;
-        let enough = candidates.iter().position(|(.., len)| {
+        let enough = candidates.iter().zip(1..).position(|((.., len), count)| {
             freed += len;
-            freed >= wanted
+            freed >= wanted && count >= pieces
         });
         let Some(last) = enough else { return 0 };
         candidates.truncate(last + 1);
@@ -51,6 +51,7 @@ impl Queues {
             stream.buffered -= message.counted(message.len);
             self.bytes -= message.len;
             self.expendable -= 1;
+            self.pieces -= message.pieces();
             self.check_low(number);
         }
     }

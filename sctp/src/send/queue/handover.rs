@@ -69,7 +69,7 @@ impl Queued {
 impl Queues {
     pub(crate) fn hand_over(&mut self, out: &mut Writer) {
         out.flag(self.form == Form::IData);
-        out.size(self.begun_limit);
+        out.size(self.begun_limit());
         let streams: Vec<_> = self.streams.iter_mut().collect();
         let wanting = streams.iter().filter(|(_, stream)| stream.wants);
         let wanting: Vec<_> = wanting.map(|(number, _)| (*number, 1)).collect();
@@ -97,7 +97,7 @@ impl Queues {
     /// Takes up what was handed over; `self` is new.
     pub(crate) fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), HandoverError> {
         self.form = if from.flag()? { Form::IData } else { Form::Data };
-        self.begun_limit = from.size()?;
+        self.begun_limit = u32::try_from(from.size()?).unwrap_or(u32::MAX);
         let mut before = None;
         let mut begun = None;
         let streams = from.list(|from| {
@@ -128,6 +128,7 @@ impl Queues {
                 self.expendable += u32::from(message.is_expendable());
                 let left = message.len - message.sent;
                 self.bytes += left;
+                self.pieces += message.pieces();
                 self.held_back += u16::from(message.held_back() > 0);
                 stream.buffered += message.counted(left);
                 self.count = self.count.max(message.arrived + 1);

@@ -118,14 +118,28 @@ impl Queued {
         }
     }
 
-    /// Takes `len` bytes off its front, which are there.
+    /// How many pieces of memory it takes beside its stream's own.
+    pub(super) fn pieces(&self) -> u32 {
+        let (message, parts) = match &self.parts {
+            Parts::Whole => return 1,
+            Parts::Open(parts) => (0, parts),
+            Parts::Finished(parts) => (1, parts),
+        };
+        message + u32::try_from(parts.len()).unwrap_or(u32::MAX - 1)
+    }
+
+    /// Takes `len` bytes off its front, which are there; its parts that are used up are no `pieces`
+    /// any more.
     #[inline]
-    pub(super) fn take(&mut self, len: usize) -> Bytes {
+    pub(super) fn take(&mut self, len: usize, pieces: &mut u32) -> Bytes {
         if let Parts::Open(parts) | Parts::Finished(parts) = &mut self.parts
             && self.payload.len() <= len
             && !parts.is_empty()
         {
-            return gather(&mut self.payload, parts, len);
+            *pieces -= u32::try_from(parts.len()).unwrap_or(u32::MAX);
+            let gathered = gather(&mut self.payload, parts, len);
+            *pieces += u32::try_from(parts.len()).unwrap_or(u32::MAX);
+            return gathered;
         }
         if len >= self.payload.len() {
             std::mem::take(&mut self.payload)

@@ -93,6 +93,7 @@ impl Queues {
         for (number, stream) in self.streams.iter_mut().filter(|(number, _)| *number >= limit) {
             for message in stream.queue.drain(..) {
                 self.bytes -= message.len - message.sent;
+                self.pieces -= message.pieces();
                 self.held_back -= u16::from(message.held_back() > 0);
                 self.expendable -= u32::from(message.is_expendable());
                 begun += if message.is_begun() { message.weight() } else { 0 };

@@ -26,7 +26,7 @@ fn all(queues: &mut Queues) -> Vec<(u16, u32, bool, bool)> {
         order.push((fragment.stream, fragment.message, begin, end));
     }
     assert!(queues.is_empty());
-    assert_eq!((queues.bytes(), queues.begun), (0, 0));
+    assert_eq!((queues.bytes(), queues.begun, queues.pieces), (0, 0, 0));
     order
 }
 
@@ -130,6 +130,7 @@ fn a_message_may_be_written_in_parts() {
     assert!(queues.is_empty());
     assert!(!queues.append(1, Bytes::from_static(b"late")));
     assert_eq!((queues.bytes(), queues.buffered(1)), (0, 0));
+    assert_eq!((queues.pieces, queues.held_back), (0, 0));
 }
 
 #[test]
@@ -144,6 +145,7 @@ fn a_message_in_parts_may_be_abandoned() {
     assert_eq!(queues.abandon_open(1), Some((Order::Ordered, 1)));
     assert!(queues.is_empty());
     assert_eq!((queues.bytes(), queues.buffered(1)), (0, 0));
+    assert_eq!((queues.pieces, queues.held_back), (0, 0));
     queues.push(1, message(5));
     assert_eq!(queues.take(10).unwrap().message, 2);
 }
