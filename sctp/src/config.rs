@@ -41,7 +41,8 @@ pub struct Config {
     /// The greatest receive window. The window follows what the application takes in a round trip,
     /// while it reads promptly; what is held for it and what waits for something missing stay below
     /// this. At least twice [`Self::max_receive_message_size`] is taken. A peer that does not keep to
-    /// the window can make us hold twice as much, and two of the largest messages.
+    /// the window can make us hold twice as much, and two of the largest messages; up to 128 KiB of
+    /// memory beside that for small messages of which few are unread.
     ///
     /// 16 MiB: a path of a gigabit a second and 130 ms is filled.
     pub max_receive_window: usize,

@@ -225,13 +225,15 @@ impl Receiver {
     }
 
     /// What the peer makes us remember beside what it sends: streams, channels, memory made for
-    /// messages that have only begun, and memory kept of one that was read.
+    /// messages that have only begun, memory kept of one that was read, and that of small messages
+    /// that were read beside one that waits.
     fn state(&self) -> usize {
         self.streams.memory().saturating_sub(FREE_STATE)
             + self.window.channels()
             + self.partial.reserved
             + self.reassembly.reserved()
             + self.memory.as_ref().map_or(0, |memory| memory.size().saturating_sub(self.ready))
+            + self.block.held().saturating_sub(self.ready + self.waiting)
     }
 
     /// Whether there is room for so much more of it.

@@ -14,9 +14,16 @@ use std::collections::VecDeque;
 pub(crate) struct Block {
     bytes: BytesMut,
     size: usize,
-    /// Earlier ones of which pieces were held when they were full, with their sizes.
-    #[expect(clippy::box_collection, reason = "an idle association is to be small")]
-    held: Option<Box<VecDeque<(BytesMut, usize)>>>,
+    held: Option<Box<Earlier>>,
+}
+
+/// Blocks of which pieces were held when they were full.
+#[derive(Debug, Default)]
+struct Earlier {
+    /// With their sizes.
+    blocks: VecDeque<(BytesMut, usize)>,
+    /// The sum of these.
+    bytes: usize,
 }
 
 impl Block {
@@ -42,14 +49,18 @@ impl Block {
         }
         let held = self.held.get_or_insert_default();
         let mut again = None;
-        if let Some((mut oldest, size)) = held.pop_front() {
+        if let Some((mut oldest, size)) = held.blocks.pop_front() {
+            held.bytes -= size;
             match oldest.try_reclaim(size) {
                 true if size >= PIECES * len => again = Some((oldest, size)),
                 true => {}
-                false => held.push_back((oldest, size)),
+                false => {
+                    held.bytes += size;
+                    held.blocks.push_back((oldest, size));
+                }
             }
         }
-        if held.len() >= MAX_HELD {
+        if held.blocks.len() >= MAX_HELD {
             return false;
         }
         let (bytes, size) = again.unwrap_or_else(|| {
@@ -59,9 +70,15 @@ impl Block {
         let full = std::mem::replace(&mut self.bytes, bytes);
         let full_size = std::mem::replace(&mut self.size, size);
         if full_size > 0 {
-            held.push_back((full, full_size));
+            held.bytes += full_size;
+            held.blocks.push_back((full, full_size));
         }
         true
+    }
+
+    /// How many bytes the blocks have of which pieces were held when they were full.
+    pub(crate) fn held(&self) -> usize {
+        self.held.as_ref().map_or(0, |held| held.bytes)
     }
 
     /// Gives the block back.
@@ -172,7 +189,8 @@ mod tests {
             }
         }
         let held = block.held.as_ref().unwrap();
-        assert!(held.len() <= MAX_HELD, "{}", held.len());
+        assert!(held.blocks.len() <= MAX_HELD, "{}", held.blocks.len());
+        assert_eq!(held.bytes, held.blocks.iter().map(|(_, size)| size).sum::<usize>());
         assert!(long.iter().all(|piece| piece[..] == [1]));
         // They are taken again when they are let go.
         long.push(block.keep(&[1]));

@@ -143,3 +143,30 @@ fn one_that_ignores_its_window_is_refused() {
     let taken = (1..2000).filter(|number| hostile(&mut receiver, 1 + number)).count();
     assert!(taken <= 2 * (128 << 10) / 1000, "{taken}");
 }
+
+#[test]
+fn memory_that_one_byte_keeps_is_drawn_from_the_budget() {
+    // An ordered message of a byte waits for an earlier one in each block; the others are read.
+    let budget = ReceiveBudget::new(64 << 20);
+    let config = Config { receive_budget: Some(budget.clone()), ..Config::default() };
+    let mut receiver = Receiver::new(&config, Tsn(1), None);
+    let mut tsn = 0;
+    let mut take = |receiver: &mut Receiver, flags: u8, message: u32, payload: &[u8]| {
+        tsn += 1;
+        let form = Form::Data;
+        let flags = BEGIN | END | flags;
+        let data =
+            Data { form, flags, tsn: Tsn(tsn), stream: 0, message, ppid_or_fsn: 53, payload };
+        assert!(matches!(receiver.take(&data, true), Ok(Taken::Yes)));
+        receiver.write_sack(&mut Vec::new(), 1160);
+        while receiver.read(0).is_some() {}
+    };
+    for waits in 1..20 {
+        take(&mut receiver, 0, waits, &[1]);
+        for _ in 0..50 {
+            take(&mut receiver, UNORDERED, 0, &[2; 1000]);
+        }
+    }
+    assert!(receiver.held() < 20 * 100, "{}", receiver.held());
+    assert!(budget.used() > 90_000, "{}", budget.used());
+}
