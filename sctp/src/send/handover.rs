@@ -89,3 +89,32 @@ impl Counters {
 
 /// More than so many do not lengthen the time between two probes of a closed window.
 const MAX_PROBES: u32 = 1000;
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the origin of virtual time")]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::message::Outgoing;
+    use crate::send::Mode;
+    use crate::send::queue::{Parts, Queued};
+    use bytes::Bytes;
+
+    #[test]
+    fn a_peer_that_never_had_a_window_is_probed() {
+        // What is ready must leave, or a driver spins.
+        let now = Instant::now();
+        let mut handed = Sender::new(&Config::default(), Tsn(1));
+        handed.window_probe.greatest = 0;
+        let mut out = Writer::new(now);
+        handed.hand_over(&mut out);
+        let mut sender = Sender::new(&Config::default(), Tsn(1));
+        let bytes = out.into_bytes();
+        sender.resume(&mut Reader::new(&bytes, now).unwrap(), now).unwrap();
+        let message = Outgoing::new(0, 53, Bytes::from(vec![1; 5000]));
+        sender.push(0, Queued::new(now, message, Parts::Whole, true));
+        assert!(sender.is_ready(now));
+        assert!(sender.write(now, &mut Vec::new(), 1160, Mode::Normal));
+        assert!(!sender.is_ready(now));
+    }
+}

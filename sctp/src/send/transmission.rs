@@ -80,7 +80,9 @@ impl Sender {
     /// worth a chunk, which is a full one, or half of the greatest (RFC 1122 §4.2.3.4).
     pub(super) fn update_worthwhile(&mut self) {
         let half = usize::try_from(self.window_probe.greatest / 2).unwrap_or(usize::MAX);
-        self.worthwhile = u16::try_from(self.segment_payload().min(half)).unwrap_or(u16::MAX);
+        // No window is worth nothing, whatever the greatest is said to be.
+        let worthwhile = self.segment_payload().min(half).max(1);
+        self.worthwhile = u16::try_from(worthwhile).unwrap_or(u16::MAX);
     }
 
     /// Whether a window is worth a chunk, were there no end of data.

@@ -59,6 +59,8 @@ impl Queued {
             fsn: from.u32()?,
             len: left,
         };
+        // All streams' together stay far below what a sum can hold.
+        check(message.sent <= 1 << 40)?;
         message.len += message.sent;
         check(left > 0 || message.is_open())?;
         check(message.sent == 0 || left > 0)?;

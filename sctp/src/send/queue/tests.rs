@@ -1,4 +1,5 @@
 use super::*;
+use crate::handover::{Reader, Writer};
 use crate::message::Outgoing;
 
 fn message(len: usize) -> Queued {
@@ -238,4 +239,23 @@ fn all_that_may_leave(queues: &mut Queues) -> Vec<(u16, u32)> {
         left.push((fragment.stream, fragment.message));
     }
     left
+}
+
+#[test]
+fn what_is_said_to_have_left_cannot_overflow_a_sum() {
+    let resume = |sent: usize| {
+        let mut handed = interleaved();
+        for stream in 0..300 {
+            handed.push(stream, message(2000));
+            handed.streams.get_mut(stream).unwrap().queue[0].sent = sent;
+        }
+        let mut out = Writer::new(Instant::now());
+        handed.hand_over(&mut out);
+        let bytes = out.into_bytes();
+        let mut queues = queues();
+        let resumed = queues.resume(&mut Reader::new(&bytes, Instant::now()).unwrap());
+        resumed.map(|()| queues.begun)
+    };
+    assert_eq!(resume(10), Ok(300 * 2010));
+    assert!(resume((1 << 56) - 1).is_err());
 }
