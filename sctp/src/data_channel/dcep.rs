@@ -109,7 +109,8 @@ impl<'a> DataChannelOpen<'a> {
         })
     }
 
-    /// The message in wire form. What is beyond 65 535 bytes of label and protocol is not there.
+    /// The message in wire form. Characters of label and protocol that end beyond 65 535 bytes are not
+    /// there.
     pub fn to_bytes(self) -> Vec<u8> {
         let (kind, parameter) = match self.reliability {
             Reliability::Reliable | Reliability::Priority(_) => (RELIABLE, 0),
@@ -119,9 +120,12 @@ impl<'a> DataChannelOpen<'a> {
             }
         };
         let order = if self.order == Order::Unordered { UNORDERED } else { 0 };
-        let label = self.label.get(..usize::from(u16::MAX)).unwrap_or(self.label).as_bytes();
-        let protocol =
-            self.protocol.get(..usize::from(u16::MAX)).unwrap_or(self.protocol).as_bytes();
+        let cut = |text: &'a str| {
+            text.get(..text.floor_char_boundary(usize::from(u16::MAX)))
+                .unwrap_or_default()
+                .as_bytes()
+        };
+        let (label, protocol) = (cut(self.label), cut(self.protocol));
         let mut bytes = Vec::with_capacity(12 + label.len() + protocol.len());
         bytes.extend_from_slice(&[MESSAGE_OPEN, kind | order]);
         bytes.extend_from_slice(&self.priority.to_be_bytes());
@@ -171,6 +175,21 @@ mod tests {
             }
         }
         assert_eq!(DcepMessage::parse(ACK), Ok(DcepMessage::Ack));
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_between_characters() {
+        let label = format!("{}ö", "l".repeat(65_534));
+        let open = DataChannelOpen {
+            order: Order::Ordered,
+            reliability: Reliability::Reliable,
+            priority: 256,
+            label: &label,
+            protocol: "protocol",
+        };
+        let bytes = open.to_bytes();
+        let cut = DataChannelOpen { label: &label[..65_534], ..open };
+        assert_eq!(DcepMessage::parse(&bytes), Ok(DcepMessage::Open(cut)));
     }
 
     #[test]
