@@ -235,7 +235,8 @@ impl Association {
         }
     }
 
-    /// Returns the next message of `stream`.
+    /// Returns the next message of `stream`; none while one is being read in parts, of which
+    /// [`Self::read_part`] has given the first but not the last.
     pub fn read(&mut self, stream: u16) -> Option<Message> {
         self.recv.read(stream)
     }

@@ -11,7 +11,8 @@ pub enum Event {
     Connected,
     /// The peer has begun a new association in the place of this one, as after a crash
     /// ([RFC 9260 §5.2](https://www.rfc-editor.org/rfc/rfc9260#section-5.2)): all streams begin
-    /// again, and what had not been acknowledged is gone.
+    /// again, and what had not been acknowledged is gone; and so are the priorities and low thresholds of
+    /// the streams.
     Restarted,
     /// The association has ended.
     Closed(CloseReason),
@@ -21,8 +22,9 @@ pub enum Event {
     BufferedAmountLow(u16),
     /// The peer has reset a stream that it sends on: its next message is the first one.
     IncomingStreamReset(u16),
-    /// A stream that we send on has been reset, as
-    /// [`reset_stream`](crate::Association::reset_stream) asked.
+    /// What [`reset_stream`](crate::Association::reset_stream) asked for has come to its end: the stream
+    /// that we send on has been reset; or the peer has refused, and its numbers go on; or the peer
+    /// resets no streams and was not asked.
     OutgoingStreamReset(u16),
     /// There are more streams, in one direction or both.
     StreamsAdded,
@@ -35,7 +37,8 @@ pub enum Event {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// One side shut it down, and all data of both was delivered.
+    /// One side shut it down, and all data of both was delivered; or we did before it was begun, and
+    /// what was queued was dropped.
     Shutdown,
     /// We aborted it.
     Aborted,

@@ -89,8 +89,10 @@ pub enum Reliability {
     /// It is sent again at most so many times
     /// ([RFC 7496 §3.1](https://www.rfc-editor.org/rfc/rfc7496#section-3.1)).
     MaxRetransmits(u16),
-    /// It is neither sent nor sent again when so much time has gone by since it was handed over
-    /// ([RFC 3758 §4.1](https://www.rfc-editor.org/rfc/rfc3758#section-4.1)).
+    /// It is neither begun nor sent again when so much time has gone by since it was handed over
+    /// ([RFC 3758 §4.1](https://www.rfc-editor.org/rfc/rfc3758#section-4.1)). Of one that has begun to
+    /// leave, or is written in parts, the rest leaves for the first time however old it is, until
+    /// something of it would have to be sent again.
     MaxPacketLifeTime(Duration),
     /// As [`Self::Reliable`], but while nothing of it has left it is given up when the send buffer is
     /// full and a message comes that matters more: a reliable one, or one with a lower number here

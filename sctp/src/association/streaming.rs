@@ -141,7 +141,10 @@ impl Association {
         if up { self.send.queues.open_len(stream) } else { None }
     }
 
-    /// Sets how `stream` is read.
+    /// Sets how `stream` is read. A message of which a part was read is read in parts to its end, in
+    /// either mode. In [`ReadMode::Whole`], one of which more is there than
+    /// [`Config::max_receive_message_size`](crate::Config::max_receive_message_size) allows ends the
+    /// association with its next fragment.
     pub fn set_read_mode(&mut self, stream: u16, mode: ReadMode) {
         if stream < self.inbound_streams {
             self.recv.set_read_mode(stream, mode);

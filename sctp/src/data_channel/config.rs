@@ -16,7 +16,8 @@ pub struct Config {
     /// together. 1 MiB; a channel beyond is closed at once.
     pub max_name_bytes: usize,
     /// How many bytes are kept that arrive for channels which do not exist yet, as when the other
-    /// side has opened a negotiated channel first. 64 KiB; what is beyond is dropped.
+    /// side has opened a negotiated channel first. 64 KiB; with a message beyond, what comes on its
+    /// stream is dropped from there on, and our stream is reset, which closes the peer's channel.
     pub max_early_bytes: usize,
 }
 

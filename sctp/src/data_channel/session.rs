@@ -183,7 +183,8 @@ impl Session {
         None
     }
 
-    /// Returns the next message of a channel.
+    /// Returns the next message of a channel; none while one is being read in parts, of which
+    /// [`Self::read_part`] has given the first but not the last.
     pub fn read(&mut self, id: ChannelId) -> Option<Message> {
         loop {
             let channel = self.channel_mut(id)?;

@@ -140,6 +140,11 @@ impl Session {
 
     /// Sets how a channel is read: whole messages, or parts of them as they arrive. What a closed one
     /// has left to read is whole.
+    ///
+    /// A message of which a part was read is read in parts to its end, in either mode. In
+    /// [`ReadMode::Whole`], one of which more is there than
+    /// [`max_receive_message_size`](crate::Config::max_receive_message_size) allows ends the
+    /// association with its next fragment.
     pub fn set_read_mode(&mut self, id: ChannelId, mode: ReadMode) {
         let Some(channel) = self.channel_mut(id) else { return };
         channel.read_mode = Some(mode);

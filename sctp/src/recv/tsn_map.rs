@@ -58,7 +58,7 @@ impl TsnMap {
         self.duplicate_count = count;
     }
 
-    /// The first `count` duplicates were reported; a SACK reports the rest of them never.
+    /// A SACK has reported as many duplicates as it had room for; the rest are never reported.
     pub(crate) fn clear_duplicates(&mut self) {
         self.duplicates.clear();
     }
