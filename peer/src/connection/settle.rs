@@ -296,11 +296,11 @@ impl PeerConnection {
             dtls.set_mtu(self.configuration.path_mtu);
         }
         let keys = transport.dtls.as_ref().and_then(|dtls| dtls.srtp_keys());
-        if let Some(keys) = keys {
-            if let Ok(mut contexts) = SrtpContexts::new(&keys, &self.configuration) {
-                contexts.set_cryptex(transport.cryptex);
-                transport.srtp = Some(Box::new(contexts));
-            }
+        if let Some(keys) = keys
+            && let Ok(mut contexts) = SrtpContexts::new(&keys, &self.configuration)
+        {
+            contexts.set_cryptex(transport.cryptex);
+            transport.srtp = Some(Box::new(contexts));
         }
         // Application data that overtook the handshake's end waits inside DTLS.
         while let Some(plaintext) = self
