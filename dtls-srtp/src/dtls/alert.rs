@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{HandshakeError, Version};
+use super::HandshakeError;
 
 /// What an alert says, as registered by IANA.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -126,11 +126,12 @@ impl Alert {
         Self { fatal: true, description }
     }
 
-    /// In DTLS 1.3 the level "can safely be ignored"
+    /// A level that there is not is an error in DTLS 1.3 too, as with BoringSSL, though what the
+    /// level says "can safely be ignored" there
     /// ([RFC 8446 §6](https://www.rfc-editor.org/rfc/rfc8446#section-6)).
-    pub(crate) fn parse(bytes: &[u8], version: Option<Version>) -> Result<Self, HandshakeError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, HandshakeError> {
         let &[level, code] = bytes else { return Err(HandshakeError::Malformed) };
-        if !matches!(level, WARNING | FATAL) && version != Some(Version::Dtls13) {
+        if !matches!(level, WARNING | FATAL) {
             return Err(HandshakeError::IllegalParameter);
         }
         Ok(Self { fatal: level == FATAL, description: code.into() })
@@ -152,12 +153,9 @@ mod tests {
             assert_eq!(description.code(), code);
             assert!(!description.to_string().is_empty());
             let alert = Alert::fatal(description);
-            assert_eq!(Alert::parse(&alert.bytes(), None), Ok(alert));
+            assert_eq!(Alert::parse(&alert.bytes()), Ok(alert));
         }
-        let (old, new) = (Some(Version::Dtls12), Some(Version::Dtls13));
-        let close = AlertDescription::CloseNotify;
-        assert_eq!(Alert::parse(&[3, 0], old), Err(HandshakeError::IllegalParameter));
-        assert_eq!(Alert::parse(&[3, 0], new).map(|alert| alert.description), Ok(close));
-        assert_eq!(Alert::parse(&[1, 0, 0], new), Err(HandshakeError::Malformed));
+        assert_eq!(Alert::parse(&[3, 0]), Err(HandshakeError::IllegalParameter));
+        assert_eq!(Alert::parse(&[1, 0, 0]), Err(HandshakeError::Malformed));
     }
 }

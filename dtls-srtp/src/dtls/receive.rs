@@ -248,7 +248,7 @@ impl Connection {
     }
 
     fn handle_plaintext_alert(&mut self, body: &[u8]) {
-        match Alert::parse(body, None) {
+        match Alert::parse(body) {
             Ok(alert) if self.believes_plaintext() => {
                 if alert.description == AlertDescription::CloseNotify {
                     self.end(CloseReason::Remote, None);
@@ -261,7 +261,7 @@ impl Connection {
     }
 
     fn handle_protected_alert(&mut self, body: &[u8]) {
-        match Alert::parse(body, self.agreed_version()) {
+        match Alert::parse(body) {
             Err(error) => self.fail(error),
             Ok(Alert { description: AlertDescription::CloseNotify, .. }) => {
                 // "The other party MUST respond with a close_notify alert of its own and close

@@ -135,12 +135,10 @@ fn an_alert_that_is_none_ends_the_connection() {
             let ended = after(connected(configs.clone()), ContentType::Alert, alert);
             assert_eq!(ended, failed(HandshakeError::Malformed));
         }
+        // A level that there is not.
+        let ended = after(connected(configs), ContentType::Alert, &[0x42, 10]);
+        assert_eq!(ended, failed(HandshakeError::IllegalParameter));
     }
-    // A level that there is not, which nobody looks at in 1.3.
-    let ended = after(connected(configs()), ContentType::Alert, &[0x42, 10]);
-    assert_eq!(ended, failed(HandshakeError::IllegalParameter));
-    let [server, _] = after(connected(configs_1_3()), ContentType::Alert, &[0x42, 10]);
-    assert_eq!(server, Some(CloseReason::Alert(AlertDescription::UnexpectedMessage)));
 }
 
 #[test]
