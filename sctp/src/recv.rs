@@ -276,13 +276,13 @@ impl Receiver {
         if stream.is_gone(order, message) {
             return Ok(None);
         }
-        let max_len = match stream.read_mode.unwrap_or(self.read_mode) {
-            ReadMode::Whole => self.max_message,
-            ReadMode::Parts => usize::MAX,
-        };
+        let in_parts = stream.read_mode.unwrap_or(self.read_mode) == ReadMode::Parts;
+        let max_len = if in_parts { usize::MAX } else { self.max_message };
         let memory = self.memory.get_or_insert_default();
         let partial = stream.partials.entry(data, memory);
-        if !partial.is_new() {
+        if partial.is_new() {
+            partial.read_in_parts(in_parts);
+        } else {
             self.partial.remove(partial.held());
         }
         if data.ppid().is_some() && data.ppid() == self.control_ppid {
@@ -399,7 +399,7 @@ impl Receiver {
     pub(crate) fn write_sack(&mut self, buf: &mut Vec<u8>, end: usize) -> bool {
         let Some(room) = end.checked_sub(buf.len()) else { return false };
         let held = self.held();
-        let window = self.window.tell(self.ready, held);
+        let window = self.window.tell(self.ready, held, self.partial.stuck);
         let a_rwnd = u32::try_from(window).unwrap_or(u32::MAX);
         let written = sack::write(
             buf,
@@ -488,7 +488,7 @@ impl Receiver {
             self.window.hold_state(self.state(), held);
         }
         self.window.taken(bytes, held);
-        if self.window.has_opened(self.ready, held) {
+        if self.window.has_opened(self.ready, held, self.partial.stuck) {
             self.sack = SackDue::Now;
         }
     }

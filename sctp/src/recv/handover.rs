@@ -127,6 +127,7 @@ impl Receiver {
             self.partial.add(held);
             let readable = stream.is_readable(self.read_mode);
             *self.streams.entry(number) = stream;
+            self.note_read_mode(number);
             if readable {
                 self.mark_readable(number);
             }

@@ -24,6 +24,8 @@ pub(crate) struct Partial {
     pub(crate) ppid: Option<u32>,
     /// It is not read in parts, however the stream is read.
     kept_whole: bool,
+    /// Its stream is read in parts.
+    in_parts: bool,
     /// The number of the first fragment that was not taken out.
     base: u32,
     /// Consecutive fragments, in order. Two of them touch only where the first one is less than half
@@ -100,6 +102,13 @@ impl Partials {
         }
         let mut unordered = self.0.range((Order::Unordered, 0)..);
         unordered.find(|(_, partial)| partial.is_readable()).map(|(key, _)| *key)
+    }
+
+    /// Notes how the stream is read.
+    pub(crate) fn read_in_parts(&mut self, in_parts: bool) {
+        for partial in self.0.values_mut() {
+            partial.read_in_parts(in_parts);
+        }
     }
 
     /// Whether the next bytes of a message are there.
@@ -194,7 +203,8 @@ impl Partials {
             check(runs.len() <= MAX_RUNS && (base != 0 || !runs.is_empty()))?;
             let bytes = runs.iter().map(|run| run.bytes.len()).sum();
             let runs = VecDeque::from(runs);
-            Ok((key, Partial { ppid, kept_whole, base, runs, bytes, reserved: 0 }))
+            let partial = Partial { ppid, kept_whole, base, runs, bytes, ..Partial::default() };
+            Ok((key, partial))
         })?;
         for (key, partial) in partials {
             check(self.0.insert(key, partial).is_none())?;
@@ -210,18 +220,24 @@ pub(crate) struct Held {
     pub(crate) bytes: usize,
     /// Bytes that memory was made for beforehand.
     pub(crate) reserved: usize,
+    /// Of `bytes`, those that nobody can read before the rest of their messages is there; but a few of
+    /// each message, so that many that are only begun make no room for more.
+    pub(crate) stuck: usize,
 }
 
 impl Held {
     pub(crate) const fn add(&mut self, other: Self) {
         self.bytes += other.bytes;
         self.reserved += other.reserved;
+        self.stuck += other.stuck;
     }
 
     pub(crate) fn remove(&mut self, other: Self) {
         debug_assert!(self.bytes >= other.bytes && self.reserved >= other.reserved);
+        debug_assert!(self.stuck >= other.stuck);
         self.bytes = self.bytes.saturating_sub(other.bytes);
         self.reserved = self.reserved.saturating_sub(other.reserved);
+        self.stuck = self.stuck.saturating_sub(other.stuck);
     }
 }
 
@@ -232,7 +248,14 @@ impl Partial {
     }
 
     pub(crate) fn held(&self) -> Held {
-        Held { bytes: self.bytes + OVERHEAD * (1 + self.runs.len()), reserved: self.reserved }
+        let bytes = self.bytes + OVERHEAD * (1 + self.runs.len());
+        let stuck = if self.in_parts { 0 } else { self.bytes.saturating_sub(CRUMB) };
+        Held { bytes, reserved: self.reserved, stuck }
+    }
+
+    /// Notes how its stream is read.
+    pub(crate) const fn read_in_parts(&mut self, in_parts: bool) {
+        self.in_parts = in_parts;
     }
 
     /// Takes a fragment. `reserve` is how many bytes to make room for when it begins the message.
@@ -372,6 +395,9 @@ impl Partial {
     }
 }
 
+/// What a message has at least that waits for more than its next packets. With the room that there is
+/// anyway, 128 of the largest messages may have begun.
+const CRUMB: usize = 4 << 10;
 /// A sender that keeps to the order of the fragments makes no more runs than there are gaps in the
 /// transmission sequence numbers.
 const MAX_RUNS: usize = 2048;

@@ -9,6 +9,7 @@ impl Receiver {
     /// Sets how a stream is read.
     pub(crate) fn set_read_mode(&mut self, number: u16, mode: ReadMode) {
         self.streams.entry(number).read_mode = Some(mode);
+        self.note_read_mode(number);
         self.tell_if_readable(number);
     }
 
@@ -50,6 +51,7 @@ impl Receiver {
         if let Some(stream) = self.streams.get_mut(number) {
             stream.read_mode = None;
         }
+        self.note_read_mode(number);
         self.remove_if_as_new(number);
     }
 
@@ -62,6 +64,15 @@ impl Receiver {
                 self.mark_readable(number);
             }
         }
+    }
+
+    /// What has arrived of a stream's messages waits for the rest of them, or does not any more.
+    pub(super) fn note_read_mode(&mut self, number: u16) {
+        let Some(stream) = self.streams.get_mut(number) else { return };
+        self.partial.remove(stream.partials.held());
+        let in_parts = stream.read_mode.unwrap_or(self.read_mode) == ReadMode::Parts;
+        stream.partials.read_in_parts(in_parts);
+        self.partial.add(stream.partials.held());
     }
 
     /// Forgets a stream of which nothing is known that one without state would not have.

@@ -5,7 +5,9 @@
 //! whoever sends fill our memory while nobody reads. So it starts small and follows what the
 //! application takes in a round trip: four times that, which lets a sender in slow start double, and
 //! leaves room for a round trip's worth behind a gap. While something waits to become whole there is
-//! room for two of the largest messages at least, or one larger than the window would never do.
+//! room for two of the largest messages at least, or one larger than the window would never do; and for
+//! as much again as has arrived of messages that nobody can read before they are whole, up to the
+//! greatest window: a sender that interleaves them may have begun any number.
 
 use super::budget::ReceiveBudget;
 use crate::config::Config;
@@ -16,10 +18,10 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Window {
     size: usize,
-    initial: usize,
     most: usize,
+    initial: u32,
     /// Room for what is to become whole.
-    whole: usize,
+    whole: u32,
     /// The window that the last SACK told.
     told: usize,
     /// How much the peer may have made us hold by then, and on its way.
@@ -50,11 +52,13 @@ impl Window {
     pub(crate) fn new(config: &Config) -> Self {
         let most = config.effective_max_receive_window();
         let initial = config.effective_receive_window();
+        let whole = config.max_receive_message_size.saturating_mul(2).min(most);
         Self {
             size: initial,
-            initial,
             most,
-            whole: config.max_receive_message_size.saturating_mul(2).min(most),
+            // No window is larger than 2^30.
+            initial: u32::try_from(initial).unwrap_or(u32::MAX),
+            whole: u32::try_from(whole).unwrap_or(u32::MAX),
             told: initial,
             reach: 2 * initial,
             since: None,
@@ -72,11 +76,25 @@ impl Window {
         self.size
     }
 
-    /// The window to tell, with so much that the application could read, and so much held in all. A
-    /// small one is told as none, lest the peer sends small pieces (the silly window of RFC 1122
+    const fn initial(&self) -> usize {
+        self.initial as usize
+    }
+
+    const fn whole(&self) -> usize {
+        self.whole as usize
+    }
+
+    /// The window while something waits to become whole, of which so much is `stuck`: it cannot be read
+    /// before its message is.
+    fn with_incomplete(&self, stuck: usize) -> usize {
+        self.size.max(self.whole()).max(stuck.saturating_mul(2).min(self.most))
+    }
+
+    /// The window to tell, with so much that the application could read, so much held in all, and so
+    /// much of that stuck in messages that are not whole. A small one is told as none, lest the peer sends small pieces (the silly window of RFC 1122
     /// §4.2.3.3).
-    fn free(&self, ready: usize, held: usize) -> usize {
-        let size = if held > ready { self.size.max(self.whole) } else { self.size };
+    fn free(&self, ready: usize, held: usize, stuck: usize) -> usize {
+        let size = if held > ready { self.with_incomplete(stuck) } else { self.size };
         let mut free = size.saturating_sub(held);
         if let Some(Draw { budget, drawn, state, .. }) = self.shared.as_deref() {
             free = free.min(drawn.saturating_sub(held + state) + budget.left());
@@ -85,19 +103,19 @@ impl Window {
     }
 
     /// The window for a SACK that is being made.
-    pub(crate) fn tell(&mut self, ready: usize, held: usize) -> usize {
-        self.told = self.free(ready, held);
+    pub(crate) fn tell(&mut self, ready: usize, held: usize, stuck: usize) -> usize {
+        self.told = self.free(ready, held, stuck);
         // Each message counts for more than its bytes, which the peer does not know. Where it was told
         // of no room, what it has sent all the same must not make room for more.
-        let most = 2 * self.size.max(self.whole);
-        self.reach = (held + 2 * self.told).min(most).max(self.reach.min(2 * self.initial));
+        let most = 2 * self.with_incomplete(stuck);
+        self.reach = (held + 2 * self.told).min(most).max(self.reach.min(2 * self.initial()));
         self.told
     }
 
     /// Whether the peer must be told that there is much more room than it knows.
     #[inline]
-    pub(crate) fn has_opened(&self, ready: usize, held: usize) -> bool {
-        self.told < self.size / 2 && self.free(ready, held) >= self.told + self.size / 4
+    pub(crate) fn has_opened(&self, ready: usize, held: usize, stuck: usize) -> bool {
+        self.told < self.size / 2 && self.free(ready, held, stuck) >= self.told + self.size / 4
     }
 
     /// Whether another chunk of `len` bytes can be kept. What moves the cumulative number on has
@@ -106,7 +124,7 @@ impl Window {
     #[inline]
     pub(crate) fn admits(&mut self, len: usize, ready: usize, held: usize, next: bool) -> bool {
         let fits = if next {
-            ready < self.reach.max(MIN_WINDOW) && held < self.reach + self.whole
+            ready < self.reach.max(MIN_WINDOW) && held < self.reach + self.whole()
         } else {
             held < self.reach
         };
@@ -213,7 +231,7 @@ impl Window {
             .is_some_and(|at| now.saturating_duration_since(at) >= PATIENCE.max(rtt * 4))
         {
             // Nobody reads: no more than what is there already.
-            self.size = self.size.min(held).max(self.initial);
+            self.size = self.size.min(held).max(self.initial());
         }
     }
 
@@ -225,7 +243,7 @@ impl Window {
 
     /// Takes up what was handed over; `self` is new.
     pub(crate) fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), HandoverError> {
-        self.size = from.size()?.clamp(self.initial, self.most);
+        self.size = from.size()?.clamp(self.initial(), self.most);
         self.told = from.size()?.min(self.most);
         self.reach = from.size()?.max(self.reach).min(self.most.saturating_mul(4));
         Ok(())
@@ -233,7 +251,7 @@ impl Window {
 
     /// A quiet time: the window starts anew, but with room for what is held.
     pub(crate) fn shrink(&mut self, held: usize) {
-        self.size = self.size.min(held).max(self.initial);
+        self.size = self.size.min(held).max(self.initial());
         self.give_back(held);
     }
 }

@@ -1,11 +1,13 @@
 //! RFC 8260: user message interleaving and the stream schedulers.
 
 use crate::pair::{
-    Link, Pair, Side, associations, chart, chunk, connected, data, message, ms, overheard, packet,
-    plain,
+    Link, Pair, Secrets, Side, associations, chart, chunk, connected, data, i_data, message, ms,
+    overheard, packet, plain,
 };
+use bytes::Bytes;
 use peerless_sctp::{
-    Association, CloseReason, Config, Event, Order, Reliability, Scheduler, State,
+    Association, CloseReason, Config, Event, Order, Outgoing, ReadMode, Reliability, Scheduler,
+    State,
 };
 use std::time::Duration;
 
@@ -175,6 +177,58 @@ fn many_large_messages_at_once_do_not_fill_the_window_with_pieces() {
     });
     assert!(all, "{read}: {:?}", pair.z.stats());
     assert!(most <= 2 << 20, "{most}");
+}
+
+#[test]
+fn large_messages_written_in_parts_at_the_same_time_become_whole() {
+    // Eight times 256 KiB, which their sender does not hold back and nobody can read before they are
+    // whole; and those that can be read in parts, which take no room from a reader that does not.
+    let mut pair = connected(&Config::default());
+    pair.link.rate = Some((12_500_000, 200_000));
+    pair.z.set_read_mode(8, ReadMode::Parts);
+    for stream in 0..9 {
+        pair.a.begin(pair.now, Outgoing::new(stream, 53, Bytes::new())).unwrap();
+        for _ in 0..16 {
+            pair.a.append(pair.now, stream, Bytes::from(vec![1; 16 << 10])).unwrap();
+        }
+        assert!(pair.a.finish(pair.now, stream));
+    }
+    let mut read = 0;
+    let all = pair.run_until(Duration::from_secs(5), |pair| {
+        for stream in 0..8 {
+            while let Some(message) = pair.z.read(stream) {
+                assert_eq!(message.payload.len(), 256 << 10);
+                read += 1;
+            }
+        }
+        read == 8
+    });
+    assert!(all, "{read}: {:?} {:?}", pair.a.stats(), pair.z.stats());
+}
+
+#[test]
+fn what_is_stuck_stays_within_the_greatest_window() {
+    // Messages that are begun and never ended, from one who looks at no window.
+    let mut config = Config::default();
+    config.max_receive_window = 1 << 20;
+    for mode in [ReadMode::Whole, ReadMode::Parts] {
+        config.read_mode = mode;
+        let (mut pair, Secrets { tag_z, tsn_a, .. }) = overheard(&config);
+        let mut buf = Vec::new();
+        for number in 0..10_000 {
+            let tsn = tsn_a.wrapping_add(number);
+            let chunk = i_data(tsn, (number % 50) as u16, number / 50, 2, &[1; 1000]);
+            pair.z.handle_datagram(pair.now, &packet(tag_z, &chunk));
+            pair.now += ms(1);
+            while pair.z.poll_transmit(pair.now, &mut buf).is_some() {
+                buf.clear();
+            }
+        }
+        let held = pair.z.stats().receive_buffered;
+        assert!(held <= (2 << 20) + (512 << 10) + 1200, "{held}");
+        assert!(held >= 512 << 10, "{held}");
+        assert_eq!(pair.z.state(), State::Established);
+    }
 }
 
 /// How long 100-byte messages on 100 streams take beside a bulk transfer that fills the path of

@@ -23,7 +23,7 @@ fn fragments_in_any_order_make_the_message() {
             partial.insert(&fragments[index], 100, 50, &mut Memory::default()).unwrap();
             assert_eq!(partial.is_whole(), count == 3, "{order:?}");
         }
-        assert_eq!(partial.held(), Held { bytes: 18 + 2 * OVERHEAD, reserved: 50 });
+        assert_eq!(partial.held(), Held { bytes: 18 + 2 * OVERHEAD, reserved: 50, stuck: 0 });
         let (bytes, end) = partial.take().unwrap();
         assert_eq!((&bytes[..], end), (&b"one two three four"[..], true));
     }
@@ -113,7 +113,7 @@ fn messages_given_up_are_dropped() {
             .unwrap();
     }
     let dropped = partials.forward_to(Order::Ordered, 2);
-    assert_eq!(dropped, Held { bytes: 2 * (3 + 2 * OVERHEAD), reserved: 0 });
+    assert_eq!(dropped, Held { bytes: 2 * (3 + 2 * OVERHEAD), reserved: 0, stuck: 0 });
     assert!(partials.get_mut(Order::Ordered, 2).is_none());
     assert!(partials.get_mut(Order::Ordered, 3).is_some());
     assert!(partials.get_mut(Order::Unordered, 1).is_some());

@@ -48,15 +48,28 @@ fn a_reader_that_stops_gets_no_more_than_it_holds() {
         window.packet(now, RTT, held, held);
     }
     assert_eq!(window.size(), held);
-    assert_eq!(window.tell(held, held), 0);
+    assert_eq!(window.tell(held, held, 0), 0);
 }
 
 #[test]
 fn a_message_larger_than_the_window_may_become_whole() {
     let mut window = Window::new(&Config::default());
     let held = 200 << 10;
-    assert_eq!(window.tell(held, held), 0, "nobody reads what is there");
-    assert_eq!(window.tell(0, held), (512 << 10) - held);
+    assert_eq!(window.tell(held, held, 0), 0, "nobody reads what is there");
+    assert_eq!(window.tell(0, held, 0), (512 << 10) - held);
+}
+
+#[test]
+fn messages_that_are_not_whole_have_room_up_to_the_greatest_window() {
+    let mut window = Window::new(&Config::default());
+    let held = 700 << 10;
+    assert_eq!(window.tell(0, held, 0), 0, "it is read in parts, and nobody does");
+    assert_eq!(window.tell(0, held, held), held);
+    assert!(!window.admits(1000, 0, 4 * held, false));
+    assert_eq!(window.tell(0, 20 << 20, 20 << 20), 0);
+    assert_eq!(window.tell(held, 2 * held, held), 0);
+    let few = 100 << 10;
+    assert_eq!(window.tell(0, few, few), (512 << 10) - few);
 }
 
 #[test]
