@@ -159,7 +159,9 @@ fn step(sides: &mut [Side; 2], choices: &mut Choices<'_>, clock: &mut Clock, hos
             match choices.byte() & 3 {
                 0 => drop(side.session.begin(now, id, message(choices))),
                 1 => drop(side.session.append(now, id, message(choices).into_data())),
-                2 => side.session.finish(now, id),
+                2 => {
+                    side.session.finish(now, id);
+                }
                 _ => side.session.abandon(now, id),
             }
         }
@@ -253,7 +255,9 @@ fn use_all(sides: &mut [Side; 2], clock: &Clock) {
             // Some are closed, some have their message ended, some are left as they are.
             match session.channel_stats(id).map_or(0, |stats| stats.messages_sent % 3) {
                 0 => session.close(now, id),
-                1 => session.finish(now, id),
+                1 => {
+                    session.finish(now, id);
+                }
                 _ => {}
             }
         }
@@ -286,7 +290,9 @@ fn agree(sides: &mut [Side; 2], clock: &mut Clock) {
     let now = clock.now();
     for side in &mut *sides {
         let ids: Vec<_> = side.session.channels().collect();
-        ids.into_iter().for_each(|id| side.session.finish(now, id));
+        for id in ids {
+            side.session.finish(now, id);
+        }
     }
     settle(sides, clock);
     for _ in 0..MAX_ROUNDS {
