@@ -11,7 +11,6 @@ use sctp::ReceiveBudget;
 pub use self::dtls::DtlsSettings;
 use crate::media::codec::{CodecCapability, HeaderExtensionCapability};
 use crate::security::SecurityPolicy;
-use crate::transport::security::DTLS_OVERHEAD;
 
 /// The settings of a [`PeerConnection`](crate::PeerConnection): the W3C's `RTCConfiguration`, and
 /// the bounds that a server wants to choose.
@@ -69,8 +68,9 @@ pub struct Configuration {
     /// connections one of its own where there is none here.
     pub receive_budget: Option<ReceiveBudget>,
     /// The largest UDP payload sent, in bytes. The default of 1200 passes every path seen in
-    /// practice (IPv6's minimum of 1280, less headers and a relay's overhead). Less than 613
-    /// is read as that: the least that SCTP works with, in DTLS.
+    /// practice (IPv6's minimum of 1280, less headers and a relay's overhead). Less than 128
+    /// is read as that. The packets of data channels have room for 613 bytes at least, the least that
+    /// SCTP works with, in DTLS.
     pub path_mtu: usize,
     /// The largest UDP payload to search for, in bytes: data channels probe whether the path carries
     /// more than [`path_mtu`](Self::path_mtu), with packets that hold nothing of value (RFC 8899). On
@@ -115,7 +115,7 @@ pub struct Configuration {
 impl Configuration {
     /// The settings with those that are out of bounds brought into them.
     pub(crate) fn bounded(mut self) -> Self {
-        self.path_mtu = self.path_mtu.max(SCTP_MIN_MTU + DTLS_OVERHEAD);
+        self.path_mtu = self.path_mtu.max(MIN_PATH_MTU);
         self.max_message_size = self.max_message_size.max(MIN_MESSAGE_SIZE);
         self.failed_timeout = self.failed_timeout.min(ice::Config::MAX_CONSENT_TIMEOUT);
         self
@@ -124,8 +124,8 @@ impl Configuration {
 
 /// Room for a DATA_CHANNEL_OPEN with a label of usual length (RFC 8832 §5.1).
 const MIN_MESSAGE_SIZE: usize = 1024;
-/// The smallest packet that SCTP can be told to make.
-const SCTP_MIN_MTU: usize = 576;
+/// What DTLS can be told to keep to.
+const MIN_PATH_MTU: usize = 128;
 
 impl Default for Configuration {
     fn default() -> Self {
