@@ -28,6 +28,20 @@ fn wishes(pair: &mut Pair) -> (DataChannelId, [TransceiverId; 2]) {
     (chat, media)
 }
 
+/// Two whose wishes have come true, a second ago.
+fn open() -> (Pair, [TransceiverId; 2]) {
+    let mut pair = Pair::new();
+    let (chat, media) = wishes(&mut pair);
+    pair.negotiate(A);
+    assert!(
+        pair.run_until(Duration::from_secs(5), |pair| {
+            pair.saw(A, &Event::DataChannelOpen(chat))
+        })
+    );
+    pair.run_for(Duration::from_secs(1));
+    (pair, media)
+}
+
 /// A's offer goes to B, and its answer comes back.
 fn exchange(pair: &mut Pair, offer: SessionDescription) {
     let now = pair.now;
@@ -56,15 +70,7 @@ fn a_transceiver_may_be_stopped_between_writing_an_offer_and_applying_it() {
 
 #[test]
 fn a_transceiver_may_be_stopped_while_an_offer_that_restarts_ice_is_written() {
-    let mut pair = Pair::new();
-    let (chat, [_, video]) = wishes(&mut pair);
-    pair.negotiate(A);
-    assert!(
-        pair.run_until(Duration::from_secs(5), |pair| {
-            pair.saw(A, &Event::DataChannelOpen(chat))
-        })
-    );
-    pair.run_for(Duration::from_secs(1));
+    let (mut pair, [_, video]) = open();
     let now = pair.now;
     let mut options = OfferOptions::default();
     options.ice_restart = true;
@@ -137,14 +143,7 @@ fn take_events(pair: &mut Pair, peer: usize) -> Vec<Event> {
 /// An address that is added while an offer with new credentials is only written has the old ones.
 #[test]
 fn a_candidate_is_of_the_generation_that_is_in_force() {
-    let mut pair = Pair::new();
-    let (chat, _) = wishes(&mut pair);
-    pair.negotiate(A);
-    assert!(
-        pair.run_until(Duration::from_secs(5), |pair| {
-            pair.saw(A, &Event::DataChannelOpen(chat))
-        })
-    );
+    let (mut pair, _) = open();
     let now = pair.now;
     let mut options = OfferOptions::default();
     options.ice_restart = true;
@@ -268,15 +267,7 @@ fn gathering_ends_without_the_sockets_that_the_answer_makes_superfluous() {
 
 #[test]
 fn gathering_begins_and_ends_with_each_generation() {
-    let mut pair = Pair::new();
-    let (chat, _) = wishes(&mut pair);
-    pair.negotiate(A);
-    assert!(
-        pair.run_until(Duration::from_secs(5), |pair| {
-            pair.saw(A, &Event::DataChannelOpen(chat))
-        })
-    );
-    pair.run_for(Duration::from_secs(1));
+    let (mut pair, _) = open();
     let now = pair.now;
     pair.peers[A].restart_ice(now);
     take_events(&mut pair, A);
