@@ -440,11 +440,11 @@ impl Acceptor {
                 state.address_is_proved(proved.retried);
             }
             handshake.transcript = proved.transcript;
-            // As many messages as came from the client went to it.
             // What the acceptor takes, the connection takes, whose bound is another setting.
             let max_bytes = connection.settings.max_handshake_bytes;
             let max_bytes = max_bytes.max(hello.message.bytes.len() * 2);
             handshake.inbox = Inbox::starting_at(hello.message_seq, Role::Server, max_bytes);
+            // As many messages as came from the client went to it.
             handshake.flight.start_at(hello.message_seq);
         }
         // "the server MUST use the record sequence number in the ClientHello as the record

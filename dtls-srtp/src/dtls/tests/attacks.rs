@@ -446,7 +446,7 @@ fn a_wrong_cookie_gets_nothing_but_the_cookie_again() {
     assert_eq!(describe(&answer), "HelloVerifyRequest");
     assert!(answer.len() < hello.len(), "not an amplifier");
     let end = pair.now + Duration::from_millis(56_800);
-    assert_eq!(pair.server.poll_timeout(), Some(end), "and never by itself");
+    assert_eq!(pair.server.poll_timeout(), Some(end), "until it gives up");
 
     let at = answer.len() - 1;
     answer[at] ^= 1;

@@ -221,7 +221,7 @@ fn a_wrong_cookie_ends_the_handshake() {
     let retry = exchange(&mut pair, Role::Server, true);
     assert!(retry < hello, "not an amplifier");
     let end = pair.now + Duration::from_millis(56_800);
-    assert_eq!(pair.server.poll_timeout(), Some(end), "and never by itself");
+    assert_eq!(pair.server.poll_timeout(), Some(end), "until it gives up");
     exchange(&mut pair, Role::Client, false);
     let illegal = CloseReason::Handshake(HandshakeError::IllegalParameter);
     assert_eq!(pair.server.close_reason(), Some(illegal));
