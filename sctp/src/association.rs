@@ -168,6 +168,7 @@ impl Association {
 
     /// Appends the next packet to `buf` and gives its range, or `None` when there is nothing to
     /// send now.
+    #[inline]
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Range<usize>> {
         let now = self.advance(now);
         let due = self.due(now);

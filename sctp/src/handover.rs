@@ -18,6 +18,7 @@
 //! the configuration names another one.
 
 use crate::message::Order;
+use crate::span::Span;
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -104,6 +105,10 @@ impl Writer {
 
     pub(crate) fn duration(&mut self, duration: Duration) {
         self.u64(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn span(&mut self, span: Span) {
+        self.u64(span.as_nanos());
     }
 
     pub(crate) fn bytes(&mut self, value: &[u8]) {
@@ -221,6 +226,10 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn duration(&mut self) -> Result<Duration, HandoverError> {
         self.u64().map(Duration::from_nanos)
+    }
+
+    pub(crate) fn span(&mut self) -> Result<Span, HandoverError> {
+        self.u64().map(Span::from_nanos)
     }
 
     pub(crate) fn slice(&mut self) -> Result<&'a [u8], HandoverError> {

@@ -109,6 +109,7 @@ mod message;
 pub mod packet;
 mod recv;
 mod send;
+mod span;
 mod stream_table;
 mod tsn;
 

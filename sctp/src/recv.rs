@@ -16,6 +16,7 @@ use crate::chunk::data::{Data, Form};
 use crate::chunk::{padded, sack};
 use crate::config::Config;
 use crate::message::{Message, ReadMode};
+use crate::span::Span;
 use crate::stream_table::StreamTable;
 use crate::tsn::Tsn;
 use block::Block;
@@ -315,7 +316,7 @@ impl Receiver {
     /// A packet with DATA chunks was taken: decides about the SACK, which may be held back for
     /// `delay`. RFC 9260 §6.2.
     #[inline]
-    pub(crate) fn packet_done(&mut self, now: Instant, rtt: Option<Duration>, delay: Duration) {
+    pub(crate) fn packet_done(&mut self, now: Instant, rtt: Option<Span>, delay: Duration) {
         self.packets += 1;
         let held = self.held();
         self.window.packet(now, rtt.unwrap_or(USUAL_RTT), self.ready, held);
@@ -514,4 +515,4 @@ pub(crate) const OVERHEAD: usize = 64;
 /// A few streams are part of the association.
 const FREE_STATE: usize = 4 << 10;
 /// While no round-trip time is known.
-const USUAL_RTT: Duration = Duration::from_millis(100);
+const USUAL_RTT: Span = Span::from_millis(100);

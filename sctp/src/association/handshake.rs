@@ -18,6 +18,7 @@ use super::cookie::{Cookie, CookieKey};
 use super::pending::Control;
 use super::state::State;
 use crate::event::{CloseReason, Event};
+use crate::span::Span;
 use crate::tsn::Tsn;
 use rand::Rng;
 use rand::rngs::ChaCha20Rng;
@@ -153,7 +154,7 @@ impl Association {
     /// An answer to the handshake's last chunk: a round trip, when it was sent only once.
     fn measure_handshake(&mut self, now: Instant) {
         if let (Some(sent_at), 1) = (self.handshake.sent_at, self.handshake.attempts) {
-            self.send.rto.measured(now, now.saturating_duration_since(sent_at));
+            self.send.rto.measured(now, Span::between(sent_at, now));
         }
     }
 

@@ -3,6 +3,7 @@
 use super::Association;
 use super::pending::Control;
 use crate::chunk::{Chunk, heartbeat};
+use crate::span::Span;
 use rand::Rng;
 use std::time::{Duration, Instant};
 
@@ -136,7 +137,7 @@ impl Association {
         }
         self.heartbeat.sent_at = None;
         self.errors = 0;
-        self.send.rto.measured(now, now.saturating_duration_since(sent_at));
+        self.send.rto.measured(now, Span::between(sent_at, now));
         self.arm_heartbeat(now);
     }
 }

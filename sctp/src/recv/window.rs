@@ -12,7 +12,8 @@
 use super::budget::ReceiveBudget;
 use crate::config::Config;
 use crate::handover::{HandoverError, Reader, Writer};
-use std::time::{Duration, Instant};
+use crate::span::Span;
+use std::time::Instant;
 
 /// The window and what it is measured by.
 #[derive(Debug)]
@@ -205,31 +206,28 @@ impl Window {
 
     /// A packet with data came: once a round trip, the window follows what was read in it.
     #[inline]
-    pub(crate) fn packet(&mut self, now: Instant, rtt: Duration, ready: usize, held: usize) {
+    pub(crate) fn packet(&mut self, now: Instant, rtt: Span, ready: usize, held: usize) {
         if self.looked_at == Some(now) {
             return;
         }
         self.looked_at = Some(now);
         let since = *self.since.get_or_insert(now);
-        let elapsed = now.saturating_duration_since(since);
+        let elapsed = Span::between(since, now);
         if elapsed >= rtt.max(MIN_ROUND) {
             self.adapt(now, elapsed, rtt, ready, held);
         }
     }
 
-    fn adapt(&mut self, now: Instant, elapsed: Duration, rtt: Duration, ready: usize, held: usize) {
+    fn adapt(&mut self, now: Instant, elapsed: Span, rtt: Span, ready: usize, held: usize) {
         let read = std::mem::take(&mut self.read);
         self.since = Some(now);
         if read > 0 || ready == 0 {
             self.prompt_at = Some(now);
-            let share =
-                rtt.max(MIN_ROUND).as_nanos() * 4 * read as u128 / elapsed.as_nanos().max(1);
+            let share = u128::from(rtt.max(MIN_ROUND).as_nanos()) * 4 * read as u128
+                / u128::from(elapsed.as_nanos().max(1));
             let wanted = usize::try_from(share).unwrap_or(usize::MAX);
             self.size = self.size.max(wanted).min(self.most);
-        } else if self
-            .prompt_at
-            .is_some_and(|at| now.saturating_duration_since(at) >= PATIENCE.max(rtt * 4))
-        {
+        } else if self.prompt_at.is_some_and(|at| Span::between(at, now) >= PATIENCE.max(rtt * 4)) {
             // Nobody reads: no more than what is there already.
             self.size = self.size.min(held).max(self.initial());
         }
@@ -275,9 +273,9 @@ const fn step(bytes: usize) -> usize {
 const STEP: usize = 16 << 10;
 const SMALL_STEP: usize = 2 << 10;
 /// On the shortest paths the machine's own pace is longer.
-const MIN_ROUND: Duration = Duration::from_millis(1);
+const MIN_ROUND: Span = Span::from_millis(1);
 /// An application that has not read for so long does not read.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Span = Span::from_secs(1);
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "the origin of virtual time")]

@@ -25,9 +25,10 @@ mod slow_start;
 
 use super::packets::RateSample;
 use crate::config::{Config, CongestionControl};
+use crate::span::Span;
 use handover::HandOver;
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What a SACK, or a timer, has shown.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +44,7 @@ pub(crate) struct Sample {
     pub(crate) in_flight_before: usize,
     pub(crate) in_flight: usize,
     /// A round-trip time.
-    pub(crate) rtt: Option<Duration>,
+    pub(crate) rtt: Option<Span>,
     /// What the newest acknowledged packet tells.
     pub(crate) rate: Option<RateSample>,
     /// Bytes acknowledged since the association began.
@@ -59,7 +60,7 @@ pub(crate) trait Controller: HandOver + fmt::Debug + Send + Sync {
 
     /// At how many bytes a second they may leave, given the smoothed round-trip time; `None` for
     /// at once.
-    fn pace(&self, rtt: Option<Duration>) -> Option<u64>;
+    fn pace(&self, rtt: Option<Span>) -> Option<u64>;
 
     /// ssthresh, where there is one.
     fn threshold(&self) -> Option<usize> {
@@ -94,11 +95,10 @@ pub(crate) fn controller(config: &Config, segment: usize, seed: u32) -> Box<dyn 
 }
 
 /// The pace of an algorithm that only has a window: so much of it in a round trip.
-fn window_pace(window: usize, rtt: Option<Duration>, percent: u64) -> Option<u64> {
-    let rtt = rtt?;
-    Some(super::packets::per_second(window as u64 * percent / 100, rtt.max(MIN_RTT)))
+fn window_pace(window: usize, rtt: Option<Span>, percent: u64) -> Option<u64> {
+    Some(rtt?.max(MIN_RTT).rate(window as u64 * percent / 100))
 }
 
 /// Round trips are not reckoned with as shorter than a driver's timers are fine.
-const MIN_RTT: Duration = Duration::from_micros(100);
+const MIN_RTT: Span = Span::from_micros(100);
 const MAX_INITIAL: u32 = 1000;

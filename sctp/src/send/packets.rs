@@ -4,8 +4,9 @@
 //! it is acknowledged itself, the difference tells how much the path has delivered in the meantime
 //! ([draft-cheng-iccrg-delivery-rate-estimation](https://datatracker.ietf.org/doc/html/draft-cheng-iccrg-delivery-rate-estimation)).
 
+use crate::span::Span;
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What is known of a packet that left. Times are nanoseconds on [`Packets::clock`]: there is a
 /// record for each packet in flight, and each acknowledgement reckons with them.
@@ -57,7 +58,7 @@ impl Packets {
     pub(crate) fn clock(&mut self, now: Instant) -> u64 {
         let (last, at) = self.clock.get_or_insert((now, 0));
         if *last != now {
-            *at += nanos(now.saturating_duration_since(*last));
+            *at += Span::between(*last, now).as_nanos();
             *last = now;
         }
         *at
@@ -112,9 +113,9 @@ impl Packets {
 
     /// How long before a time on [`Self::clock`] a packet left, as long as it is known.
     #[inline]
-    pub(crate) fn age(&self, now: u64, number: u64) -> Option<Duration> {
+    pub(crate) fn age(&self, now: u64, number: u64) -> Option<Span> {
         let sent_at = self.get(number)?.sent_at;
-        Some(Duration::from_nanos(now.saturating_sub(sent_at)))
+        Some(Span::from_nanos(now.saturating_sub(sent_at)))
     }
 
     /// Bytes in flight when a packet left, as long as it is known.
@@ -134,7 +135,7 @@ impl Packets {
         now: Instant,
         bytes: usize,
         number: u64,
-        min_rtt: Duration,
+        min_rtt: Span,
     ) -> Option<RateSample> {
         let now = self.clock(now);
         self.delivered += bytes as u64;
@@ -144,10 +145,10 @@ impl Packets {
         self.first_sent_at = sent_at;
         let sending = sent_at.saturating_sub(first_sent_at);
         let receiving = now.saturating_sub(delivered_at);
-        let time = sending.max(receiving);
+        let time = Span::from_nanos(sending.max(receiving));
         // Less than a round trip is an accident of when acknowledgements came.
-        let rate = (time >= nanos(min_rtt) && time > 0)
-            .then(|| in_a_second(self.delivered - delivered, time));
+        let rate =
+            (time >= min_rtt && time > Span::ZERO).then(|| time.rate(self.delivered - delivered));
         Some(RateSample { rate, delivered_before: delivered, limited })
     }
 
@@ -181,25 +182,6 @@ impl Packets {
     }
 }
 
-/// Bytes a second.
-pub(crate) fn per_second(bytes: u64, time: Duration) -> u64 {
-    in_a_second(bytes, nanos(time))
-}
-
-fn in_a_second(bytes: u64, nanos: u64) -> u64 {
-    let nanos = nanos.max(1);
-    match bytes.checked_mul(1_000_000_000) {
-        Some(scaled) => scaled / nanos,
-        None => bytes / (nanos / 1_000_000_000).max(1),
-    }
-}
-
-/// Five hundred years at most.
-#[inline]
-pub(crate) fn nanos(time: Duration) -> u64 {
-    time.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(time.subsec_nanos()))
-}
-
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "the origin of virtual time")]
 mod tests {
@@ -209,7 +191,7 @@ mod tests {
     fn a_steady_stream_shows_its_rate() {
         // A packet of 1000 bytes each millisecond, acknowledged 50 ms later: a megabyte a second.
         let start = Instant::now();
-        let ms = Duration::from_millis;
+        let ms = std::time::Duration::from_millis;
         let mut packets = Packets::default();
         let mut rate = None;
         for number in 0..200_u64 {
@@ -217,7 +199,8 @@ mod tests {
             packets.close();
             assert_eq!(packets.current(now, 1000 * number.min(50) as usize), number);
             if let Some(arrived) = number.checked_sub(50) {
-                let sample = packets.acknowledged(now, 1000, arrived, ms(50)).unwrap();
+                let sample =
+                    packets.acknowledged(now, 1000, arrived, Span::from_millis(50)).unwrap();
                 packets.forget_before(arrived + 1);
                 rate = sample.rate;
                 assert!(!sample.limited);
@@ -231,17 +214,17 @@ mod tests {
     #[test]
     fn what_left_while_there_was_nothing_more_is_limited() {
         let start = Instant::now();
-        let ms = Duration::from_millis;
+        let ms = std::time::Duration::from_millis;
         let mut packets = Packets::default();
         packets.current(start, 0);
         packets.limited(1000);
         packets.close();
         packets.current(start, 1000);
-        let sample = packets.acknowledged(start + ms(50), 1000, 1, ms(1)).unwrap();
+        let sample = packets.acknowledged(start + ms(50), 1000, 1, Span::from_millis(1)).unwrap();
         assert!(sample.limited);
         packets.close();
         packets.current(start + ms(60), 1000);
-        let sample = packets.acknowledged(start + ms(120), 1000, 2, ms(1)).unwrap();
+        let sample = packets.acknowledged(start + ms(120), 1000, 2, Span::from_millis(1)).unwrap();
         assert!(!sample.limited);
     }
 }

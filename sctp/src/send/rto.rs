@@ -3,49 +3,47 @@
 
 use crate::config::Config;
 use crate::handover::{HandoverError, Reader, Writer};
-use crate::send::packets::nanos;
+use crate::span::Span;
 use std::time::{Duration, Instant};
 
 /// Smoothed round-trip time, its variation, and the timeout computed from them.
-///
-/// What is reckoned with at each SACK is in nanoseconds.
 #[derive(Clone, Debug)]
 pub(crate) struct Rto {
-    min: u64,
-    max: u64,
-    initial: u64,
+    min: Span,
+    max: Span,
+    initial: Span,
     /// The least time to add to the smoothed round trip.
-    allowance: u64,
-    smoothed: Option<Duration>,
-    variation: u64,
-    current: u64,
+    allowance: Span,
+    smoothed: Option<Span>,
+    variation: Span,
+    current: Span,
     /// What a lower layer measured: for the handshake's timer.
-    hint: Option<Duration>,
-    latest: Option<Duration>,
+    hint: Option<Span>,
+    latest: Option<Span>,
     least: Least,
-    /// The least one since somebody asked, the greatest number for none, and how many there were.
-    recent: u64,
+    /// The least one since somebody asked, the greatest span for none, and how many there were.
+    recent: Span,
     count: u32,
 }
 
 /// The least measurement of the last minutes (RFC 8985 §6.2 step 1): paths change, and nobody says so.
 #[derive(Clone, Copy, Debug)]
 struct Least {
-    /// That of this stretch of time and of the one before, in nanoseconds; the greatest for none.
-    current: u64,
-    before: u64,
+    /// That of this stretch of time and of the one before, the greatest span for none.
+    current: Span,
+    before: Span,
     /// When this one ends.
     until: Option<Instant>,
 }
 
 impl Default for Least {
     fn default() -> Self {
-        Self { current: u64::MAX, before: u64::MAX, until: None }
+        Self { current: Span::MAX, before: Span::MAX, until: None }
     }
 }
 
 impl Least {
-    fn take(&mut self, now: Instant, sample: u64) {
+    fn take(&mut self, now: Instant, sample: Span) {
         if self.until.is_some_and(|until| now >= until) {
             *self = Self { before: self.current, ..Self::default() };
         }
@@ -55,85 +53,81 @@ impl Least {
         self.current = self.current.min(sample);
     }
 
-    fn get(&self) -> Option<Duration> {
-        let least = self.current.min(self.before);
-        (least < u64::MAX).then(|| Duration::from_nanos(least))
+    fn get(&self) -> Option<Span> {
+        known(self.current.min(self.before))
     }
 }
 
 impl Rto {
     pub(crate) fn new(config: &Config) -> Self {
-        let max = nanos(config.rto_max.max(config.rto_min));
-        let initial = nanos(config.rto_initial).min(max);
+        let max = Span::from(config.rto_max.max(config.rto_min));
+        let initial = Span::from(config.rto_initial).min(max);
         Self {
-            min: nanos(config.rto_min),
+            min: config.rto_min.into(),
             max,
             initial,
-            allowance: nanos(config.peer_sack_delay),
+            allowance: config.peer_sack_delay.into(),
             smoothed: None,
-            variation: 0,
+            variation: Span::ZERO,
             current: initial,
             hint: None,
             latest: None,
             least: Least::default(),
-            recent: u64::MAX,
+            recent: Span::MAX,
             count: 0,
         }
     }
 
     /// Takes a round-trip time that a layer below has measured, until there is one of our own.
     pub(crate) fn set_hint(&mut self, rtt: Duration) {
-        let rtt = rtt.min(MAX_HINT);
+        let rtt = Span::from(rtt).min(MAX_HINT);
         self.hint = Some(rtt);
         if self.smoothed.is_none() {
             // As after a first measurement: C2 of §6.3.1 with RTTVAR = R / 2.
-            self.current = self.compute(nanos(rtt), nanos(rtt) / 2);
+            self.current = self.compute(rtt, rtt / 2);
         }
     }
 
     /// As [`Self::set_hint`], when there is nothing better.
     pub(crate) fn suggest(&mut self, rtt: Duration) {
-        if self.hint.is_none() && self.smoothed.is_none() && nanos(rtt) < self.initial {
+        if self.hint.is_none() && self.smoothed.is_none() && Span::from(rtt) < self.initial {
             self.set_hint(rtt);
         }
     }
 
     /// Takes a measurement. RFC 9260 §6.3.1 C2 and C3.
-    pub(crate) fn measured(&mut self, now: Instant, rtt: Duration) {
-        let sample = nanos(rtt);
-        let smoothed = match self.smoothed.map(nanos) {
+    pub(crate) fn measured(&mut self, now: Instant, sample: Span) {
+        let smoothed = match self.smoothed {
             None => {
                 self.variation = sample / 2;
                 sample
             }
             Some(smoothed) => {
                 let deviation = smoothed.abs_diff(sample);
-                self.variation = self.variation.saturating_mul(3).saturating_add(deviation) / 4;
-                smoothed.saturating_mul(7).saturating_add(sample) / 8
+                self.variation = (self.variation * 3 + deviation) / 4;
+                (smoothed * 7 + sample) / 8
             }
         };
-        self.smoothed = Some(Duration::from_nanos(smoothed));
-        self.latest = Some(rtt);
+        self.smoothed = Some(smoothed);
+        self.latest = Some(sample);
         self.least.take(now, sample);
         self.recent = self.recent.min(sample);
         self.count = self.count.saturating_add(1);
         self.current = self.compute(smoothed, self.variation);
     }
 
-    fn compute(&self, smoothed: u64, variation: u64) -> u64 {
-        smoothed
-            .saturating_add(variation.saturating_mul(4).max(self.allowance))
-            .clamp(self.min, self.max)
+    fn compute(&self, smoothed: Span, variation: Span) -> Span {
+        (smoothed + (variation * 4).max(self.allowance)).clamp(self.min, self.max)
     }
 
     /// Doubles the timeout after it expired: E2 of §6.3.3.
     pub(crate) fn back_off(&mut self) {
-        self.current = self.current.saturating_mul(2).min(self.max);
+        self.current = (self.current * 2).min(self.max);
     }
 
     /// Undoes [`Self::back_off`]: the path is another one now.
     pub(crate) fn reset_back_off(&mut self) {
-        self.current = match (self.smoothed.map(nanos), self.hint.map(nanos)) {
+        self.current = match (self.smoothed, self.hint) {
             (Some(smoothed), _) => self.compute(smoothed, self.variation),
             (None, Some(hint)) => self.compute(hint, hint / 2),
             (None, None) => self.initial,
@@ -141,60 +135,57 @@ impl Rto {
     }
 
     /// The timeout now.
-    pub(crate) const fn current(&self) -> Duration {
-        Duration::from_nanos(self.current)
+    pub(crate) fn current(&self) -> Duration {
+        self.current.into()
     }
 
     /// The timeout now, doubled so many times.
     pub(crate) fn backed_off(&self, doublings: u32) -> Duration {
-        Duration::from_nanos(self.current.saturating_mul(1 << doublings.min(16)).min(self.max))
+        (self.current * (1 << doublings.min(16))).min(self.max).into()
     }
 
     /// The timeout of the handshake's chunks before back-off, which are answered at once: 1.5
     /// round trips when the time of one is known, and not below 100 ms, for scheduling takes its
     /// time too.
     pub(crate) fn handshake(&self) -> Duration {
-        match self.smoothed.or(self.hint) {
-            Some(rtt) => (rtt * 3 / 2).max(MIN_HANDSHAKE).min(Duration::from_nanos(self.max)),
-            None => Duration::from_nanos(self.initial),
-        }
+        let rtt = self.smoothed.or(self.hint);
+        rtt.map_or(self.initial, |rtt| (rtt * 3 / 2).max(MIN_HANDSHAKE).min(self.max)).into()
     }
 
     /// The least round-trip time measured since the last call, and how many were.
     pub(crate) fn take_recent(&mut self) -> (Option<Duration>, u32) {
-        let recent = std::mem::replace(&mut self.recent, u64::MAX);
-        let recent = (recent < u64::MAX).then(|| Duration::from_nanos(recent));
-        (recent, std::mem::take(&mut self.count))
+        let recent = known(std::mem::replace(&mut self.recent, Span::MAX));
+        (recent.map(Duration::from), std::mem::take(&mut self.count))
     }
 
     /// The smoothed round-trip time.
-    pub(crate) const fn smoothed(&self) -> Option<Duration> {
+    pub(crate) const fn smoothed(&self) -> Option<Span> {
         self.smoothed
     }
 
     /// The round-trip time as far as it is known: measured, or by a layer below.
-    pub(crate) fn known(&self) -> Option<Duration> {
+    pub(crate) fn known(&self) -> Option<Span> {
         self.smoothed.or(self.hint)
     }
 
     /// How long the peer may hold a SACK back.
-    pub(crate) const fn allowance(&self) -> Duration {
-        Duration::from_nanos(self.allowance)
+    pub(crate) const fn allowance(&self) -> Span {
+        self.allowance
     }
 
     /// The last measurement and the least one, or what is known instead.
-    pub(crate) fn latest_and_least(&self) -> (Duration, Duration) {
-        let known = self.known().unwrap_or_else(|| Duration::from_nanos(self.initial));
+    pub(crate) fn latest_and_least(&self) -> (Span, Span) {
+        let known = self.known().unwrap_or(self.initial);
         let latest = self.latest.unwrap_or(known);
         (latest.max(self.smoothed.unwrap_or(latest)), self.least.get().unwrap_or(known))
     }
 
     pub(crate) fn hand_over(&self, out: &mut Writer) {
         for time in [self.smoothed, self.hint, self.latest, self.least.get()] {
-            out.option(time, Writer::duration);
+            out.option(time, Writer::span);
         }
-        out.u64(self.variation);
-        out.u64(self.current);
+        out.span(self.variation);
+        out.span(self.current);
     }
 
     /// Takes up what was handed over; `self` is new.
@@ -202,30 +193,35 @@ impl Rto {
         let mut least = None;
         let times = [&mut self.smoothed, &mut self.hint, &mut self.latest, &mut least];
         for time in times {
-            *time = from.option(Reader::duration)?.map(|time| time.min(MAX_HINT));
+            *time = from.option(Reader::span)?.map(|time| time.min(MAX_HINT));
         }
-        self.least.current = least.map_or(u64::MAX, nanos);
-        self.variation = from.u64()?.min(nanos(MAX_HINT));
-        self.current = from.u64()?.clamp(self.min, self.max);
+        self.least.current = least.unwrap_or(Span::MAX);
+        self.variation = from.span()?.min(MAX_HINT);
+        self.current = from.span()?.clamp(self.min, self.max);
         Ok(())
     }
 
     /// The last measurement.
-    pub(crate) const fn latest(&self) -> Option<Duration> {
+    pub(crate) const fn latest(&self) -> Option<Span> {
         self.latest
     }
 
     /// The least measurement of the last minutes.
-    pub(crate) fn min_seen(&self) -> Option<Duration> {
+    pub(crate) fn min_seen(&self) -> Option<Span> {
         self.least.get()
     }
 }
 
-const MIN_HANDSHAKE: Duration = Duration::from_millis(100);
+/// None for the greatest span.
+fn known(span: Span) -> Option<Span> {
+    (span < Span::MAX).then_some(span)
+}
+
+const MIN_HANDSHAKE: Span = Span::from_millis(100);
 /// Two of them are the five minutes that Linux has.
 const LEAST_STRETCH: Duration = Duration::from_secs(150);
 /// A longer round trip than this is a mistake.
-const MAX_HINT: Duration = Duration::from_secs(60);
+const MAX_HINT: Span = Span::from_secs(60);
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "the origin of virtual time")]
@@ -241,12 +237,12 @@ mod tests {
         let mut rto = Rto::new(&Config::default());
         let now = Instant::now();
         assert_eq!(rto.current(), ms(500));
-        rto.measured(now, ms(100));
+        rto.measured(now, Span::from_millis(100));
         assert_eq!(rto.current(), ms(300), "100 + 4 * 50");
         for _ in 0..100 {
-            rto.measured(now, ms(100));
+            rto.measured(now, Span::from_millis(100));
         }
-        assert_eq!(rto.smoothed(), Some(ms(100)));
+        assert_eq!(rto.smoothed(), Some(Span::from_millis(100)));
         assert_eq!(rto.current(), ms(300), "100 + the peer's SACK delay of 200");
     }
 
@@ -255,17 +251,17 @@ mod tests {
         // RFC 8985 §6.2 step 1: "windowed".
         let mut rto = Rto::new(&Config::default());
         let mut now = Instant::now();
-        rto.measured(now, ms(20));
+        rto.measured(now, Span::from_millis(20));
         for _ in 0..120 {
             now += Duration::from_secs(1);
-            rto.measured(now, ms(200));
+            rto.measured(now, Span::from_millis(200));
         }
-        assert_eq!(rto.min_seen(), Some(ms(20)));
+        assert_eq!(rto.min_seen(), Some(Span::from_millis(20)));
         for _ in 0..200 {
             now += Duration::from_secs(1);
-            rto.measured(now, ms(200));
+            rto.measured(now, Span::from_millis(200));
         }
-        assert_eq!(rto.min_seen(), Some(ms(200)));
+        assert_eq!(rto.min_seen(), Some(Span::from_millis(200)));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 
 use super::{Sender, segment};
 use crate::send::outstanding::Progress;
-use std::time::{Duration, Instant};
+use crate::span::Span;
+use std::time::Instant;
 
 /// The sender's deadlines.
 #[derive(Clone, Copy, Debug, Default)]
@@ -132,6 +133,6 @@ impl Sender {
 }
 
 /// RFC 8985 §7.2 has two round trips; on the shortest paths the machine's own pace is longer.
-const MIN_PROBE: Duration = Duration::from_millis(10);
+const MIN_PROBE: Span = Span::from_millis(10);
 /// So many probes without an answer are enough: the next is T3-rtx's.
 const MAX_PROBES: u8 = 4;

@@ -4,6 +4,7 @@ use super::*;
 use crate::chunk::data::{BEGIN, Data, END, Form, UNORDERED};
 use crate::recv::{Receiver, Taken};
 use crate::tsn::Tsn;
+use std::time::Duration;
 
 const RTT: Duration = Duration::from_millis(50);
 
@@ -14,7 +15,7 @@ fn it_follows_what_is_read_in_a_round_trip() {
     assert_eq!(window.size(), 128 << 10);
     // A megabyte in each round trip.
     for _ in 0..21 {
-        window.packet(now, RTT, 0, 0);
+        window.packet(now, RTT.into(), 0, 0);
         window.taken(50_000, 0);
         now += Duration::from_micros(2500);
     }
@@ -26,7 +27,7 @@ fn it_stays_below_the_greatest() {
     let mut now = Instant::now();
     let mut window = Window::new(&Config::default());
     for _ in 0..10 {
-        window.packet(now, RTT, 0, 0);
+        window.packet(now, RTT.into(), 0, 0);
         window.taken(100 << 20, 0);
         now += RTT;
     }
@@ -37,15 +38,15 @@ fn it_stays_below_the_greatest() {
 fn a_reader_that_stops_gets_no_more_than_it_holds() {
     let mut now = Instant::now();
     let mut window = Window::new(&Config::default());
-    window.packet(now, RTT, 0, 0);
+    window.packet(now, RTT.into(), 0, 0);
     window.taken(1 << 20, 0);
     now += RTT;
-    window.packet(now, RTT, 0, 0);
+    window.packet(now, RTT.into(), 0, 0);
     assert_eq!(window.size(), 4 << 20);
     let held = 300_000;
     for _ in 0..30 {
         now += RTT;
-        window.packet(now, RTT, held, held);
+        window.packet(now, RTT.into(), held, held);
     }
     assert_eq!(window.size(), held);
     assert_eq!(window.tell(held, held, 0), 0);
@@ -78,7 +79,7 @@ fn a_quiet_time_leaves_room_for_what_fills_a_gap() {
     let mut now = Instant::now();
     let mut receiver = Receiver::new(&Config::default(), Tsn(1), None);
     for _ in 0..4 {
-        receiver.window.packet(now, RTT, 0, 0);
+        receiver.window.packet(now, RTT.into(), 0, 0);
         receiver.window.taken(2 << 20, 0);
         now += RTT;
     }
@@ -132,7 +133,7 @@ fn ten_thousand_hostile_senders_stay_inside_the_budget() {
     for round in 1..40 {
         for receiver in &mut receivers {
             hostile(receiver, 1 + 2 * round);
-            receiver.packet_done(now, Some(RTT), Duration::ZERO);
+            receiver.packet_done(now, Some(RTT.into()), Duration::ZERO);
             buf.clear();
             receiver.write_sack(&mut buf, 1160);
         }

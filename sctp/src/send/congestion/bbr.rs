@@ -36,12 +36,12 @@ mod recent;
 mod round;
 
 use super::{Controller, Sample};
-use crate::send::packets::nanos;
+use crate::span::Span;
 use low::Low;
 use phase::Phase;
 use recent::Recent;
 use round::Round;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The model and the place in its cycle.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ pub(crate) struct Bbr {
     /// The greatest delivery rates of this cycle and the one before, in bytes a second.
     rates: [u64; 2],
     /// The least round-trip time, and when it was last seen.
-    min_rtt: Option<(Duration, Instant)>,
+    min_rtt: Option<(Span, Instant)>,
     /// cwnd.
     window: usize,
     /// What other traffic seems to leave: of the rate and of the bytes in flight, until the next
@@ -106,22 +106,13 @@ impl Bbr {
         self.low.map_or(max, |low| low.rate.min(max))
     }
 
-    fn min_rtt(&self) -> Duration {
-        self.min_rtt.map_or(Duration::ZERO, |(rtt, _)| rtt)
-    }
-
-    /// What `time` at `rate` is, in bytes.
-    fn product(rate: u64, time: Duration) -> usize {
-        let bytes = match rate.checked_mul(nanos(time)) {
-            Some(scaled) => u128::from(scaled / 1_000_000_000),
-            None => u128::from(rate) * time.as_nanos() / 1_000_000_000,
-        };
-        usize::try_from(bytes).unwrap_or(usize::MAX)
+    fn min_rtt(&self) -> Span {
+        self.min_rtt.map_or(Span::ZERO, |(rtt, _)| rtt)
     }
 
     /// The bandwidth-delay product, in percent.
     fn bdp(&self, percent: usize) -> usize {
-        Self::product(self.rate(), self.min_rtt().max(MIN_RTT)).saturating_mul(percent) / 100
+        self.min_rtt().max(MIN_RTT).bytes(self.rate()).saturating_mul(percent) / 100
     }
 
     /// The least window that keeps SACKs coming.
@@ -130,7 +121,7 @@ impl Bbr {
     }
 
     /// Whether a round trip shows a queue on the path.
-    fn shows_queue(&self, rtt: Duration) -> bool {
+    fn shows_queue(&self, rtt: Span) -> bool {
         rtt > self.min_rtt() + self.threshold()
     }
 
@@ -141,7 +132,7 @@ impl Bbr {
 
     /// By how much longer than the least round trip one must be to show a queue: an eighth, and
     /// the time of two packets.
-    fn threshold(&self) -> Duration {
+    fn threshold(&self) -> Span {
         self.min_rtt() / 8 + self.two_packets()
     }
 
@@ -149,15 +140,15 @@ impl Bbr {
     /// its jitter explain. That is mostly less than [`Self::threshold`]: short and managed queues
     /// drop packets before they hold up the others for long.
     fn lost_to_queue(&self) -> bool {
-        let explained = self.min_rtt() / 64 + self.two_packets() * 2 + self.recent.jitter() * 2;
+        let explained = self.min_rtt() / 64 + self.two_packets() * 2 + self.recent.jitter * 2;
         let explained = self.min_rtt() + explained.min(self.threshold());
         self.recent.complete.is_some_and(|rtt| rtt > explained)
     }
 
     /// The time that two packets take, and what a clock may be off.
-    fn two_packets(&self) -> Duration {
+    fn two_packets(&self) -> Span {
         let packets = (2 * self.segment as u64).saturating_mul(1_000_000_000);
-        let packets = Duration::from_nanos(packets / self.max_rate().max(1));
+        let packets = Span::from_nanos(packets / self.max_rate().max(1));
         packets.min(MAX_PACKET_TIME) + MIN_THRESHOLD
     }
 
@@ -175,7 +166,7 @@ impl Bbr {
         match &mut self.min_rtt {
             Some((least, seen)) => {
                 // About as short is as good as that.
-                if nanos(rtt) <= nanos(*least) + nanos(*least) / 16 {
+                if rtt <= *least + *least / 16 {
                     *seen = sample.now;
                 }
                 *least = rtt.min(*least);
@@ -267,9 +258,8 @@ impl Bbr {
         } else {
             let percent =
                 if matches!(self.phase, Phase::Up(_)) { UP_WINDOW_PERCENT } else { WINDOW_PERCENT };
-            let mut window = Self::product(self.max_rate(), self.min_rtt().max(MIN_RTT)) * percent
-                / 100
-                + 2 * self.segment;
+            let bdp = self.min_rtt().max(MIN_RTT).bytes(self.max_rate());
+            let mut window = bdp * percent / 100 + 2 * self.segment;
             match self.phase {
                 Phase::Up(_) | Phase::Refill { .. } => {
                     if let Some(high) = self.high {
@@ -299,7 +289,7 @@ impl Controller for Bbr {
         self.window
     }
 
-    fn pace(&self, rtt: Option<Duration>) -> Option<u64> {
+    fn pace(&self, rtt: Option<Span>) -> Option<u64> {
         if self.min_rtt.is_some_and(|(rtt, _)| rtt < UNPACED_RTT) {
             return None;
         }
@@ -382,7 +372,7 @@ const WINDOW_PERCENT: usize = 140;
 const UP_WINDOW_PERCENT: usize = 225;
 /// In bytes a second: lest what is sent takes for ever.
 const MIN_PACE: u64 = 1000;
-const LEAST_WINDOW_TIME: Duration = Duration::from_millis(100);
+const LEAST_WINDOW_TIME: Span = Span::from_millis(100);
 /// Losses of a round, in percent, that end a probe while a queue shows.
 const PROBE_PERCENT: usize = 2;
 /// Losses of a round, in percent, that mean something without a queue.
@@ -394,11 +384,11 @@ const HEADROOM_PERCENT: usize = 85;
 const MAX_PATIENCE: u32 = 4;
 /// As a power of two, in packets: how fast the upper bound is raised at last.
 const MAX_GROWTH: u32 = 10;
-const MIN_RTT_LIFE: Duration = Duration::from_secs(10);
-const MAX_RTT: Duration = Duration::from_secs(60);
+const MIN_RTT_LIFE: Span = Span::from_secs(10);
+const MAX_RTT: Span = Span::from_secs(60);
 /// What is in flight is not reckoned with shorter round trips: a driver serves us less often.
-const MIN_RTT: Duration = Duration::from_millis(1);
+const MIN_RTT: Span = Span::from_millis(1);
 /// On paths shorter than a pacer's burst, acknowledgements alone pace what is sent.
-const UNPACED_RTT: Duration = Duration::from_micros(500);
-const MIN_THRESHOLD: Duration = Duration::from_micros(250);
-const MAX_PACKET_TIME: Duration = Duration::from_millis(50);
+const UNPACED_RTT: Span = Span::from_micros(500);
+const MIN_THRESHOLD: Span = Span::from_micros(250);
+const MAX_PACKET_TIME: Span = Span::from_millis(50);

@@ -7,6 +7,7 @@ mod handover;
 
 use super::slow_start::SlowStart;
 use super::{Controller, Sample, window_pace};
+use crate::span::Span;
 use std::time::{Duration, Instant};
 
 /// The cubic window, in segments as in the RFC.
@@ -23,7 +24,7 @@ pub(crate) struct Cubic {
     /// W_est: what NewReno would have.
     w_est: f64,
     epoch: Option<Epoch>,
-    rtt: Duration,
+    rtt: Span,
     before_loss: Option<(f64, f64, f64)>,
 }
 
@@ -49,7 +50,7 @@ impl Cubic {
             w_max: 0.0,
             w_est: 0.0,
             epoch: None,
-            rtt: Duration::from_millis(100),
+            rtt: Span::from_millis(100),
             before_loss: None,
         }
     }
@@ -78,7 +79,7 @@ impl Cubic {
             self.window = self.window.max(self.w_est);
             return;
         }
-        let target = cubic(t + self.rtt.as_secs_f64())
+        let target = cubic(t + Duration::from(self.rtt).as_secs_f64())
             .clamp(self.window, 1.5 * self.window.max(epoch.window));
         self.window += (target - self.window) / self.window * acknowledged;
     }
@@ -105,7 +106,7 @@ impl Controller for Cubic {
         (self.window * self.segment as f64) as usize
     }
 
-    fn pace(&self, rtt: Option<Duration>) -> Option<u64> {
+    fn pace(&self, rtt: Option<Span>) -> Option<u64> {
         window_pace(self.window(), rtt, if self.in_slow_start() { 200 } else { 125 })
     }
 

@@ -2,7 +2,7 @@
 
 use super::Controller;
 use crate::handover::{HandoverError, Reader, Writer, check};
-use std::time::Duration;
+use crate::span::Span;
 
 /// A congestion control that goes on in another process.
 ///
@@ -51,8 +51,8 @@ pub(super) fn read_rate(from: &mut Reader<'_>) -> Result<u64, HandoverError> {
 }
 
 /// A round-trip time.
-pub(super) fn read_rtt(from: &mut Reader<'_>) -> Result<Duration, HandoverError> {
-    from.duration().map(|rtt| rtt.min(MAX_RTT))
+pub(super) fn read_rtt(from: &mut Reader<'_>) -> Result<Span, HandoverError> {
+    from.span().map(|rtt| rtt.min(MAX_RTT))
 }
 
 pub(super) fn write_float(out: &mut Writer, value: f64) {
@@ -70,4 +70,4 @@ pub(super) fn read_float(from: &mut Reader<'_>) -> Result<f64, HandoverError> {
 /// would overflow.
 const MAX_BYTES: u64 = 1 << 40;
 /// A longer round trip is one of a machine that slept.
-const MAX_RTT: Duration = Duration::from_secs(60);
+const MAX_RTT: Span = Span::from_secs(60);

@@ -8,7 +8,7 @@ mod handover;
 
 use super::slow_start::SlowStart;
 use super::{Controller, Sample, window_pace};
-use std::time::Duration;
+use crate::span::Span;
 
 /// Slow start, congestion avoidance, and half the window at each loss.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ impl Controller for NewReno {
         self.window
     }
 
-    fn pace(&self, rtt: Option<Duration>) -> Option<u64> {
+    fn pace(&self, rtt: Option<Span>) -> Option<u64> {
         // As Linux: twice in slow start, so that the window can double; a bit more than the
         // window after, so that pacing never holds back what the window allows.
         window_pace(self.window, rtt, if self.in_slow_start() { 200 } else { 125 })

@@ -4,7 +4,7 @@
 //! last doubling overfills a drop-tail queue and loses up to half a window at once.
 
 use super::Sample;
-use std::time::Duration;
+use crate::span::Span;
 
 /// Watches the least round-trip time of each round.
 #[derive(Clone, Debug, Default)]
@@ -12,10 +12,10 @@ pub(super) struct SlowStart {
     /// The round ends when a packet is acknowledged that left when so much was delivered.
     end: u64,
     samples: u32,
-    least: Option<Duration>,
-    least_before: Option<Duration>,
+    least: Option<Span>,
+    least_before: Option<Span>,
     /// In conservative slow start: the round-trip time that began it, and the rounds left.
-    conservative: Option<(Duration, u32)>,
+    conservative: Option<(Span, u32)>,
 }
 
 /// How the window grows.
@@ -78,8 +78,8 @@ impl SlowStart {
 }
 
 // RFC 9406 §4.3.
-const MIN_RTT_THRESH: Duration = Duration::from_millis(4);
-const MAX_RTT_THRESH: Duration = Duration::from_millis(16);
+const MIN_RTT_THRESH: Span = Span::from_millis(4);
+const MAX_RTT_THRESH: Span = Span::from_millis(16);
 const N_RTT_SAMPLE: u32 = 8;
 const CSS_GROWTH_DIVISOR: usize = 4;
 const CSS_ROUNDS: u32 = 5;
@@ -110,7 +110,7 @@ mod tests {
                     lost_in_flight: 0,
                     in_flight_before: 10_000,
                     in_flight: 10_000,
-                    rtt: Some(Duration::from_millis(rtt)),
+                    rtt: Some(Span::from_millis(rtt)),
                     rate: Some(rate),
                     delivered,
                     recovering: false,

@@ -13,9 +13,10 @@
 use super::sacked::Tally;
 use super::{Outstanding, State};
 use crate::handover::{HandoverError, Reader, Writer};
+use crate::span::Span;
 use crate::tsn::Tsn;
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What RACK remembers.
 #[derive(Debug, Default)]
@@ -160,10 +161,10 @@ impl Outstanding {
 
     /// Marks what is lost; gives what that is. `rtt` is the last round-trip time, `min_rtt` the
     /// least one.
-    pub(crate) fn detect(&mut self, now: Instant, rtt: Duration, min_rtt: Duration) -> Losses {
+    pub(crate) fn detect(&mut self, now: Instant, rtt: Span, min_rtt: Span) -> Losses {
         let mut losses = Losses::default();
         let Some(newest) = self.detection.newest else { return losses };
-        let window = (min_rtt / 4 * u32::from(1 + self.detection.quarters)).min(rtt);
+        let window = (min_rtt / 4 * u64::from(1 + self.detection.quarters)).min(rtt);
         let judge = Judge {
             now,
             clock: self.packets.clock(now),
@@ -214,7 +215,7 @@ struct Judge {
     /// Three later packets are enough.
     by_count: bool,
     /// How long after it was sent a packet is late.
-    late: Duration,
+    late: Span,
 }
 
 impl Judge {
@@ -226,9 +227,9 @@ impl Judge {
         let in_time = !(self.by_count && self.newest - packet >= PACKETS);
         if in_time
             && let Some(age) = outstanding.packets.age(self.clock, packet)
-            && let Some(left) = self.late.checked_sub(age).filter(|left| !left.is_zero())
-            && let Some(late) = self.now.checked_add(left)
+            && age < self.late
         {
+            let late = self.now + (self.late - age);
             losses.next = Some(losses.next.map_or(late, |next| next.min(late)));
             return false;
         }

@@ -3,8 +3,9 @@
 
 use super::{Outstanding, Sent, State};
 use crate::chunk::sack::Sack;
+use crate::span::Span;
 use crate::tsn::Tsn;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What a SACK changed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,7 +17,7 @@ pub(crate) struct Progress {
     /// The newest packet that is acknowledged.
     pub(crate) newest: Option<u64>,
     /// A round-trip time, from the newest chunk acknowledged that was sent only once.
-    pub(crate) rtt: Option<Duration>,
+    pub(crate) rtt: Option<Span>,
     /// Bytes that had been counted as lost, and arrived.
     pub(crate) spurious: usize,
 }

@@ -62,10 +62,10 @@ fn three_later_packets_mark_a_chunk() {
     let mut outstanding = filled(6, now);
     for last in [3, 4] {
         acknowledge(&mut outstanding, now, 1, &[(3, last)]).unwrap();
-        assert_eq!(outstanding.detect(now, ms(50), ms(50)).bytes, 0);
+        assert_eq!(outstanding.detect(now, ms(50).into(), ms(50).into()).bytes, 0);
     }
     acknowledge(&mut outstanding, now, 1, &[(3, 5)]).unwrap();
-    assert_eq!(outstanding.detect(now, ms(50), ms(50)).bytes, 116);
+    assert_eq!(outstanding.detect(now, ms(50).into(), ms(50).into()).bytes, 116);
     assert_eq!(outstanding.state(Tsn(2)), Some(State::Marked));
     assert_eq!(outstanding.in_flight(), 116);
 }
@@ -77,9 +77,9 @@ fn one_later_packet_marks_a_chunk_after_the_reordering_window() {
     let mut outstanding = filled(2, now);
     let later = now + ms(40);
     acknowledge(&mut outstanding, later, 0, &[(2, 2)]).unwrap();
-    let losses = outstanding.detect(later, ms(40), ms(40));
+    let losses = outstanding.detect(later, ms(40).into(), ms(40).into());
     assert_eq!((losses.bytes, losses.next), (0, Some(now + ms(50))), "40 and a quarter of it");
-    assert_eq!(outstanding.detect(now + ms(50), ms(40), ms(40)).bytes, 116);
+    assert_eq!(outstanding.detect(now + ms(50), ms(40).into(), ms(40).into()).bytes, 116);
 }
 
 #[test]
@@ -87,14 +87,14 @@ fn a_retransmission_that_is_lost_is_found_without_a_timer() {
     let now = Instant::now();
     let mut outstanding = filled(5, now);
     acknowledge(&mut outstanding, now, 0, &[(2, 5)]).unwrap();
-    assert_eq!(outstanding.detect(now, ms(50), ms(50)).bytes, 116);
+    assert_eq!(outstanding.detect(now, ms(50).into(), ms(50).into()).bytes, 116);
     repair(&mut outstanding, now);
     for _ in 0..3 {
         outstanding.packets.close();
         outstanding.send(now, fragment(100), 0, &mut Vec::new());
     }
     acknowledge(&mut outstanding, now, 0, &[(2, 8)]).unwrap();
-    assert_eq!(outstanding.detect(now, ms(50), ms(50)).bytes, 116);
+    assert_eq!(outstanding.detect(now, ms(50).into(), ms(50).into()).bytes, 116);
     assert_eq!(outstanding.state(Tsn(1)), Some(State::Marked));
 }
 
@@ -103,16 +103,16 @@ fn a_path_that_reorders_is_given_time() {
     let now = Instant::now();
     let mut outstanding = filled(10, now);
     acknowledge(&mut outstanding, now, 0, &[(3, 3)]).unwrap();
-    outstanding.detect(now, ms(50), ms(50));
+    outstanding.detect(now, ms(50).into(), ms(50).into());
     // 1 and 2 come after 3: the path reorders, and three later packets say nothing any more.
     acknowledge(&mut outstanding, now, 3, &[]).unwrap();
     acknowledge(&mut outstanding, now, 3, &[(5, 10)]).unwrap();
-    let losses = outstanding.detect(now, ms(50), ms(50));
+    let losses = outstanding.detect(now, ms(50).into(), ms(50).into());
     assert_eq!((losses.bytes, losses.next), (0, Some(now + ms(50) + ms(50) / 4)));
     // A needless retransmission makes the window wider.
     outstanding.was_needless();
     outstanding.was_needless();
-    let losses = outstanding.detect(now, ms(50), ms(50));
+    let losses = outstanding.detect(now, ms(50).into(), ms(50).into());
     assert_eq!(losses.next, Some(now + ms(75)));
 }
 
@@ -123,7 +123,7 @@ fn the_reordering_window_grows_once_in_a_round_and_shrinks_again() {
     let mut outstanding = filled(10, now);
     let late = |outstanding: &mut Outstanding| {
         acknowledge(outstanding, now, 0, &[(3, 3)]).unwrap();
-        outstanding.detect(now, ms(200), ms(50)).next.map(|at| at - now - ms(200))
+        outstanding.detect(now, ms(200).into(), ms(50).into()).next.map(|at| at - now - ms(200))
     };
     assert_eq!(late(&mut outstanding), Some(ms(50) / 4));
     for _ in 0..40 {
@@ -144,7 +144,11 @@ fn the_reordering_window_grows_once_in_a_round_and_shrinks_again() {
     outstanding.was_needless();
     assert_eq!(late(&mut outstanding), Some(ms(25)));
     outstanding.path_changed();
-    assert_eq!(outstanding.detect(now, ms(200), ms(50)).next, None, "all is sent again");
+    assert_eq!(
+        outstanding.detect(now, ms(200).into(), ms(50).into()).next,
+        None,
+        "all is sent again"
+    );
 }
 
 #[test]
@@ -152,7 +156,7 @@ fn a_chunk_that_was_marked_and_arrives_was_not_lost() {
     let now = Instant::now();
     let mut outstanding = filled(5, now);
     acknowledge(&mut outstanding, now, 0, &[(2, 5)]).unwrap();
-    outstanding.detect(now, ms(50), ms(50));
+    outstanding.detect(now, ms(50).into(), ms(50).into());
     let progress = acknowledge(&mut outstanding, now, 5, &[]).unwrap();
     assert_eq!(progress.spurious, 116);
     assert_eq!(outstanding.next_marked(now, true, |_| {}), None);
@@ -180,9 +184,9 @@ fn a_receiver_that_reneges_again_and_again_makes_no_list_grow() {
         // All but the first are there; and only the last one is.
         let now = now + ms(round);
         acknowledge(&mut outstanding, now, 0, &[(2, 100)]).unwrap();
-        outstanding.detect(now, ms(1), ms(1));
+        outstanding.detect(now, ms(1).into(), ms(1).into());
         acknowledge(&mut outstanding, now, 0, &[(100, 100)]).unwrap();
-        outstanding.detect(now, ms(1), ms(1));
+        outstanding.detect(now, ms(1).into(), ms(1).into());
         for _ in 0..round % 7 {
             if outstanding.has_marked() {
                 repair(&mut outstanding, now);

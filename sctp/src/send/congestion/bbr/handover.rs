@@ -14,7 +14,7 @@ impl HandOver for Bbr {
             out.u64(rate);
         }
         out.option(self.min_rtt, |out, (rtt, seen)| {
-            out.duration(rtt);
+            out.span(rtt);
             out.past(seen);
         });
         out.size(self.window);
@@ -24,8 +24,8 @@ impl HandOver for Bbr {
             out.flag(low.shared);
         });
         out.option(self.high, Writer::size);
-        out.option(self.recent.complete, Writer::duration);
-        out.duration(self.recent.jitter());
+        out.option(self.recent.complete, Writer::span);
+        out.span(self.recent.jitter);
         out.flag(self.filled);
         out.u32(self.patience);
         out.u32(self.growth);
@@ -45,7 +45,7 @@ impl HandOver for Bbr {
         })?;
         self.high = from.option(read_bytes)?;
         self.recent.complete = from.option(read_rtt)?;
-        self.recent.set_jitter(read_rtt(from)?);
+        self.recent.jitter = read_rtt(from)?;
         self.filled = from.flag()?;
         self.patience = from.u32()?.clamp(1, MAX_PATIENCE);
         self.growth = from.u32()?.min(MAX_GROWTH);

@@ -1,7 +1,8 @@
 //! What other traffic seems to leave of the path.
 
 use super::super::cubic;
-use super::{MIN_RTT, nanos};
+use super::MIN_RTT;
+use crate::span::Span;
 use std::time::Duration;
 
 /// Bounds of the short term, from a loss to the next probe.
@@ -22,9 +23,9 @@ impl Low {
     }
 
     /// A round without losses: takes as much of what has become free as another would.
-    pub(super) fn raise(&mut self, segment: usize, rtt: Duration) {
+    pub(super) fn raise(&mut self, segment: usize, rtt: Span) {
         let share = segment * RENO_PERCENT / 100;
-        let rate = share as u64 * 1_000_000_000 / nanos(rtt.max(MIN_RTT)).max(1);
+        let rate = rtt.max(MIN_RTT).rate(share as u64);
         self.rate = self.rate.saturating_add(rate);
         self.in_flight = self.in_flight.saturating_add(share);
     }

@@ -2,6 +2,7 @@
 
 use super::{Bbr, HEADROOM_PERCENT, MAX_GROWTH, MAX_RTT, MIN_RTT};
 use crate::send::congestion::Sample;
+use crate::span::Span;
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,7 +22,7 @@ pub(super) enum Phase {
     /// Above the rate of the path.
     Up(Probe),
     /// Little in flight, until a time after it has become so.
-    ProbeRtt { until: Option<Instant>, least: Duration },
+    ProbeRtt { until: Option<Instant>, least: Span },
 }
 
 /// A probe for more of the path.
@@ -32,7 +33,7 @@ pub(super) struct Probe {
     rate: u64,
     flat: u32,
     /// The round-trip time that it began with.
-    rtt: Duration,
+    rtt: Span,
 }
 
 impl Bbr {
@@ -176,7 +177,7 @@ impl Bbr {
         }
     }
 
-    fn probe_rtt(&mut self, sample: &Sample, until: Option<Instant>, least: Duration) {
+    fn probe_rtt(&mut self, sample: &Sample, until: Option<Instant>, least: Span) {
         let least = sample.rtt.map_or(least, |rtt| rtt.min(least));
         let until = until.or_else(|| {
             let low = sample.in_flight <= self.probe_rtt_window() + self.segment;
@@ -205,4 +206,4 @@ const SHARED_ROUNDS: u32 = 8;
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
 const MIN_ROUNDS: usize = 10;
 const MAX_ROUNDS: usize = 62;
-const PROBE_RTT: Duration = Duration::from_millis(200);
+const PROBE_RTT: Span = Span::from_millis(200);

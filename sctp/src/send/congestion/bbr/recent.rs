@@ -1,19 +1,17 @@
 //! How long round trips are now.
 
-use super::nanos;
-use std::time::Duration;
+use crate::span::Span;
 
 /// The least of the last few round-trip times, which single late packets do not change.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Recent {
     samples: u32,
-    least: Option<Duration>,
+    least: Option<Span>,
     /// That of the last batch that was complete.
-    pub(super) complete: Option<Duration>,
-    last: Option<Duration>,
-    /// By how much a round-trip time differs from the one before, smoothed, in nanoseconds: queues
-    /// change slowly.
-    jitter: u64,
+    pub(super) complete: Option<Span>,
+    last: Option<Span>,
+    /// By how much a round-trip time differs from the one before, smoothed: queues change slowly.
+    pub(super) jitter: Span,
 }
 
 impl Recent {
@@ -22,18 +20,9 @@ impl Recent {
         *self = Self { jitter: self.jitter, ..Self::default() };
     }
 
-    pub(super) const fn jitter(&self) -> Duration {
-        Duration::from_nanos(self.jitter)
-    }
-
-    pub(super) fn set_jitter(&mut self, jitter: Duration) {
-        self.jitter = nanos(jitter);
-    }
-
-    pub(super) fn take(&mut self, rtt: Duration) {
+    pub(super) fn take(&mut self, rtt: Span) {
         if let Some(last) = self.last.replace(rtt) {
-            let sum = self.jitter.saturating_mul(15).saturating_add(nanos(rtt.abs_diff(last)));
-            self.jitter = sum / 16;
+            self.jitter = (self.jitter * 15 + rtt.abs_diff(last)) / 16;
         }
         self.least = Some(self.least.map_or(rtt, |least| least.min(rtt)));
         self.samples += 1;

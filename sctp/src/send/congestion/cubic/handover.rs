@@ -22,7 +22,7 @@ impl HandOver for Cubic {
             write_float(out, epoch.k);
             bytes(out, epoch.window);
         });
-        out.duration(self.rtt);
+        out.span(self.rtt);
     }
 
     fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), HandoverError> {
