@@ -157,6 +157,41 @@ fn a_channel_that_was_closed_and_not_read_is_not_told_again() {
     assert_eq!(pair.events[B].iter().filter(|event| **event == closed).count(), 1);
 }
 
+/// Who keeps something for each channel learns when it can go, also of its own end, and however far the
+/// connection has come.
+#[test]
+fn our_own_close_tells_of_each_channel_once() {
+    let close = |pair: &mut Pair, channels: &[DataChannelId]| {
+        let now = pair.now;
+        pair.peers[A].close(now);
+        pair.drain_events();
+        for channel in channels {
+            let closed = Event::DataChannelClose(*channel);
+            assert_eq!(pair.events[A].iter().filter(|event| **event == closed).count(), 1);
+        }
+        assert_eq!(pair.peers[A].data_close_reason(), None);
+    };
+    let open = |pair: &mut Pair, label| {
+        let now = pair.now;
+        pair.peers[A].create_data_channel(now, label, DataChannelInit::default()).unwrap()
+    };
+    // One that is open, with a message that nobody has read; one that waits for the other side.
+    let (mut pair, ours, theirs) = call(Version::Dtls13);
+    let now = pair.now;
+    pair.peers[B].data_channel(theirs).unwrap().send(now, "unread").unwrap();
+    pair.run_for(100 * MS);
+    let late = open(&mut pair, "late");
+    close(&mut pair, &[ours, late]);
+    // Before there is an association, or a description.
+    let mut pair = Pair::new();
+    let early = open(&mut pair, "early");
+    pair.negotiate(A);
+    close(&mut pair, &[early]);
+    let mut pair = Pair::new();
+    let early = open(&mut pair, "early");
+    close(&mut pair, &[early]);
+}
+
 #[test]
 fn a_goodbye_on_one_of_several_transports_closes_that_one() {
     let mut configuration = Configuration::default();

@@ -75,7 +75,8 @@ impl PeerConnection {
     /// other side need not wait for consent to run out. What is owed to it can still be polled;
     /// after that every call does nothing.
     ///
-    /// Data channels end abruptly: what they have not sent is lost, and what was not read. A browser tells its page so with
+    /// Data channels end abruptly: what they have not sent is lost, and what was not read. Each is told
+    /// by [`DataChannelClose`](Event::DataChannelClose). The other side's browser tells its page so with
     /// an `error` event before `close`, as it does with browsers that close.
     pub fn close(&mut self, now: Instant) {
         let now = self.advance(now);
@@ -85,6 +86,9 @@ impl PeerConnection {
         for index in 0..self.transports.len() {
             self.say_last_words(now, index);
         }
+        // Of an association that works, the channels have ended by that.
+        self.settle_data();
+        self.data_close_reason = None;
         for transport in &mut self.transports {
             if let Some(dtls) = &mut transport.dtls {
                 dtls.close(now);
