@@ -337,8 +337,13 @@ impl Jsep {
         self.controlling = Some(controlling);
     }
 
+    /// Ends everything: "For each transceiver … stop the RTCRtpTransceiver" (webrtc-pc §4.4.2, "close the
+    /// connection").
     pub(crate) fn close(&mut self) {
         self.state = SignalingState::Closed;
+        for transceiver in &mut self.transceivers {
+            transceiver.stopping = true;
+        }
     }
 
     /// Ends the other side's tracks, and gives those that the application was told of.

@@ -192,6 +192,39 @@ fn our_own_close_tells_of_each_channel_once() {
     close(&mut pair, &[early]);
 }
 
+/// A closed connection has no transceivers: webrtc-pc, "close the connection", step 4. Stopping one of
+/// them does not bring the others back.
+#[test]
+fn an_end_of_the_connection_is_one_of_its_media() {
+    for from in [A, B] {
+        let mut pair = Pair::new();
+        let now = pair.now;
+        let [audio, video] = [MediaKind::Audio, MediaKind::Video].map(|kind| {
+            pair.peers[A].add_transceiver(now, kind, TransceiverInit::send_recv()).unwrap()
+        });
+        pair.negotiate(A);
+        assert!(pair.run_until(Duration::from_secs(5), |pair| {
+            pair.peers.iter().all(|peer| peer.connection_state() == ConnectionState::Connected)
+        }));
+        pair.run_for(100 * MS);
+        let now = pair.now;
+        pair.peers[from].close(now);
+        pair.run_for(100 * MS);
+        let (now, a) = (pair.now, &mut pair.peers[A]);
+        assert_eq!(a.connection_state(), ConnectionState::Closed);
+        if let Some(mut audio) = a.transceiver(audio) {
+            audio.stop(now);
+        }
+        if let Some(mut sender) = a.sender(video) {
+            let packet = OutgoingPacket::new(PayloadType::from_low_bits(96), 0, Bytes::new());
+            sender.send_packet(now, packet).unwrap_err();
+        }
+        assert!(a.sender(video).is_none() && a.receiver(video).is_none());
+        assert_eq!(a.transceivers().count(), 0);
+        assert_eq!(a.poll_timeout(), None);
+    }
+}
+
 #[test]
 fn a_goodbye_on_one_of_several_transports_closes_that_one() {
     let mut configuration = Configuration::default();

@@ -18,6 +18,9 @@ impl PeerConnection {
     /// Makes true what changed without a description: a transceiver was stopped. Transports are for
     /// descriptions to change; an offer that was created may be about others, and is not applied yet.
     pub(crate) fn refresh(&mut self, now: Instant) {
+        if self.is_closed() {
+            return;
+        }
         let plan = self.jsep.current_plan();
         self.apply_sections(now, plan.sections);
         self.fire_negotiation_needed();

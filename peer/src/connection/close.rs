@@ -77,7 +77,7 @@ impl PeerConnection {
     ///
     /// Data channels end abruptly: what they have not sent is lost, and what was not read. Each is told
     /// by [`DataChannelClose`](Event::DataChannelClose). The other side's browser tells its page so with
-    /// an `error` event before `close`, as it does with browsers that close.
+    /// an `error` event before `close`, as it does with browsers that close. Transceivers are stopped.
     pub fn close(&mut self, now: Instant) {
         let now = self.advance(now);
         if self.is_closed() {

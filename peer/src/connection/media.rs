@@ -71,17 +71,17 @@ impl PeerConnection {
         self.jsep.transceivers().map(|transceiver| transceiver.id())
     }
 
-    /// Lends a transceiver; `None` when there is none of this name.
+    /// Lends a transceiver; `None` when there is none of this name, or it is stopped.
     pub fn transceiver(&mut self, id: TransceiverId) -> Option<Transceiver<'_>> {
         Transceiver::lend(self, id)
     }
 
-    /// Lends the sender of a transceiver; `None` when there is none of this name.
+    /// Lends the sender of a transceiver; `None` when there is none of this name, or it is stopped.
     pub fn sender(&mut self, id: TransceiverId) -> Option<Sender<'_>> {
         self.jsep.has_transceiver(id).then(|| Sender::new(self, id))
     }
 
-    /// Lends the receiver of a transceiver; `None` when there is none of this name.
+    /// Lends the receiver of a transceiver; `None` when there is none of this name, or it is stopped.
     pub fn receiver(&mut self, id: TransceiverId) -> Option<Receiver<'_>> {
         self.jsep.has_transceiver(id).then(|| Receiver::new(self, id))
     }
