@@ -10,9 +10,9 @@ use std::time::Duration;
 use common::{A, B, Pair, base, origin, seeds};
 use peerless::media::transceiver::{RtpTransceiverDirection, TransceiverInit};
 use peerless::{
-    Configuration, ConnectionState, DataChannelInit, Error, Event, IceConnectionState,
-    IceGatheringState, MediaKind, PeerConnection, Readable, SdpType, SessionDescription,
-    SignalingState, TransceiverId,
+    BundlePolicy, Configuration, ConnectionState, DataChannelInit, Error, Event,
+    IceConnectionState, IceGatheringState, MediaKind, PeerConnection, Readable, SdpType,
+    SessionDescription, SignalingState, TransceiverId,
 };
 
 /// xorshift64*.
@@ -369,4 +369,37 @@ fn a_description_of_any_size_is_an_answer_or_an_error() {
             peer = offerer();
         }
     }
+}
+
+/// As many sections as there may be, each with a transport of its own, and as many lines before what
+/// each is called by as fit: what is asked of each transport must not read all sections for each other.
+#[test]
+fn many_sections_with_many_lines_are_not_read_for_each_other() {
+    let (_, offer) = &offers()[0];
+    let media = offer.find("m=").expect("a section");
+    let (session, section) = offer.split_at(media);
+    let section = &section[..section[2..].find("m=").expect("another") + 2];
+    let (line, rest) = section.split_once("\r\n").expect("a line");
+    let mid = rest.lines().find(|line| line.starts_with("a=mid:")).expect("a name");
+    let filler = "a=x\r\n".repeat(80);
+    let groups: String = (0..258).map(|n| format!("a=group:BUNDLE x{n}\r\n")).collect();
+    let session: String = session
+        .split_inclusive("\r\n")
+        .filter(|line| !line.starts_with("a=group:BUNDLE"))
+        .chain([&*groups])
+        .collect();
+    let sections = (0..258).map(|n| {
+        // Not one transceiver for each, of which there may be half as many.
+        let line = if n > 100 { "m=unknown 9 UDP/TLS/RTP/SAVPF 0" } else { line };
+        format!("{line}\r\n{filler}{}", rest.replace(mid, &format!("a=mid:x{n}")))
+    });
+    let sdp = session + &sections.collect::<String>();
+    let mut configuration = Configuration::default();
+    configuration.bundle_policy = BundlePolicy::MaxCompat;
+    let mut peer = PeerConnection::new(configuration, origin(base(), 1, B));
+    // A second; reading all of them for each other, for each one, would take minutes.
+    peer.set_remote_description(base(), SessionDescription::offer(sdp)).unwrap();
+    peer.set_local_description(base(), None).unwrap();
+    let answer = peer.local_description().unwrap().sdp;
+    assert_eq!(answer.matches("a=group:BUNDLE").count(), 101);
 }

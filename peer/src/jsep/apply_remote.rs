@@ -147,6 +147,8 @@ impl Jsep {
     fn replace_offer(&mut self) -> Vec<Slot> {
         let stable = self.stable_slots().to_vec();
         let pending = std::mem::replace(&mut self.slots, stable);
+        // An answer that was created is none to this offer.
+        self.last_answer = None;
         if let Some(current) = self.current_remote.as_ref().map(|current| current.sdp.clone()) {
             self.take_remote_transports(&current);
         }

@@ -103,6 +103,25 @@ fn a_second_offer_replaces_the_pending_one() {
     }
 }
 
+/// An answer that was written for an offer is none to the one that has replaced it.
+#[test]
+fn an_answer_is_to_the_offer_that_is_pending() {
+    let [mut first, mut bob] = pair();
+    let [mut second, _] = pair();
+    add(&mut first, MediaKind::Audio);
+    second.jsep.add_data();
+    bob.set_remote(first.offer()).unwrap();
+    let answer = bob.answer();
+    bob.set_remote(second.offer()).unwrap();
+    for sdp in [answer.sdp, String::new()] {
+        let error = bob.set_local(SessionDescription::answer(sdp)).unwrap_err().to_string();
+        assert!(error.contains("created last"), "{error}");
+    }
+    let answer = bob.answer();
+    bob.set_local(answer).unwrap();
+    assert!(bob.jsep.local_description().unwrap().sdp.contains("m=application 9"));
+}
+
 /// A second offer that says the same keeps the transceivers that the application knows by now.
 #[test]
 fn a_second_offer_of_the_same_keeps_what_the_first_one_made() {
