@@ -8,7 +8,7 @@ use super::codecs::{Order, common, extensions};
 use super::plan::{DtlsRole, Plan};
 use super::section::{Slot, SlotMedia, is_data, is_rejected, rtp_kind};
 use super::transceivers::{Creator, Negotiated, TransceiverState};
-use super::verify::{Verify, fingerprints, setup};
+use super::verify::{Verify, credentials, fingerprints, setup};
 use super::{Described, IceRestart, Jsep, Side, TransportId};
 use crate::error::Error;
 use crate::event::{Event, TrackEvent};
@@ -65,6 +65,7 @@ impl Jsep {
         self.bundle(&verify)?;
         let slots = self.slots.clone();
         self.verify_transports(kind, &verify, &slots)?;
+        self.verify_restarts(&verify, &slots)?;
         self.agree_on_dtls_roles(&verify)?;
         let mut tracks = Tracks::default();
         for (index, (slot, media)) in slots.iter().zip(&description.media).enumerate() {
@@ -360,10 +361,8 @@ impl Jsep {
             let Some((_, media)) = self.section_of(description, &self.slots, slot.transport) else {
                 continue;
             };
-            let ufrag = media.ice_ufrag().or_else(|| description.ice_ufrag());
-            let pwd = media.ice_pwd().or_else(|| description.ice_pwd());
             let fingerprints = fingerprints(description, media);
-            let (Some(ufrag), Some(pwd)) = (ufrag, pwd) else { continue };
+            let Some((ufrag, pwd)) = credentials(description, media) else { continue };
             let credentials = (ufrag.to_owned(), pwd.to_owned());
             let tls_id = media.tls_id().map(str::to_owned);
             let transport = self.transport_mut(slot.transport);

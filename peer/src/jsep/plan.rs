@@ -6,7 +6,7 @@ use rtp::{ClockRate, PayloadType, Ssrc};
 use super::cryptex::CryptexPlan;
 use super::section::{Slot, SlotMedia};
 use super::transceivers::TransceiverState;
-use super::verify::fingerprints;
+use super::verify::{credentials, fingerprints};
 use super::{Described, Jsep, SPED_OPTIONS, TransportId};
 use crate::event::Event;
 use crate::media::MediaKind;
@@ -166,9 +166,10 @@ impl Jsep {
         self.remotes().find_map(|(described, slots)| {
             let session = &*described.sdp;
             let (_, media) = self.section_of(session, slots, id)?;
+            let (ufrag, pwd) = credentials(session, media)?;
             Some(RemoteTransport {
-                ufrag: media.ice_ufrag().or_else(|| session.ice_ufrag())?.to_owned(),
-                pwd: media.ice_pwd().or_else(|| session.ice_pwd())?.to_owned(),
+                ufrag: ufrag.to_owned(),
+                pwd: pwd.to_owned(),
                 candidates: media.candidate_texts().filter_map(|own| own.parse().ok()).collect(),
                 end_of_candidates: media.has_end_of_candidates() || session.has_end_of_candidates(),
                 fingerprints: fingerprints(session, media),

@@ -22,15 +22,33 @@ use crate::signalling::{OfferOptions, SessionDescription, SignalingState};
 #[derive(Clone, Debug)]
 struct Ends {
     name: &'static str,
-    restarts: BTreeMap<TransportId, u32>,
+    transports: BTreeMap<TransportId, End>,
     fingerprint: dtls_srtp::Fingerprint,
+}
+
+/// The credentials of a transport, numbered.
+#[derive(Clone, Copy, Debug, Default)]
+struct End {
+    drawn: u32,
+    in_force: u32,
+    /// Those of a restart, until a description that has them is applied.
+    next: Option<u32>,
+}
+
+impl End {
+    fn draw(&mut self) {
+        self.drawn += 1;
+        self.next = Some(self.drawn);
+    }
 }
 
 impl LocalTransports for Ends {
     fn local_transport(&mut self, id: TransportId, ice_restart: bool) -> LocalTransport {
-        let restarts = self.restarts.entry(id).or_default();
-        *restarts += u32::from(ice_restart);
-        let ufrag = format!("{}-{}-{restarts}", self.name, id.0);
+        let end = self.transports.entry(id).or_default();
+        if ice_restart {
+            end.draw();
+        }
+        let ufrag = format!("{}-{}-{}", self.name, id.0, end.next.unwrap_or(end.in_force));
         let pwd = format!("{ufrag}-{}", "p".repeat(24));
         LocalTransport { ufrag, pwd, candidates: Vec::new(), end_of_candidates: false }
     }
@@ -59,7 +77,7 @@ impl Peer {
         bytes[..name.len()].copy_from_slice(name.as_bytes());
         let algorithm = dtls_srtp::HashAlgorithm::Sha256;
         let fingerprint = dtls_srtp::Fingerprint::of(algorithm, name.as_bytes());
-        let ends = Ends { name, restarts: BTreeMap::new(), fingerprint };
+        let ends = Ends { name, transports: BTreeMap::new(), fingerprint };
         Self { jsep: Jsep::new(configuration, bytes), ends, plan: None, events: Vec::new() }
     }
 
@@ -77,10 +95,18 @@ impl Peer {
         let plan = apply(&mut jsep)?;
         self.jsep = jsep;
         self.events.extend(plan.events.iter().cloned());
-        // The other side's restart is answered with one of our own.
+        let state = self.jsep.signaling_state();
         for transport in &plan.transports {
+            let end = self.ends.transports.entry(transport.id).or_default();
+            let number = transport.local_ufrag.as_ref().and_then(|own| own.rsplit('-').next());
+            end.in_force = number.map_or(end.in_force, |own| own.parse().expect("ours"));
+            end.next = end.next.filter(|next| *next != end.in_force);
+            if matches!(state, SignalingState::HaveRemoteOffer | SignalingState::Stable) {
+                end.next = None;
+            }
+            // The other side's restart is answered with one of our own.
             if transport.remote.as_ref().is_some_and(|remote| remote.is_restart) {
-                *self.ends.restarts.entry(transport.id).or_default() += 1;
+                end.draw();
             }
         }
         self.plan = Some(plan);

@@ -4,7 +4,7 @@
 use sdp::{MediaDescription, SessionDescription, Setup};
 
 use super::section::{Slot, is_data, is_rejected, rtp_kind};
-use super::{Jsep, Side, TransportId};
+use super::{Described, Jsep, Side, TransportId};
 use crate::configuration::RtpHeaderEncryptionPolicy;
 use crate::error::Error;
 use crate::signalling::SdpType;
@@ -318,6 +318,68 @@ impl Jsep {
         }
         Ok(())
     }
+}
+
+impl Jsep {
+    /// An answer renews the ICE credentials of a transport where our offer does, and only there; and
+    /// keeps those of a provisional answer
+    /// ([RFC 9429 §5.10](https://www.rfc-editor.org/rfc/rfc9429#section-5.10), which would let the last
+    /// begin anew: the DTLS association below could not).
+    pub(super) fn verify_restarts(&self, verify: &Verify<'_>, slots: &[Slot]) -> Result<(), Error> {
+        let mut checked: Vec<TransportId> = Vec::new();
+        for slot in slots.iter().filter(|slot| !slot.rejected) {
+            let id = slot.transport;
+            if checked.contains(&id) {
+                continue;
+            }
+            checked.push(id);
+            let lead = self.section_of(verify.description, slots, id);
+            let Some((index, media)) = lead else { continue };
+            let new = credentials(verify.description, media);
+            let stable = self.stable_slots();
+            let ours = self.said(&self.current_local, stable, id);
+            let is_restart = ours.zip(self.said(&self.pending_local, slots, id));
+            let is_restart = is_restart.map(|(agreed, offered)| agreed != offered);
+            let agreed = self.said(&self.current_remote, stable, id);
+            let provisional = self.said(&self.pending_remote, slots, id);
+            let reason = match is_restart.zip(agreed.map(|own| Some(own) != new)) {
+                Some((false, true)) => {
+                    "the answer changes a=ice-ufrag, but the offer does not restart ICE \
+                     (RFC 9429 §5.10)"
+                }
+                Some((true, false)) => {
+                    "the offer restarts ICE, but the answer keeps a=ice-ufrag (RFC 9429 §5.10)"
+                }
+                _ if provisional.is_some() && provisional != new => {
+                    "the answer changes a=ice-ufrag of the provisional one, which needs a new connection"
+                }
+                _ => continue,
+            };
+            return Err(verify.fault(Some(index), reason));
+        }
+        Ok(())
+    }
+
+    /// The ICE credentials that a description has for a transport.
+    fn said<'d>(
+        &self,
+        described: &'d Option<Described>,
+        slots: &[Slot],
+        id: TransportId,
+    ) -> Option<(&'d str, &'d str)> {
+        let session = &*described.as_ref()?.sdp;
+        let (_, media) = self.section_of(session, slots, id)?;
+        credentials(session, media)
+    }
+}
+
+/// The ICE user fragment and password of a section, or the session's.
+pub(super) fn credentials<'d>(
+    session: &'d SessionDescription,
+    media: &'d MediaDescription,
+) -> Option<(&'d str, &'d str)> {
+    let ufrag = media.ice_ufrag().or_else(|| session.ice_ufrag())?;
+    Some((ufrag, media.ice_pwd().or_else(|| session.ice_pwd())?))
 }
 
 /// The fingerprints of a section, or the session's, with hash functions that are known.

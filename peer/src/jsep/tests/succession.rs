@@ -122,6 +122,50 @@ fn an_answer_is_to_the_offer_that_is_pending() {
     assert!(bob.jsep.local_description().unwrap().sdp.contains("m=application 9"));
 }
 
+/// RFC 9429 §5.10: "check to see if the current local description is an ICE restart, and if not,
+/// generate an error"; and the other way round.
+#[test]
+fn an_answer_restarts_ice_where_the_offer_does() {
+    let changed = |answer: &SessionDescription| SessionDescription {
+        sdp: answer.sdp.replace("a=ice-ufrag:", "a=ice-ufrag:other"),
+        ..answer.clone()
+    };
+    let refuse = |alice: &mut Peer, answer: SessionDescription| {
+        for answer in [SessionDescription::pranswer(&*answer.sdp), answer] {
+            let error = alice.set_remote(answer).unwrap_err().to_string();
+            assert!(error.contains("line ") && error.contains("a=ice-ufrag"), "{error}");
+        }
+    };
+    let mut peers = pair();
+    add(&mut peers[0], MediaKind::Audio);
+    peers[0].jsep.add_data();
+    negotiate(&mut peers, 0);
+    let agreed = peers[1].jsep.local_description().unwrap();
+    let [alice, bob] = &mut peers;
+    let mut exchange = |alice: &mut Peer| {
+        let offer = alice.offer();
+        alice.set_local(offer.clone()).unwrap();
+        bob.set_remote(offer).unwrap();
+        let answer = bob.answer();
+        bob.set_local(answer.clone()).unwrap();
+        answer
+    };
+    let answer = exchange(alice);
+    refuse(alice, changed(&answer));
+    alice.set_remote(answer).unwrap();
+    // With a restart it is the old ones that do not fit, or others than those of a first answer.
+    alice.jsep.request_ice_restart();
+    let answer = exchange(alice);
+    refuse(alice, agreed);
+    alice.set_remote(SessionDescription::pranswer(&*answer.sdp)).unwrap();
+    refuse(alice, changed(&answer));
+    alice.set_remote(answer).unwrap();
+    // What is new has restarted nothing.
+    add(alice, MediaKind::Video);
+    let answer = exchange(alice);
+    alice.set_remote(answer).unwrap();
+}
+
 /// A second offer that says the same keeps the transceivers that the application knows by now.
 #[test]
 fn a_second_offer_of_the_same_keeps_what_the_first_one_made() {
