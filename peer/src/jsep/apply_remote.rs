@@ -150,10 +150,18 @@ impl Jsep {
         let pending = std::mem::replace(&mut self.slots, stable);
         // An answer that was created is none to this offer.
         self.last_answer = None;
+        // Those of the pending one may be offered again, those of earlier ones not.
+        self.forget_transports(&pending);
         if let Some(current) = self.current_remote.as_ref().map(|current| current.sdp.clone()) {
             self.take_remote_transports(&current);
         }
         pending
+    }
+
+    /// Forgets the transports that nobody refers to: neither the sections in force nor these.
+    pub(super) fn forget_transports(&mut self, besides: &[Slot]) {
+        let slots = &self.slots;
+        self.transports.retain(|own| slots.iter().chain(besides).any(|s| s.transport == own.id));
     }
 
     /// The sections of an offer of the other side: each has a transceiver, found or made

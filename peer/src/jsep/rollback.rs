@@ -32,7 +32,10 @@ impl Jsep {
     /// What is known of the other side's transports is what the current description says again.
     fn restore_credentials(&mut self) {
         match self.current_remote.as_ref().map(|current| current.sdp.clone()) {
-            Some(current) => drop(self.take_remote_transports(&current)),
+            Some(current) => {
+                self.forget_transports(&[]);
+                self.take_remote_transports(&current);
+            }
             None => self.transports.clear(),
         }
     }

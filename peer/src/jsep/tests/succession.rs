@@ -166,6 +166,34 @@ fn an_answer_restarts_ice_where_the_offer_does() {
     alice.set_remote(answer).unwrap();
 }
 
+/// Offers that nobody answers leave nothing, however many they are and whatever their sections are
+/// called.
+#[test]
+fn offers_that_are_replaced_or_taken_back_leave_no_transports() {
+    for (agreed, taken_back) in [(false, false), (true, false), (true, true)] {
+        let mut peers = pair();
+        if agreed {
+            add(&mut peers[0], MediaKind::Audio);
+            negotiate(&mut peers, 0);
+        }
+        peers[0].jsep.add_data();
+        let offer = peers[0].offer().sdp;
+        let [_, bob] = &mut peers;
+        for number in 0..300 {
+            let (of, mid) = if agreed { ("0 1", "1") } else { ("0", "0") };
+            let rest = if agreed { " 0\r\na=group:BUNDLE" } else { "" };
+            let sdp = offer.replace(&format!("a=mid:{mid}\r"), &format!("a=mid:x{number}\r"));
+            let sdp = sdp.replace(&format!("BUNDLE {of}"), &format!("BUNDLE{rest} x{number}"));
+            bob.set_remote(SessionDescription::offer(sdp)).unwrap();
+            if taken_back {
+                bob.set_remote(SessionDescription::rollback()).unwrap();
+            }
+            let count = bob.jsep.transports.len();
+            assert!(count <= 3, "{agreed} {taken_back}: {count} after {number}");
+        }
+    }
+}
+
 /// A second offer that says the same keeps the transceivers that the application knows by now.
 #[test]
 fn a_second_offer_of_the_same_keeps_what_the_first_one_made() {
