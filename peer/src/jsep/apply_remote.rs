@@ -392,15 +392,21 @@ impl Jsep {
         slots: &[Slot],
         transport: TransportId,
     ) -> Option<(usize, &'d MediaDescription)> {
+        // Their names are read once, and no other section's: there may be hundreds, each with a
+        // transport of its own and thousands of lines.
+        let says_ufrag = description.ice_ufrag().is_some();
+        let sections = slots.iter().zip(&description.media).enumerate();
+        let own: Vec<(usize, &MediaDescription, Option<&str>)> = sections
+            .filter(|(_, (slot, media))| {
+                slot.transport == transport && !slot.rejected && !is_rejected(media)
+            })
+            .filter(|(_, (_, media))| says_ufrag || media.ice_ufrag().is_some())
+            .map(|(index, (_, media))| (index, media, media.mid()))
+            .collect();
         let groups = description.groups().filter(sdp::Group::is_bundle);
-        let grouped = groups.into_iter().flat_map(|group| group.mids.iter());
-        let grouped = grouped.filter_map(|mid| description.media_by_mid(mid)).map(|(at, _)| at);
-        grouped.chain(0..description.media.len()).find_map(|index| {
-            let slot = slots.get(index).filter(|slot| slot.transport == transport)?;
-            let media = description.media.get(index)?;
-            let speaks = media.ice_ufrag().is_some() || description.ice_ufrag().is_some();
-            (speaks && !slot.rejected && !is_rejected(media)).then_some((index, media))
-        })
+        let mut grouped = groups.into_iter().flat_map(|group| group.mids.iter());
+        let first = grouped.find_map(|mid| own.iter().find(|(.., own)| *own == Some(mid)));
+        first.or_else(|| own.first()).map(|(index, media, _)| (*index, *media))
     }
 
     /// An exchange is over: has it renewed the credentials that were to be renewed?

@@ -1,7 +1,7 @@
 //! Is a remote description consistent, and does it fit what was said before
 //! ([RFC 9429 §5.8.3](https://www.rfc-editor.org/rfc/rfc9429#section-5.8.3))?
 
-use sdp::{MediaDescription, SessionDescription, Setup};
+use sdp::{Group, MediaDescription, SessionDescription, Setup};
 
 use super::section::{Slot, is_data, is_rejected, rtp_kind};
 use super::{Described, Jsep, Side, TransportId};
@@ -15,7 +15,7 @@ pub(super) struct Verify<'d> {
     pub(super) description: &'d SessionDescription,
 }
 
-impl Verify<'_> {
+impl<'d> Verify<'d> {
     /// The fault of a section; of the last line if there is none at `index`.
     #[cold]
     pub(super) fn fault(&self, index: Option<usize>, reason: impl Into<String>) -> Error {
@@ -49,7 +49,7 @@ impl Verify<'_> {
                 return Err(self.fault(Some(index), reason));
             }
         }
-        let bundles: Vec<_> = self.description.groups().filter(sdp::Group::is_bundle).collect();
+        let bundles: Vec<_> = self.description.groups().filter(Group::is_bundle).collect();
         let mut grouped: Vec<&str> = Vec::new();
         for mid in bundles.iter().flat_map(|group| group.mids.iter()) {
             if self.description.media_by_mid(mid).is_none() {
@@ -98,17 +98,15 @@ impl Verify<'_> {
         Ok(())
     }
 
-    /// Whether the section's transport attributes stand elsewhere: in the first section of its
-    /// bundle that is not rejected.
-    fn is_bundled_into_another(&self, media: &MediaDescription) -> bool {
-        let Some(mid) = media.mid() else { return false };
-        let speaks = |mid: &&str| {
+    /// The bundles, each with the first of its sections that is not rejected: it has the transport
+    /// attributes of all.
+    fn bundles(&self) -> Vec<(Group<'d>, Option<&'d str>)> {
+        let is_live = |mid: &&str| {
             let section = self.description.media_by_mid(mid);
             section.is_some_and(|(_, media)| !is_rejected(media))
         };
-        self.description.groups().filter(sdp::Group::is_bundle).any(|group| {
-            group.mids.contains(mid) && group.mids.iter().find(speaks).is_some_and(|own| own != mid)
-        })
+        let groups = self.description.groups().filter(Group::is_bundle);
+        groups.map(|group| (group, group.mids.iter().find(is_live))).collect()
     }
 
     /// The fault of a section that lacks what its transport cannot do without.
@@ -138,11 +136,16 @@ impl Jsep {
             return Err(verify.fault(Some(limit), reason));
         }
         verify.check_mids()?;
+        let bundles = verify.bundles();
         for (index, media) in verify.sections() {
             if is_rejected(media) {
                 continue;
             }
-            if !verify.is_bundled_into_another(media) {
+            let mid = media.mid();
+            let speaks = |(group, first): &(Group<'_>, Option<&str>)| {
+                mid.is_none_or(|mid| !group.mids.contains(mid)) || first.is_none() || *first == mid
+            };
+            if bundles.iter().all(speaks) {
                 verify.check_transport(index, media)?;
             }
             verify.check_simulcast(index, media)?;
