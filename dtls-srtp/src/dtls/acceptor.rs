@@ -42,6 +42,10 @@ const MAX_HELLO: usize = 4096;
 /// retransmissions, after which the client begins with the first part anyway.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
+/// How long a later part of a ClientHello waits for the first byte: the network does not turn them
+/// around for longer, and a client that sends that byte again sends the rest again too.
+const MAX_REORDERING: Duration = Duration::from_secs(1);
+
 /// What stands at an open port: it takes datagrams from addresses that nobody has proved, and
 /// makes a [`Connection`] for each client that has.
 ///
@@ -51,9 +55,10 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 /// Nothing is kept in between, as all that matters is in the cookie: whoever invents addresses
 /// costs some hashing and no memory. An answer is never longer than what it answers, so that
 /// nobody can aim us at a victim. Only ClientHellos in several datagrams have to be kept until
-/// they are whole, up to a bound ([`Acceptor::with_max_incomplete`]), the oldest going first, and
-/// for ten seconds. A part that contradicts those before it takes their place: it is not forged
-/// more often than they, and a client that has begun anew gets in.
+/// they are whole, one of an address, up to a bound ([`Acceptor::with_max_incomplete`]), the oldest
+/// going first. What is older than ten seconds goes when the next datagram comes, whoever sends it.
+/// A part that contradicts those before it takes their place: it is not forged more often than
+/// they, and a client that has begun anew gets in.
 ///
 /// With ICE there is no need for it: the checks have proved the address, and
 /// [`Connection::server`] takes the first ClientHello.
@@ -119,10 +124,9 @@ pub struct AcceptorStats {
     pub dropped: u64,
 }
 
-/// A ClientHello of which something is missing.
+/// A ClientHello of which something is missing. A client has one under way.
 struct Incomplete {
     address: Box<[u8]>,
-    message_seq: u16,
     /// When its first part came.
     since: Instant,
     inbox: Inbox,
@@ -217,9 +221,9 @@ impl Acceptor {
         is_new: impl FnOnce(Cookie<'_>) -> bool,
     ) -> Option<Connection> {
         self.now = self.now.max(now);
-        let received = datagram.len();
-        // What a datagram brings is counted once, however many fragments it has.
-        let mut credit = received;
+        self.forget_old();
+        // What a datagram brings is counted once, whatever it holds.
+        let mut credit = datagram.len();
         let mut rest = datagram;
         while !rest.is_empty() {
             let Some(record) = split(&mut rest, 0) else {
@@ -260,6 +264,7 @@ impl Acceptor {
                         bytes: bytes.unwrap_or_default(),
                         body: fragment.body,
                     };
+                    let received = credit;
                     let hello = Hello { address, message, message_seq, sequence_number, received };
                     return self.handle_hello(&hello, answer, is_new);
                 }
@@ -280,49 +285,56 @@ impl Acceptor {
         self.stats
     }
 
-    /// Puts a fragment where it belongs, and takes out what it completes.
-    fn put(
-        &mut self,
-        address: &[u8],
-        fragment: Fragment<'_>,
-        credit: &mut usize,
-    ) -> Option<Incomplete> {
-        if self.max_incomplete == 0 {
-            self.stats.dropped += 1;
-            return None;
-        }
+    /// Forgets what has waited too long for the rest of it.
+    fn forget_old(&mut self) {
         let now = self.now;
         let is_old = |old: &Incomplete| now.saturating_duration_since(old.since) > MAX_WAIT;
         while self.incomplete.front().is_some_and(is_old) {
             self.incomplete.pop_front();
             self.stats.forgotten += 1;
         }
-        let message_seq = fragment.header.message_seq;
-        let mut known = self.incomplete.iter().position(|incomplete| {
-            incomplete.message_seq == message_seq && *incomplete.address == *address
-        });
-        if let Some(at) = known
-            && self.incomplete.get(at).is_some_and(|other| other.inbox.contradicts(&fragment))
-        {
-            self.incomplete.remove(at);
-            self.stats.forgotten += 1;
-            known = None;
+    }
+
+    /// Puts a part of a message where it belongs, and takes out what it completes. `credit` is how
+    /// many bytes its datagram still counts for.
+    fn put(
+        &mut self,
+        address: &[u8],
+        fragment: Fragment<'_>,
+        credit: &mut usize,
+    ) -> Option<Incomplete> {
+        // Without a byte it says nothing, and would have room made for a whole message.
+        if self.max_incomplete == 0 || fragment.body.is_empty() {
+            self.stats.dropped += 1;
+            return None;
         }
-        let at = known.unwrap_or_else(|| {
-            if self.incomplete.len() >= self.max_incomplete {
-                self.incomplete.pop_front();
-                self.stats.forgotten += 1;
+        let now = self.now;
+        let known = self.incomplete.iter().position(|known| *known.address == *address);
+        let gives_way = |known: &Incomplete| known.gives_way_to(now, &fragment);
+        let at = match known {
+            Some(at) if !self.incomplete.get(at).is_some_and(gives_way) => at,
+            // A datagram begins one hello: the work that it makes is that of a datagram.
+            _ if *credit == 0 => {
+                self.stats.dropped += 1;
+                return None;
             }
-            let max_bytes = self.max_hello_bytes.saturating_mul(2);
-            self.incomplete.push_back(Incomplete {
-                address: address.into(),
-                message_seq,
-                since: now,
-                inbox: Inbox::starting_at(message_seq, Role::Server, max_bytes),
-                received: 0,
-            });
-            self.incomplete.len() - 1
-        });
+            _ => {
+                let is_full = self.incomplete.len() >= self.max_incomplete;
+                if let Some(at) = known.or_else(|| is_full.then_some(0)) {
+                    self.incomplete.remove(at);
+                    self.stats.forgotten += 1;
+                }
+                let message_seq = fragment.header.message_seq;
+                let max_bytes = self.max_hello_bytes.saturating_mul(2);
+                self.incomplete.push_back(Incomplete {
+                    address: address.into(),
+                    since: now,
+                    inbox: Inbox::starting_at(message_seq, Role::Server, max_bytes),
+                    received: mem::take(credit),
+                });
+                self.incomplete.len() - 1
+            }
+        };
         let incomplete = self.incomplete.get_mut(at)?;
         if incomplete.inbox.insert(Epoch::PLAINTEXT, fragment) != Inserted::Kept {
             self.stats.dropped += 1;
@@ -454,6 +466,16 @@ impl Acceptor {
         let number = RecordNumber { epoch: 0, sequence_number };
         connection.handle_handshake(number, hello.message.bytes);
         connection
+    }
+}
+
+impl Incomplete {
+    /// Whether a part of a hello belongs to a newer one. What the network has brought twice, or late,
+    /// may be the end of an older hello, which nothing contradicts until its beginning comes.
+    fn gives_way_to(&self, now: Instant, fragment: &Fragment<'_>) -> bool {
+        let is_late = now.saturating_duration_since(self.since) > MAX_REORDERING;
+        let begins = fragment.header.offset == 0 && !self.inbox.has_start();
+        is_late && begins || self.inbox.contradicts(fragment)
     }
 }
 

@@ -178,12 +178,12 @@ impl Inbox {
         }
     }
 
-    /// Whether a fragment says something else than those of its message that are here: another
-    /// length, or other bytes in the same place.
+    /// Whether a fragment is of another message than all that are here, or says something else than
+    /// those of its own: another length, or other bytes in the same place.
     pub(crate) fn contradicts(&self, fragment: &Fragment<'_>) -> bool {
         let FragmentHeader { kind, length, message_seq, offset, .. } = fragment.header;
         let Some(message) = self.messages.iter().find(|message| message.seq == message_seq) else {
-            return false;
+            return true;
         };
         let start = offset as usize;
         let there = message.bytes.get(FragmentHeader::LEN + start..).unwrap_or_default();
@@ -234,6 +234,11 @@ impl Inbox {
             [first] => u32::from(first.seq) != self.next_seq || !first.is_begun(),
             _ => true,
         }
+    }
+
+    /// Whether the first byte of the first message is here.
+    pub(crate) fn has_start(&self) -> bool {
+        self.messages.first().is_some_and(|first| first.has(0))
     }
 
     /// Makes room for `length` bytes by dropping messages that are farther ahead than `seq`.

@@ -6,6 +6,7 @@ use rustls::NamedGroup;
 use super::super::tests::pair::*;
 use super::*;
 
+mod parts;
 mod restart;
 
 const ADDRESS: &[u8] = b"192.0.2.1:5000";
@@ -223,15 +224,13 @@ fn what_is_refused_is_told_so_and_nothing_is_kept() {
     );
 }
 
-#[test]
-fn a_hello_that_is_shorter_than_its_answer_gets_none() {
-    let (_, server) = configs_1_3();
-    let mut door = Door::new((configs_1_3().0, server));
+/// The body of a hello of DTLS 1.3 that is shorter than its answer: supported_versions,
+/// supported_groups, signature_algorithms, and no key share at all.
+fn short_hello() -> Vec<u8> {
     let mut body = Vec::new();
     body.extend_from_slice(&DTLS_1_2.to_be_bytes());
     body.extend_from_slice(&[7; 32]);
     body.extend_from_slice(&[0, 0, 0, 2, 0x13, 0x01, 1, 0]);
-    // supported_versions, supported_groups, signature_algorithms, and no key share at all.
     let extensions = [
         &[0, 43, 0, 3, 2, 0xfe, 0xfc][..],
         &[0, 10, 0, 4, 0, 2, 0, 29],
@@ -241,16 +240,14 @@ fn a_hello_that_is_shorter_than_its_answer_gets_none() {
     .concat();
     body.extend_from_slice(&(extensions.len() as u16).to_be_bytes());
     body.extend_from_slice(&extensions);
-    let mut datagram = Vec::new();
-    let header = Header {
-        content_type: ContentType::Handshake,
-        version: DTLS_1_2,
-        epoch: 0,
-        sequence_number: 0,
-    };
-    header.write(&mut datagram, (body.len() + FragmentHeader::LEN) as u16);
-    message::write(&mut datagram, HandshakeType::ClientHello, 0, |buf| buf.extend(&body));
+    body
+}
 
+#[test]
+fn a_hello_that_is_shorter_than_its_answer_gets_none() {
+    let mut door = Door::new(configs_1_3());
+    let body = short_hello();
+    let datagram = record(&[(part(body.len(), 0, 0, body.len()), &body)]);
     let (answer, connection) = door.ask(ADDRESS, &datagram);
     assert!(answer.is_empty() && connection.is_none());
     assert_eq!(door.acceptor.stats().dropped, 1);
@@ -309,26 +306,39 @@ fn the_oldest_incomplete_hello_goes_first() {
     assert!(door.largest_answer <= first.len() + second.len());
 }
 
-/// A datagram with a byte of a ClientHello of this length.
-fn one_byte(length: usize, offset: u32, byte: u8) -> Vec<u8> {
+/// A record with these fragments of ClientHellos.
+fn record(fragments: &[(FragmentHeader, &[u8])]) -> Vec<u8> {
+    let mut datagram = Vec::new();
     let header = Header {
         content_type: ContentType::Handshake,
         version: DTLS_1_2,
         epoch: 0,
         sequence_number: 0,
     };
-    let fragment = FragmentHeader {
+    header.write(&mut datagram, 0);
+    for (fragment, body) in fragments {
+        datagram.extend_from_slice(&fragment.bytes());
+        datagram.extend_from_slice(body);
+    }
+    let length = datagram.len() - Header::LEN;
+    Header::set_length(&mut datagram, 0, length as u16);
+    datagram
+}
+
+/// The header of a part of a ClientHello of this length.
+fn part(length: usize, message_seq: u16, offset: usize, bytes: usize) -> FragmentHeader {
+    FragmentHeader {
         kind: HandshakeType::ClientHello,
         length: length as u32,
-        message_seq: 0,
-        offset,
-        fragment_length: 1,
-    };
-    let mut datagram = Vec::new();
-    header.write(&mut datagram, 1 + FragmentHeader::LEN as u16);
-    datagram.extend_from_slice(&fragment.bytes());
-    datagram.push(byte);
-    datagram
+        message_seq,
+        offset: offset as u32,
+        fragment_length: bytes as u32,
+    }
+}
+
+/// A datagram with a byte of a ClientHello of this length.
+fn one_byte(length: usize, offset: usize, byte: u8) -> Vec<u8> {
+    record(&[(part(length, 0, offset, 1), &[byte])])
 }
 
 #[test]
