@@ -77,10 +77,16 @@ pub(crate) struct Credential<'s> {
 }
 
 impl<'s> Credential<'s> {
-    /// `None` if the key of `certificate` has none of `schemes`.
+    /// With the first of `schemes` that the key of `certificate` has, if any. A key that signs
+    /// elsewhere has an order of its own.
     pub(crate) fn new(certificate: &'s Certificate, schemes: &[SignatureScheme]) -> Option<Self> {
-        let signer = certificate.key().choose_scheme(schemes)?;
-        Some(Self { certificate, signer })
+        let key = certificate.key();
+        let signer = match certificate.is_external() {
+            true => key.choose_scheme(schemes),
+            // Keys of the providers go through a list of their own.
+            false => schemes.iter().find_map(|scheme| key.choose_scheme(&[*scheme])),
+        };
+        Some(Self { certificate, signer: signer? })
     }
 }
 
@@ -265,7 +271,8 @@ impl Config {
     }
 
     /// The signature schemes to sign with and to accept from the peer, most preferred first; those
-    /// that the provider does not know are left out. Default:
+    /// that the provider does not know are left out. A key that signs elsewhere
+    /// ([`Certificate::with_external_key`]) has an order of its own. Default:
     /// [`SIGNATURE_SCHEMES`](super::SIGNATURE_SCHEMES).
     ///
     /// Where the keys of our certificates can sign with none of them, DTLS 1.2 is left for clients,

@@ -48,6 +48,44 @@ fn the_first_certificate_that_suits_the_peer_is_shown() {
 }
 
 #[test]
+fn each_side_signs_with_the_first_of_its_own_schemes_that_the_other_has() {
+    use SignatureScheme as Scheme;
+    let rsa = recorded_certificate("rsa-2048");
+    let own = [Scheme::RSA_PSS_SHA384, Scheme::RSA_PKCS1_SHA256, Scheme::RSA_PSS_SHA256];
+    for (theirs, signed) in
+        [(&own[..], own[0]), (&[Scheme::RSA_PSS_SHA256, Scheme::RSA_PSS_SHA512], own[2])]
+    {
+        for version in [Version::Dtls12, Version::Dtls13] {
+            let [ours, other] = [&own, theirs].map(|schemes| {
+                config(version, &rsa, &rsa).with_signature_schemes(schemes).unwrap()
+            });
+            for role in [Role::Client, Role::Server] {
+                let configs = (ours.clone(), other.clone());
+                let configs = if role == Role::Client { configs } else { (configs.1, configs.0) };
+                let mut pair = Pair::new(configs);
+                pair.run(perfect);
+                assert_eq!(pair.side(role).local_signature_scheme(), Some(signed), "{version}");
+                pair.assert_data_flows();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_of_1_2_shows_no_certificate_whose_key_has_none_of_its_schemes() {
+    let (p256, rsa) = (recorded_certificate("p256-v1"), recorded_certificate("rsa-2048"));
+    let client = config(Version::Dtls12, &p256, &p256);
+    let client = client.with_signature_schemes(&[SignatureScheme::RSA_PSS_SHA256]).unwrap();
+    let server = config(Version::Dtls12, &rsa, &rsa);
+    let server = server.with_client_authentication(ClientAuthentication::Requested);
+    let mut pair = Pair::new((client, server));
+    pair.run(perfect);
+    assert_eq!(pair.client.local_signature_scheme(), None);
+    assert!(pair.client.certificate().is_none() && pair.server.peer_certificate().is_none());
+    pair.assert_data_flows();
+}
+
+#[test]
 fn where_no_certificate_suits_the_client_the_server_breaks_off() {
     let (p256, p384) = (recorded_certificate("p256-v1"), recorded_certificate("p384"));
     let rsa = recorded_certificate("rsa-2048");

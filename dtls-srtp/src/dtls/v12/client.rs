@@ -49,6 +49,7 @@ pub(crate) struct WaitServerHelloDone {
 /// What the server accepts, from its CertificateRequest.
 struct Request {
     certificate_types: Vec<u8>,
+    /// Those of ours, most preferred first.
     schemes: Vec<SignatureScheme>,
 }
 
@@ -184,9 +185,10 @@ impl WaitServerHelloDone {
         step: &mut Step<'_>,
     ) -> Result<Self, HandshakeError> {
         let (certificate_types, schemes) = parse_certificate_request(message.body)?;
+        let accepts = |scheme: &SignatureScheme| schemes.contains((*scheme).into());
         let request = Request {
             certificate_types: certificate_types.to_vec(),
-            schemes: schemes.iter().map(SignatureScheme::from).collect(),
+            schemes: step.settings.schemes.iter().copied().filter(accepts).collect(),
         };
         if self.request.replace(request).is_some() {
             return Err(HandshakeError::UnexpectedMessage);
