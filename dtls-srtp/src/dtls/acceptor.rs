@@ -463,6 +463,7 @@ impl Acceptor {
         // sequence number in the initial ServerHello" (RFC 6347 §4.2.1).
         connection.outgoing.start_at(sequence_number);
         connection.facts.retries = 1;
+        connection.facts.cookie_made = proved.cookie.made;
         let number = RecordNumber { epoch: 0, sequence_number };
         connection.handle_handshake(number, hello.message.bytes);
         connection

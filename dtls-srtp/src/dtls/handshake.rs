@@ -110,6 +110,8 @@ pub(crate) struct Facts {
     pub(crate) remote_scheme: Option<SignatureScheme>,
     /// How many more hellos it took than one.
     pub(crate) retries: u8,
+    /// When the cookie was made that an acceptor took, in its seconds.
+    pub(crate) cookie_made: u32,
 }
 
 /// What a step can see and change besides its own state.

@@ -74,7 +74,7 @@ struct Seen {
 impl AcceptedClient {
     /// Takes what an acceptor has just let in.
     pub fn new(connection: Connection) -> Self {
-        let mut seen = Seen::default();
+        let mut seen = Seen { made: connection.facts.cookie_made, ..Seen::default() };
         if let Phase::Handshaking(handshake) = &connection.phase {
             seen.randoms.push_back(handshake.client_random);
         }

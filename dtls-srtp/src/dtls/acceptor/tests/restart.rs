@@ -155,6 +155,28 @@ fn a_late_hello_does_not_throw_out_a_newer_handshake() {
 }
 
 #[test]
+fn a_late_hello_does_not_throw_out_the_first_handshake() {
+    for version in [Version::Dtls12, Version::Dtls13] {
+        let config = || versions(version, version).with_any_remote_certificate();
+        let mut door = Door::new((config(), config()));
+        // It restarts with a cookie in its hand, and its hello comes when the next one is let in.
+        for question in door.questions() {
+            let (mut answer, _) = door.ask(ADDRESS, &question);
+            door.client.handle_datagram(door.now, &mut answer);
+        }
+        let late = door.questions();
+        door.now += Duration::from_secs(2);
+        restart(&mut door, config(), 9);
+        let mut client = AcceptedClient::new(door.enter());
+        late.iter().for_each(|hello| _ = receive(&mut client, &mut door, hello));
+        assert_eq!(client_random(client.connection()), client_random(&door.client), "{version}");
+        assert_eq!(door.acceptor.stats().accepted, 1, "no work is done for it");
+        let now = door.now;
+        finish(&mut door.client, client.connection_mut(), now);
+    }
+}
+
+#[test]
 fn a_client_that_restarts_in_the_middle_of_its_first_handshake_is_let_in() {
     for version in [Version::Dtls12, Version::Dtls13] {
         let config = || versions(version, version).with_any_remote_certificate();
