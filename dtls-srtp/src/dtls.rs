@@ -133,7 +133,7 @@ use rand::{Rng, SeedableRng};
 
 pub use self::acceptor::{AcceptedClient, Acceptor, AcceptorStats};
 pub use self::alert::AlertDescription;
-pub use self::config::{ClientAuthentication, Config, DEFAULT_MTU, LossReaction};
+pub use self::config::{ClientAuthentication, Config, DEFAULT_MTU, GROUPS, LossReaction};
 pub use self::connection_id::connection_id;
 pub use self::error::{CloseReason, ConfigError, ExportError, HandshakeError, SealError};
 pub use self::event::{Event, Stats};

@@ -8,7 +8,7 @@ mod policy;
 mod report;
 
 pub use dtls_srtp::certificate::PublicKey;
-pub use dtls_srtp::dtls::{KeyLog, Role, SIGNATURE_SCHEMES, SignatureRequest, Version};
+pub use dtls_srtp::dtls::{GROUPS, KeyLog, Role, SIGNATURE_SCHEMES, SignatureRequest, Version};
 pub use dtls_srtp::srtp::Profile;
 pub use dtls_srtp::{Fingerprint, HashAlgorithm};
 pub use rustls::{CipherSuite, NamedGroup, SignatureScheme};

@@ -3,7 +3,6 @@
 
 mod common;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use common::{A, B, Fate, Pair};
@@ -14,8 +13,6 @@ use peerless::{
     Configuration, ConnectionState, DataChannelInit, Event, MediaKind, PeerConnection,
     SecurityPolicy,
 };
-use rustls::Error;
-use rustls::crypto::{ActiveKeyExchange, CryptoProvider, SupportedKxGroup};
 
 const VERSIONS: [Version; 2] = [Version::Dtls12, Version::Dtls13];
 const TOLD: &str = "no secure connection: the peer broke off: insufficient_security";
@@ -205,24 +202,6 @@ fn relaxed(peer: &PeerConnection) -> Configuration {
     configuration
 }
 
-/// X25519MLKEM768 as a name that stands for nothing, so that nothing is put together under it.
-#[derive(Debug)]
-struct Missing;
-
-impl SupportedKxGroup for Missing {
-    fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {
-        Err(Error::General("there is no such group".to_owned()))
-    }
-
-    fn name(&self) -> NamedGroup {
-        NamedGroup::X25519MLKEM768
-    }
-
-    fn usable_for_version(&self, _: rustls::ProtocolVersion) -> bool {
-        false
-    }
-}
-
 #[test]
 fn only_post_quantum_refuses_a_peer_that_has_only_x25519() {
     for version in VERSIONS {
@@ -235,12 +214,7 @@ fn only_post_quantum_refuses_a_peer_that_has_only_x25519() {
                         return configuration;
                     }
                     configuration.security_policy.max_version = version;
-                    let provider = CryptoProvider::clone(&configuration.crypto.handshake);
-                    let mut groups = provider.kx_groups.clone();
-                    groups.retain(|group| group.name() == NamedGroup::X25519);
-                    groups.push(&Missing);
-                    let provider = CryptoProvider { kx_groups: groups, ..provider };
-                    configuration.crypto.handshake = Arc::new(provider);
+                    configuration.dtls.groups = vec![NamedGroup::X25519];
                     configuration
                 });
                 Pair::with(a, b, 1)

@@ -4,13 +4,16 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use common::{A, B, Fate, Pair};
 use dtls_srtp::certificate::KeyAlgorithm;
 use peerless::media::transceiver::TransceiverInit;
-use peerless::security::{HashAlgorithm, KeyLog, PublicKey, SignatureScheme, Version};
+use peerless::security::{
+    GROUPS, HashAlgorithm, KeyLog, NamedGroup, PublicKey, SignatureScheme, Version,
+};
 use peerless::{
     Certificate, CertificateParameters, Configuration, ConnectionState, Crypto, DataChannelInit,
     Event, MediaKind, SendError,
@@ -223,6 +226,48 @@ fn a_peer_without_the_extended_master_secret_is_refused_unless_a_setting_says_ot
         assert!(failed);
         assert_eq!(reason(&pair, A), expected);
     }
+}
+
+#[test]
+fn the_groups_of_the_key_exchange_are_a_setting() {
+    let groups = [NamedGroup::X25519, NamedGroup::secp256r1];
+    for (a, b, agreed) in [
+        (&GROUPS[..], &GROUPS[..], Some(NamedGroup::X25519MLKEM768)),
+        (&GROUPS[..], &groups[..], Some(NamedGroup::X25519)),
+        (&groups[1..], &groups, Some(NamedGroup::secp256r1)),
+        (&groups[1..], &groups[..1], None),
+    ] {
+        let [a, b] = [a, b].map(|groups| {
+            let mut configuration = Configuration::default();
+            configuration.dtls.groups = groups.to_vec();
+            configuration
+        });
+        let fits_a_datagram = !b.dtls.groups.contains(&NamedGroup::X25519MLKEM768);
+        let mut pair = Pair::with(a, b, 1);
+        let in_parts = Arc::new(AtomicBool::new(false));
+        pair.fate = {
+            let in_parts = Arc::clone(&in_parts);
+            Box::new(move |from, datagram| {
+                // A ClientHello in the clear: how long it is, and how much of it is here.
+                if from == B && datagram.len() > 25 && datagram[0] == 22 && datagram[13] == 1 {
+                    in_parts.fetch_or(datagram[14..17] != datagram[22..25], Ordering::Relaxed);
+                }
+                Fate::Deliver
+            })
+        };
+        assert_eq!(call(&mut pair, Duration::from_secs(5)), agreed.is_some());
+        assert_eq!(pair.peers[A].security_report().map(|report| report.group), agreed);
+        assert_eq!(in_parts.load(Ordering::Relaxed), !fits_a_datagram);
+    }
+    // The policy takes what resists quantum computers, and there is nothing of that.
+    let mut configuration = Configuration::default();
+    configuration.dtls.groups = groups.to_vec();
+    configuration.security_policy.post_quantum = true;
+    let mut pair = Pair::with(configuration, Configuration::default(), 1);
+    let now = pair.now;
+    pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    let error = pair.peers[A].set_local_description(now, None).unwrap_err().to_string();
+    assert!(error.contains("key exchange"), "{error}");
 }
 
 #[test]

@@ -21,6 +21,10 @@ use crate::srtp::Profile;
 /// (1280 bytes less 40 of IPv6 and 8 of UDP are 1232, less what a TURN relay adds).
 pub const DEFAULT_MTU: usize = 1200;
 
+/// The default of [`Config::with_groups`], most preferred first: X25519MLKEM768, X25519, P-256 and
+/// P-384.
+pub const GROUPS: [NamedGroup; 4] = Group::NAMES;
+
 /// The settings of a connection. Whatever does not depend on the single connection (the lists of
 /// suites, groups and schemes) is made once, here; a clone is a pointer or two.
 #[derive(Clone, Debug)]
@@ -134,7 +138,7 @@ impl Config {
         if suites.is_empty() && suites_1_3.is_empty() {
             return Err(ConfigError::NoCipherSuite);
         }
-        let groups = find_groups(&crypto, &Group::NAMES)?;
+        let groups = find_groups(&crypto, &GROUPS)?;
         let mut shared = Settings {
             versions: Vec::new(),
             range: Version::Dtls12..=Version::Dtls13,
@@ -231,11 +235,15 @@ impl Config {
     }
 
     /// The key exchange groups, most preferred first; those that the provider does not have are
-    /// left out. Default: X25519MLKEM768 (which DTLS 1.3 alone can use), X25519, P-256, P-384.
+    /// left out. Default: [`GROUPS`], of which DTLS 1.3 alone can use X25519MLKEM768.
     ///
     /// A client makes key shares for the first one and for X25519. A server takes the first one
     /// that the client has a share for; but if X25519MLKEM768 is its first, and the client knows
     /// it, it asks for a share of that, which costs a round trip.
+    ///
+    /// A ClientHello with a share for X25519MLKEM768 takes two datagrams. A server has to put them
+    /// together ([RFC 9147 §5.5](https://www.rfc-editor.org/rfc/rfc9147#section-5.5)), but those built
+    /// on mbedTLS (2 and 3) do not, and never answer: for them that group has to be left out.
     ///
     /// In DTLS 1.2 a client's groups are also the curves that the server's ECDSA key may be on
     /// ([RFC 8422 §5.1](https://www.rfc-editor.org/rfc/rfc8422#section-5.1)): without P-256, it

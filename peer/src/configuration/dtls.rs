@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dtls_srtp::dtls;
-use dtls_srtp::dtls::KeyLog;
+use dtls_srtp::dtls::{GROUPS, KeyLog};
+use rustls::NamedGroup;
 
 /// Settings of DTLS that hardly anybody changes. Who may be talked to, and how secure that has to
 /// be, is the [`SecurityPolicy`](crate::SecurityPolicy)'s.
@@ -37,6 +38,22 @@ pub struct DtlsSettings {
     /// the other defaults is after a minute. The RFC leaves it open
     /// ([RFC 9147 §5.8.1](https://www.rfc-editor.org/rfc/rfc9147#section-5.8.1)).
     pub max_retransmissions: u32,
+    /// The groups of the key exchange, most wanted first; of those,
+    /// [`SecurityPolicy::post_quantum`](crate::SecurityPolicy::post_quantum) leaves out all that do
+    /// not resist quantum computers. The default is X25519MLKEM768, X25519, P-256 and P-384.
+    ///
+    /// With X25519MLKEM768 among them the first message takes two datagrams, which servers built on
+    /// mbedTLS (2 and 3) do not put together, as on an ESP32: such a peer does not answer us where we
+    /// are the client of DTLS, unless that group is left out or DTLS 1.3 is.
+    ///
+    /// ```
+    /// use peerless::Configuration;
+    /// use peerless::security::NamedGroup;
+    ///
+    /// let mut configuration = Configuration::default();
+    /// configuration.dtls.groups = vec![NamedGroup::X25519, NamedGroup::secp256r1];
+    /// ```
+    pub groups: Vec<NamedGroup>,
     /// Whether the other side must know the extended master secret of DTLS 1.2. The default is that
     /// it must: all WebRTC peers do, and without it a man in the middle can make two connections
     /// share their keys ([RFC 7627 §1](https://www.rfc-editor.org/rfc/rfc7627#section-1)). DTLS 1.3
@@ -51,6 +68,7 @@ impl Default for DtlsSettings {
             initial_timeout: None,
             max_timeout: Duration::from_secs(3),
             max_retransmissions: 20,
+            groups: GROUPS.to_vec(),
             require_extended_master_secret: true,
         }
     }

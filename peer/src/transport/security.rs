@@ -3,10 +3,11 @@
 use std::time::SystemTime;
 
 use dtls_srtp::certificate::{KeyAlgorithm, PublicKey};
+use dtls_srtp::dtls::GROUPS;
 use dtls_srtp::{Certificate, CertificateParameters, dtls};
 
 use crate::configuration::Configuration;
-use crate::security::{CIPHER_SUITES, SecurityPolicy};
+use crate::security::{CIPHER_SUITES, SecurityPolicy, is_post_quantum};
 
 /// The most that SRTP and SRTCP add: SRTCP's index and flag (4) and GCM's tag (16), or HMAC-SHA1's
 /// (10) with the index (4). [RFC 7714 §5](https://www.rfc-editor.org/rfc/rfc7714#section-5),
@@ -53,8 +54,9 @@ pub(crate) fn config(
         let suites = &policy.cipher_suites;
         config = config.with_cipher_suites(suites).map_err(|error| error.to_string())?;
     }
-    if policy.post_quantum {
-        let groups = [rustls::NamedGroup::X25519MLKEM768];
+    if policy.post_quantum || configuration.dtls.groups != GROUPS {
+        let mut groups = configuration.dtls.groups.clone();
+        groups.retain(|group| !policy.post_quantum || is_post_quantum(*group));
         config = config.with_groups(&groups).map_err(|error| error.to_string())?;
     }
     let config = configuration.dtls.apply(config);
