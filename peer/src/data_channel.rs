@@ -138,19 +138,17 @@ impl<'c> DataChannel<'c> {
     /// ([`SendError::TooLarge`]), or than
     /// [`max_buffered_amount`](crate::Configuration::max_buffered_amount) where that does not
     /// interleave messages ([`SendError::NeedsInterleaving`]), the buffer is full, or a message that
-    /// was begun is not finished ([`SendError::MessageOpen`]). The message comes back in the error; nothing is ever dropped silently.
+    /// was begun is not finished ([`SendError::MessageOpen`]). The message comes back in the error; nothing is ever
+    /// dropped silently.
     pub fn send(&mut self, now: Instant, message: impl Into<Message>) -> Result<(), SendError> {
         let now = self.connection.advance(now);
-        let sent = self.connection.data_mut().channels.send(now, self.id, message.into());
-        self.connection.settle();
-        sent
+        let sent = self.act(message.into(), |channels, id, own| channels.send(now, id, own));
+        sent.unwrap_or_else(not_open)
     }
 
     /// Takes the next message; `None` when there is none.
     pub fn read(&mut self) -> Option<Message> {
-        let message = self.connection.data_mut().channels.read(self.id);
-        self.connection.settle();
-        message
+        self.act((), |channels, id, ()| channels.read(id)).unwrap_or_default()
     }
 
     /// Begins a message that is larger than can be held, or not known to its end: `message` is its
@@ -163,9 +161,8 @@ impl<'c> DataChannel<'c> {
     /// ([`SendError::NeedsInterleaving`], RFC 8260).
     pub fn begin(&mut self, now: Instant, message: impl Into<Message>) -> Result<(), SendError> {
         let now = self.connection.advance(now);
-        let begun = self.connection.data_mut().channels.begin(now, self.id, message.into());
-        self.connection.settle();
-        begun
+        let begun = self.act(message.into(), |channels, id, own| channels.begin(now, id, own));
+        begun.unwrap_or_else(not_open)
     }
 
     /// Adds a part to the message that was begun.
@@ -176,37 +173,31 @@ impl<'c> DataChannel<'c> {
     /// the buffer is full. The part comes back in the error.
     pub fn append(&mut self, now: Instant, part: impl Into<Bytes>) -> Result<(), AppendError> {
         let now = self.connection.advance(now);
-        let appended = self.connection.data_mut().channels.append(now, self.id, part.into());
-        self.connection.settle();
-        appended
+        let appended = self.act(part.into(), |channels, id, own| channels.append(now, id, own));
+        appended.unwrap_or_else(|part| Err(AppendError::NoMessage { part }))
     }
 
     /// Ends the message that was begun: it is complete.
     pub fn finish(&mut self, now: Instant) {
         let now = self.connection.advance(now);
-        self.connection.data_mut().channels.finish(now, self.id);
-        self.connection.settle();
+        self.act((), |channels, id, ()| channels.finish(now, id)).unwrap_or_default();
     }
 
     /// Gives up the message that was begun: the other side's reader is told.
     pub fn abandon(&mut self, now: Instant) {
         let now = self.connection.advance(now);
-        self.connection.data_mut().channels.abandon(now, self.id);
-        self.connection.settle();
+        self.act((), |channels, id, ()| channels.abandon(now, id)).unwrap_or_default()
     }
 
     /// Sets whether the channel is read by whole messages or by parts as they arrive. Whole
     /// messages at first.
     pub fn set_read_mode(&mut self, mode: ReadMode) {
-        self.connection.data_mut().channels.set_read_mode(self.id, mode);
-        self.connection.settle();
+        self.act((), |channels, id, ()| channels.set_read_mode(id, mode)).unwrap_or_default()
     }
 
     /// Takes the next part of a message; `None` when there is none.
     pub fn read_part(&mut self) -> Option<MessagePart> {
-        let part = self.connection.data_mut().channels.read_part(self.id);
-        self.connection.settle();
-        part
+        self.act((), |channels, id, ()| channels.read_part(id)).unwrap_or_default()
     }
 
     /// Returns how it was opened.
@@ -260,14 +251,15 @@ impl<'c> DataChannel<'c> {
     /// Asks for [`Event::BufferedAmountLow`](crate::Event::BufferedAmountLow) when the buffered
     /// amount falls to `bytes`.
     pub fn set_buffered_amount_low_threshold(&mut self, bytes: usize) {
-        self.connection.data_mut().channels.set_buffered_amount_low_threshold(self.id, bytes);
+        let set =
+            |channels: &mut Session, id, ()| channels.set_buffered_amount_low_threshold(id, bytes);
+        self.act((), set).unwrap_or_default()
     }
 
     /// Closes the channel, after what was accepted has been delivered.
     pub fn close(&mut self, now: Instant) {
         let now = self.connection.advance(now);
-        self.connection.data_mut().channels.close(now, self.id);
-        self.connection.settle();
+        self.act((), |channels, id, ()| channels.close(now, id)).unwrap_or_default()
     }
 
     /// The name that the opener gave it.
@@ -293,4 +285,21 @@ impl<'c> DataChannel<'c> {
     fn session(&self) -> Option<&Session> {
         self.connection.data.as_ref().map(|data| &data.channels)
     }
+
+    /// Does something to the channel, and what follows from it. What was given comes back where the
+    /// channels are gone, as they are once all is read that came before the connection was closed.
+    fn act<A, R>(
+        &mut self,
+        given: A,
+        act: impl FnOnce(&mut Session, ChannelId, A) -> R,
+    ) -> Result<R, A> {
+        let Some(data) = &mut self.connection.data else { return Err(given) };
+        let done = act(&mut data.channels, self.id, given);
+        self.connection.settle();
+        Ok(done)
+    }
+}
+
+fn not_open(message: Message) -> Result<(), SendError> {
+    Err(SendError::NotOpen { message, state: ChannelState::Closed })
 }

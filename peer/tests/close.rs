@@ -157,6 +157,31 @@ fn a_channel_that_was_closed_and_not_read_is_not_told_again() {
     assert_eq!(pair.events[B].iter().filter(|event| **event == closed).count(), 1);
 }
 
+/// Whoever takes all that there is asks once more than there is something.
+#[test]
+fn a_channel_that_is_read_to_its_end_is_read_once_more() {
+    let (mut pair, ours, theirs) = call(Version::Dtls13);
+    let now = pair.now;
+    pair.peers[A].data_channel(ours).unwrap().send(now, "bye").unwrap();
+    pair.transmit();
+    pair.peers[A].close(now);
+    pair.transmit();
+    pair.now += pair.delay;
+    pair.deliver();
+    let now = pair.now;
+    let mut chat = pair.peers[B].data_channel(theirs).unwrap();
+    assert_eq!(std::iter::from_fn(|| chat.read()).collect::<Vec<_>>(), ["bye".into()]);
+    // Nor does anything else wake it.
+    chat.close(now);
+    chat.set_buffered_amount_low_threshold(1);
+    let error = chat.send(now, "too late").unwrap_err();
+    assert_eq!(error.into_message(), "too late".into());
+    assert_eq!(chat.append(now, "x").unwrap_err().into_part(), "x");
+    assert_eq!(chat.ready_state(), DataChannelState::Closed);
+    let counts = pair.peers[B].stats(now).peer_connection;
+    assert_eq!((counts.data_channels_opened, counts.data_channels_closed), (1, 1));
+}
+
 /// Who keeps something for each channel learns when it can go, also of its own end, and however far the
 /// connection has come.
 #[test]

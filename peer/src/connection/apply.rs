@@ -261,26 +261,18 @@ impl PeerConnection {
         data.channels.start(now, role);
     }
 
-    /// The SCTP association and its channels, made when first needed.
-    pub(crate) fn data_mut(&mut self) -> &mut Data {
-        let (origin, configuration, now) = (&self.origin, &self.configuration, self.now);
-        self.data.get_or_insert_with(|| {
-            Box::new(Data::new(configuration, now, origin.child_seed(SeedStream::Sctp(0))))
-        })
-    }
-
-    /// As [`data_mut`](Self::data_mut), for what needs an association that can begin: a new one where
-    /// the descriptions have closed the last.
+    /// The SCTP association and its channels, made when first needed: an association that can begin, a
+    /// new one where the descriptions have closed the last.
     pub(super) fn data_to_begin(&mut self) -> &mut Data {
-        let (origin, now) = (self.origin.clone(), self.now);
-        if self.data.as_ref().is_some_and(|data| data.rejected) {
-            self.data_close_reason = None;
-        }
-        let data = self.data_mut();
+        let Self { origin, configuration, now, .. } = self;
+        let data = self.data.get_or_insert_with(|| {
+            Box::new(Data::new(configuration, *now, origin.child_seed(SeedStream::Sctp(0))))
+        });
         if std::mem::take(&mut data.rejected) {
+            self.data_close_reason = None;
             data.earlier += 1;
             data.transport = None;
-            data.channels.renew(now, origin.child_seed(SeedStream::Sctp(data.earlier)));
+            data.channels.renew(*now, origin.child_seed(SeedStream::Sctp(data.earlier)));
         }
         data
     }
