@@ -82,9 +82,10 @@ pub(crate) use self::plan::{
     DataPlan, DtlsRole, Plan, RemoteTransport, SectionPlan, TransportPlan,
 };
 
-/// Names a transport of a connection; never reused there.
+/// Names a transport of a connection; never reused there: what comes of its name, as the seeds of its
+/// DTLS connection and its RTP session, is no other's. Sixteen million of the largest offers have names.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(crate) struct TransportId(pub(crate) u16);
+pub(crate) struct TransportId(pub(crate) u32);
 
 /// What a description says about our end of a transport.
 #[derive(Clone, Debug)]
@@ -135,7 +136,7 @@ pub(crate) struct Jsep {
     transceivers: Vec<TransceiverState>,
     next_transceiver: u16,
     /// The first that no description has named which was applied.
-    next_transport: u16,
+    next_transport: u32,
     next_mid: u32,
     /// The m-sections by index, as of the newest description that was applied.
     slots: Vec<Slot>,
@@ -479,7 +480,7 @@ impl Jsep {
 
     fn new_transport(&mut self) -> TransportId {
         let id = TransportId(self.next_transport);
-        self.next_transport = self.next_transport.wrapping_add(1);
+        self.next_transport = self.next_transport.saturating_add(1);
         id
     }
 

@@ -82,8 +82,8 @@ pub(crate) enum SeedStream {
     Ice,
     /// An association, by how many there were before.
     Sctp(u32),
-    Dtls(u16),
-    Rtp(u16),
+    Dtls(u32),
+    Rtp(u32),
     /// A connection of an endpoint, by its serial number.
     Connection(u64),
     /// The keys of an endpoint's hash maps.

@@ -194,6 +194,34 @@ fn offers_that_are_replaced_or_taken_back_leave_no_transports() {
     }
 }
 
+/// What was replaced has had names, too: after some hundred large offers they are more than 65 536.
+#[test]
+fn a_transport_never_has_the_name_of_another() {
+    let bundle_policy = crate::BundlePolicy::MaxCompat;
+    let configuration = Configuration { bundle_policy, ..Configuration::default() };
+    let [mut alice, mut bob] = pair_with(&configuration);
+    for peer in [&mut alice, &mut bob] {
+        peer.jsep.next_transport = 65_534;
+    }
+    for _ in 0..2 {
+        add(&mut alice, MediaKind::Audio);
+        add(&mut alice, MediaKind::Video);
+        let mut offer = alice.offer();
+        alice.set_local(offer.clone()).unwrap();
+        let group = |line: &&str| !line.starts_with("a=group:BUNDLE");
+        offer.sdp = offer.sdp.split_inclusive('\n').filter(group).collect();
+        bob.set_remote(offer).unwrap();
+        for peer in [&alice, &bob] {
+            let ids: Vec<_> = peer.plan().transports.iter().map(|own| own.id.0).collect();
+            assert_eq!(ids, (65_534..65_534 + ids.len() as u32).collect::<Vec<_>>());
+        }
+        let answer = bob.answer();
+        bob.set_local(answer.clone()).unwrap();
+        alice.set_remote(answer).unwrap();
+    }
+    assert_eq!(bob.plan().transports.len(), 4);
+}
+
 /// A second offer that says the same keeps the transceivers that the application knows by now.
 #[test]
 fn a_second_offer_of_the_same_keeps_what_the_first_one_made() {
