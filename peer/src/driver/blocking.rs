@@ -278,9 +278,8 @@ impl Blocking {
     fn answer(&mut self, endpoint: &mut Endpoint, from: ConnectionId, request: SocketRequest) {
         match request {
             SocketRequest::Bind { id, address } => {
-                let opened = self.open(SocketAddr::new(address, 0), Some((from, id)));
                 let Some(connection) = endpoint.connection_mut(from) else { return };
-                match opened {
+                match self.open(SocketAddr::new(address, 0), Some((from, id))) {
                     // There is no other side yet; only the local address counts.
                     Ok(local) => {
                         connection.socket_opened(now(), id, FiveTuple::udp(local, local));
@@ -306,6 +305,10 @@ impl Blocking {
                 *slot = None;
             }
         }
+        let sockets = &self.sockets;
+        let is_open = |own: &Waiting| matches!(sockets.get(own.socket), Some(Some(_)));
+        // Nobody would say any more that there is room for it.
+        self.waiting = self.waiting.filter(is_open);
     }
 
     /// Sends until nothing is left, it is the other direction's turn, or the kernel has no room.

@@ -212,6 +212,25 @@ fn while_a_datagram_waits_the_driver_waits_for_room_and_not_for_deadlines() {
     assert!(now() - begin >= Duration::from_millis(30), "it does not spin");
 }
 
+/// Nothing would wake the driver for it, nor for anybody's deadlines; and another socket may have its
+/// place by then.
+#[test]
+fn a_datagram_does_not_wait_for_a_socket_that_is_closed() {
+    let mut driver = Blocking::bind(loopback()).unwrap();
+    let mut endpoint = Endpoint::new(Origin::system());
+    let id = endpoint.add_connection(now(), Configuration::default());
+    let (shared, own) = (0, 1);
+    let bind = SocketRequest::Bind { id: SocketId(7), address: loopback().ip() };
+    driver.answer(&mut endpoint, id, bind);
+    let path = FiveTuple::udp(loopback(), loopback());
+    for socket in [shared, own] {
+        driver.waiting = Some(Waiting { path, ecn: None, segment_size: None, socket });
+        driver.answer(&mut endpoint, id, SocketRequest::Close { id: SocketId(7) });
+        assert_eq!(driver.waiting.is_some(), socket == shared);
+        driver.answer(&mut endpoint, id, bind);
+    }
+}
+
 #[test]
 fn a_path_without_a_socket_is_counted() {
     let mut driver = Blocking::bind(loopback()).unwrap();
@@ -240,6 +259,10 @@ fn sockets_that_are_asked_for_are_opened_and_closed() {
     driver.turn(&mut endpoint, Some(Duration::ZERO), |_, _, _| {}).unwrap();
     assert_eq!(driver.sockets.iter().flatten().count(), 1, "its owner is gone");
 
+    driver.answer(&mut endpoint, id, bind);
+    assert_eq!(driver.sockets.iter().flatten().count(), 1, "nobody is there to use it");
+
+    let id = endpoint.add_connection(now(), Configuration::default());
     let nowhere = SocketRequest::Bind { id: socket, address: "192.0.2.1".parse().unwrap() };
     driver.answer(&mut endpoint, id, nowhere);
     assert_eq!(driver.sockets.iter().flatten().count(), 1);
