@@ -187,8 +187,7 @@ impl Jsep {
                     (mid, self.find_media(description, media, &known)?)
                 }
             };
-            let transport =
-                self.offered_transport(description, [&slots, pending], kept_slot.as_ref(), media);
+            let transport = self.offered_transport(description, [&slots, pending], &kept, media);
             slots.push(Slot { mid, media: slot_media, transport, rejected: is_rejected(media) });
         }
         Ok(slots)
@@ -265,7 +264,7 @@ impl Jsep {
         &mut self,
         description: &SessionDescription,
         [slots, pending]: [&[Slot]; 2],
-        kept: Option<&Slot>,
+        kept: &[Option<Slot>],
         media: &MediaDescription,
     ) -> TransportId {
         let mid = media.mid().filter(|_| !is_rejected(media));
@@ -283,9 +282,14 @@ impl Jsep {
             let shared = known.into_iter().find_map(live);
             return shared.unwrap_or_else(|| self.new_transport());
         }
-        let is_shared =
-            |id: TransportId| self.slots.iter().filter(|slot| slot.transport == id).count() > 1;
-        match kept {
+        // A section that is left alone, since those that shared its transport are rejected, keeps it.
+        let is_shared = |id: TransportId| {
+            let offered = kept.iter().zip(&description.media);
+            let live = offered.filter(|(_, media)| !is_rejected(media));
+            live.filter(|(slot, _)| slot.as_ref().is_some_and(|own| own.transport == id)).count()
+                > 1
+        };
+        match kept.get(slots.len()).and_then(Option::as_ref) {
             Some(slot) if slot.rejected || !is_shared(slot.transport) => slot.transport,
             _ => self.new_transport(),
         }

@@ -2,6 +2,53 @@
 
 use super::*;
 
+fn ungrouped(sdp: &str) -> String {
+    sdp.split_inclusive('\n').filter(|line| !line.starts_with("a=group:")).collect()
+}
+
+/// A group of one may as well be left out. Browsers write it, others need not.
+#[test]
+fn what_is_left_of_a_bundle_stays_where_it_is() {
+    for rejected_before in [false, true] {
+        let mut peers = pair();
+        let audio = add(&mut peers[0], MediaKind::Audio);
+        peers[0].jsep.add_data();
+        negotiate(&mut peers, 0);
+        let before = peers[1].plan().transports[0].id;
+        peers[0].jsep.stop(audio);
+        if rejected_before {
+            negotiate(&mut peers, 0);
+        }
+        let [alice, bob] = &mut peers;
+        let mut offer = alice.offer();
+        alice.set_local(offer.clone()).unwrap();
+        assert!(offer.sdp.contains("a=group:BUNDLE 1\r\n") && offer.sdp.contains("m=audio 0"));
+        offer.sdp = ungrouped(&offer.sdp);
+        bob.set_remote(offer).unwrap();
+        let answer = bob.answer();
+        bob.set_local(answer.clone()).unwrap();
+        alice.set_remote(answer).unwrap();
+        let ids: Vec<_> = bob.plan().transports.iter().map(|own| own.id).collect();
+        assert_eq!(ids, [before], "{rejected_before}");
+    }
+}
+
+/// What was only offered in a bundle is not in one when it is offered again without.
+#[test]
+fn an_offer_without_the_bundle_of_the_one_that_it_replaces_has_a_transport_for_each_section() {
+    let bundle_policy = crate::BundlePolicy::MaxCompat;
+    let configuration = Configuration { bundle_policy, ..Configuration::default() };
+    let [mut alice, mut bob] = pair_with(&configuration);
+    add(&mut alice, MediaKind::Audio);
+    add(&mut alice, MediaKind::Video);
+    let mut offer = alice.offer();
+    bob.set_remote(offer.clone()).unwrap();
+    assert_eq!(bob.plan().transports.len(), 1);
+    offer.sdp = ungrouped(&offer.sdp);
+    bob.set_remote(offer).unwrap();
+    assert_eq!(bob.plan().transports.len(), 2);
+}
+
 /// Where the first section of a bundle is rejected the next one speaks for it, and has to say what
 /// the transport needs.
 #[test]
