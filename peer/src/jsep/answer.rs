@@ -81,7 +81,10 @@ impl Jsep {
                 SlotMedia::Data => Some(Vec::new()),
                 SlotMedia::Rtp(id) => self
                     .transceiver(id)
-                    .filter(|transceiver| !transceiver.stopping && has_rtcp_mux(media, lead))
+                    // One that we have stopped is answered as inactive, and rejected by our next offer:
+                    // "a transceiver that is stopping, but not stopped, will not affect createAnswer"
+                    // (webrtc-pc, `stop`). The offerer may not have asked to move its bundle.
+                    .filter(|_| has_rtcp_mux(media, lead))
                     .map(|transceiver| {
                         let order = match transceiver.preferences.is_empty() {
                             true => Order::Theirs,

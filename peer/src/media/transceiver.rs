@@ -203,8 +203,8 @@ impl<'c> Transceiver<'c> {
         self.connection.jsep.set_codec_preferences(self.id, codecs)
     }
 
-    /// Ends it for ever: nothing is sent or received from now on, and the next offer rejects its
-    /// m-section.
+    /// Ends it for ever: nothing is sent or received from now on, and our next offer rejects its
+    /// m-section. An answer before that says that it is inactive.
     pub fn stop(&mut self, now: Instant) {
         let now = self.connection.advance(now);
         self.connection.jsep.stop(self.id);

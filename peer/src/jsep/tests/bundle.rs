@@ -33,6 +33,44 @@ fn what_is_left_of_a_bundle_stays_where_it_is() {
     }
 }
 
+/// "To avoid problems with RFC 8843, a transceiver that is stopping, but not stopped, will not affect
+/// createAnswer": the section may carry the bundle of an offer that does not move it.
+#[test]
+fn a_section_that_the_answerer_stops_is_rejected_by_its_own_offer() {
+    for known in [true, false] {
+        let mut peers = pair();
+        let audio = add(&mut peers[1], MediaKind::Audio);
+        peers[1].jsep.add_data();
+        if known {
+            negotiate(&mut peers, 1);
+            peers[1].jsep.stop(audio);
+            assert!(peers[1].jsep.update_negotiation_needed());
+        } else {
+            add(&mut peers[0], MediaKind::Audio);
+            peers[0].jsep.add_data();
+        }
+        let [alice, bob] = &mut peers;
+        let offer = alice.offer();
+        alice.set_local(offer.clone()).unwrap();
+        bob.set_remote(offer).unwrap();
+        let id = bob.jsep.slots.iter().find_map(|slot| match slot.media {
+            crate::jsep::section::SlotMedia::Rtp(id) => Some(id),
+            _ => None,
+        });
+        bob.jsep.stop(id.unwrap());
+        let answer = bob.answer();
+        bob.set_local(answer.clone()).unwrap();
+        alice.set_remote(answer.clone()).unwrap();
+        assert!(answer.sdp.contains("m=audio 9") && answer.sdp.contains("a=inactive"));
+        assert!(answer.sdp.contains("a=group:BUNDLE 0 1\r\n"), "{}", answer.sdp);
+        assert!(bob.jsep.current_plan().sections.is_empty());
+        assert!(bob.jsep.update_negotiation_needed());
+        negotiate(&mut peers, 1);
+        assert!(peers[1].parsed_local().media[0].port() == 0);
+        assert!(!peers[1].jsep.update_negotiation_needed());
+    }
+}
+
 /// What was only offered in a bundle is not in one when it is offered again without.
 #[test]
 fn an_offer_without_the_bundle_of_the_one_that_it_replaces_has_a_transport_for_each_section() {
