@@ -252,7 +252,7 @@ impl Endpoint {
         if slot.generation != id.generation {
             return None;
         }
-        let entry = slot.entry.take()?;
+        let mut entry = slot.entry.take()?;
         // After four thousand million connections in one slot, the slot retires.
         if let Some(generation) = slot.generation.checked_add(1) {
             slot.generation = generation;
@@ -266,6 +266,7 @@ impl Endpoint {
         for path in &entry.paths {
             self.demux.unbind_path(*path, id);
         }
+        entry.connection.forget_routes();
         Some(entry.connection)
     }
 

@@ -183,6 +183,12 @@ impl PeerConnection {
         self.routes.get_or_insert_default();
     }
 
+    /// Keeps nothing of it any more: the connection is in no endpoint.
+    pub(crate) fn forget_routes(&mut self) {
+        self.routes = None;
+        self.announced_ufrags = Vec::new();
+    }
+
     pub(super) fn tell_route(&mut self, route: Route) {
         if let Some(routes) = &mut self.routes {
             routes.push_back(route);

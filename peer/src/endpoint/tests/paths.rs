@@ -126,3 +126,19 @@ fn a_connection_in_no_endpoint_keeps_no_routes() {
     // The one before the last restart, and the one of now.
     assert!((1..=2).contains(&bench.server.routes().0));
 }
+
+/// Whoever takes a connection out and goes on driving it has nobody who takes its news of paths.
+#[test]
+fn a_connection_that_is_taken_out_keeps_no_routes() {
+    let mut bench = Bench::new();
+    bench.add_client();
+    bench.run(Duration::from_secs(3));
+    assert!(bench.all_connected());
+    let checks: Vec<_> = (0..100).map(|id| check(&bench, 0, id)).collect();
+    let mut taken = bench.server.remove_connection(bench.now, bench.clients[0].id).unwrap();
+    for (port, mut check) in (1000..).zip(checks) {
+        let path = FiveTuple::udp(server_address(), ([203, 0, 113, 1], port).into());
+        taken.handle_datagram(bench.now, Datagram::new(path, &mut check));
+        assert_eq!(taken.poll_route(), None);
+    }
+}
