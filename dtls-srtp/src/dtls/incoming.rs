@@ -137,6 +137,9 @@ impl Incoming {
     /// Says that the records to come are of another datagram than those before.
     pub(crate) fn start_datagram(&mut self) {
         self.datagram = Datagram::default();
+        if let Some(handshake) = &mut self.handshake {
+            handshake.end_datagram();
+        }
     }
 
     /// Says that the records to come are of an older datagram, which was for us for sure or not,

@@ -135,6 +135,27 @@ fn a_handshake_does_each_thing_once_and_by_the_provider() {
 }
 
 #[test]
+fn a_datagram_has_the_keys_of_a_finished_handshake_made_once() {
+    for inner in providers() {
+        let mut pair = Pair::new(&inner, Version::Dtls13, SERVER, None, |config| config);
+        pair.run();
+        assert!(pair.is_connected());
+        // Records of epoch 2 that somebody has forged: two bytes of length, and a tag.
+        let forged = [&[0x26, 0, 0, 16][..], &[7; 16]].concat();
+        let [once, often] = [1, 73].map(|records: u64| {
+            let work = |pair: &Pair| [Work::Derived, Work::Opened].map(|w| pair.counts.of(w));
+            let before = work(&pair);
+            let mut datagram = forged.repeat(records as usize);
+            drop(pair.sides[SERVER].handle_datagram(pair.now, &mut datagram));
+            let [derived, opened] = work(&pair);
+            assert_eq!(opened - before[1], records);
+            derived - before[0]
+        });
+        assert!(once > 0 && once == often, "{once} {often}");
+    }
+}
+
+#[test]
 fn every_record_is_sealed_and_opened_by_the_provider() {
     for (inner, version) in each_version() {
         let mut pair = Pair::new(&inner, version, CLIENT, None, |config| config);

@@ -14,13 +14,21 @@ use crate::dtls::replay::ReplayWindow;
 /// A server has to read for four minutes whether the client repeats its last flight
 /// ([RFC 9147 §5.8.1](https://www.rfc-editor.org/rfc/rfc9147#section-5.8.1)), which it hardly ever
 /// does: an expanded key is ten times as large as the secret that it comes from, and is made again
-/// for the record that does come.
+/// for the datagram that does come.
 pub(crate) enum HandshakeOpener {
     /// With its keys, which are those of the secret.
     Awake(Box<(TrafficSecret, Opener)>),
-    /// With what makes them, and which records came. How many were forged does not count here: these
-    /// keys are given up before they can wear out.
-    Resting(Box<(TrafficSecret, ReplayWindow)>),
+    Resting(Box<Resting>),
+}
+
+/// What makes the keys, and which records came. How many were forged does not count here: these keys
+/// are given up before they can wear out.
+pub(crate) struct Resting {
+    secret: TrafficSecret,
+    window: ReplayWindow,
+    /// With the keys and the window, while a datagram is read that has a record for them: it may
+    /// have many, and anybody may have forged them.
+    opener: Option<Box<Opener>>,
 }
 
 impl HandshakeOpener {
@@ -34,9 +42,18 @@ impl HandshakeOpener {
         match self {
             Self::Awake(awake) => {
                 let (secret, opener) = *awake;
-                Self::Resting(Box::new((secret, opener.stop())))
+                Self::Resting(Box::new(Resting { secret, window: opener.stop(), opener: None }))
             }
             Self::Resting(_) => self,
+        }
+    }
+
+    /// Says that a datagram is over, with the records in it.
+    pub(crate) fn end_datagram(&mut self) {
+        if let Self::Resting(resting) = self
+            && let Some(opener) = resting.opener.take()
+        {
+            resting.window = opener.stop();
         }
     }
 
@@ -49,12 +66,12 @@ impl HandshakeOpener {
         match self {
             Self::Awake(awake) => Some(awake.1.open(record)),
             Self::Resting(resting) => {
-                let (secret, window) = &mut **resting;
-                let opener = secret.opener(crypto, Epoch::HANDSHAKE.0).ok()?;
-                let mut opener = opener.resume(mem::take(window));
-                let opened = opener.open(record);
-                *window = opener.stop();
-                Some(opened)
+                let Resting { secret, window, opener } = &mut **resting;
+                if opener.is_none() {
+                    let fresh = secret.opener(crypto, Epoch::HANDSHAKE.0).ok()?;
+                    *opener = Some(Box::new(fresh.resume(mem::take(window))));
+                }
+                Some(opener.as_mut()?.open(record))
             }
         }
     }
