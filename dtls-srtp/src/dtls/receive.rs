@@ -195,10 +195,16 @@ impl Connection {
             }
             ContentType::ApplicationData if self.is_connected() => return Some(plaintext),
             ContentType::ApplicationData => self.keep_early(plaintext),
+            // Those are never empty, "the receiving implementation MUST terminate the connection
+            // with an "unexpected_message" alert" (RFC 8446 §5.4), and ChangeCipherSpec is never
+            // protected (§5).
+            ContentType::Handshake | ContentType::Alert if plaintext.is_empty() => {
+                self.fail(HandshakeError::UnexpectedMessage);
+            }
+            ContentType::ChangeCipherSpec => self.fail(HandshakeError::UnexpectedMessage),
             ContentType::Handshake => self.handle_handshake(number, plaintext),
             ContentType::Alert => self.handle_protected_alert(plaintext),
             ContentType::Ack => self.handle_ack(epoch, plaintext),
-            ContentType::ChangeCipherSpec => self.stats.records_dropped += 1,
         }
         None
     }

@@ -38,11 +38,15 @@ impl Connection {
             Phase::Established { rest: Rest::PostHandshake(_), .. } => Some(Version::Dtls13),
             _ => None,
         };
-        let forged = epoch == Epoch::PLAINTEXT && !self.believes_plaintext();
-        let (Ok(numbers), Some(Version::Dtls13), false) = (ack::parse(body), version, forged)
-        else {
-            self.stats.records_dropped += 1;
-            return;
+        let proved = epoch > Epoch::PLAINTEXT;
+        let is_1_3 = version == Some(Version::Dtls13);
+        let numbers = match ack::parse(body) {
+            Ok(numbers) if is_1_3 && (proved || self.believes_plaintext()) => numbers,
+            Err(error) if is_1_3 && proved => return self.fail(error.into()),
+            _ => {
+                self.stats.records_dropped += 1;
+                return;
+            }
         };
         // "During the handshake, ACK records MUST be sent with an epoch which is equal to or higher
         // than the record which is being acknowledged": after it, the two directions count their
@@ -54,12 +58,11 @@ impl Connection {
             self.fail(HandshakeError::IllegalParameter);
             return;
         }
-        if numbers.peek().is_none() && epoch == Epoch::PLAINTEXT {
+        if numbers.peek().is_none() && !proved {
             self.stats.records_dropped += 1;
             return;
         }
         let Some((flight, _)) = self.phase.sending() else { return };
-        let proved = epoch > Epoch::PLAINTEXT;
         match flight.acknowledge(self.now, numbers, proved, timing) {
             // A client that lacks what it is said to have asks again.
             Acknowledged::Waiting

@@ -32,6 +32,12 @@ impl Connection {
         let was_1_3 = self.is_1_3();
         while !reader.is_empty() {
             let Ok(fragment) = Fragment::read(&mut reader) else {
+                // "Peers which receive a message which cannot be parsed according to the syntax ...
+                // MUST terminate the connection with a "decode_error" alert" (RFC 8446 §6); in the
+                // clear, it may be anybody's.
+                if epoch > Epoch::PLAINTEXT {
+                    return self.fail_open(HandshakeError::Malformed);
+                }
                 self.stats.records_dropped += 1;
                 kept = false;
                 break;

@@ -142,6 +142,28 @@ fn an_alert_that_is_none_ends_the_connection() {
 }
 
 #[test]
+fn a_protected_record_that_makes_no_sense_ends_the_connection() {
+    use HandshakeError::{Malformed, UnexpectedMessage};
+    for configs in [configs(), configs_1_3()] {
+        for (kind, contents, error) in [
+            (ContentType::Handshake, &[][..], UnexpectedMessage),
+            (ContentType::Alert, &[], UnexpectedMessage),
+            (ContentType::ChangeCipherSpec, &[1], UnexpectedMessage),
+            // A header that is cut, and a fragment that ends behind its message.
+            (ContentType::Handshake, &[24, 0, 0, 1, 0, 9], Malformed),
+            (ContentType::Handshake, &[24, 0, 0, 1, 0, 9, 0, 0, 1, 0, 0, 1, 0], Malformed),
+        ] {
+            let ended = after(connected(configs.clone()), kind, contents);
+            assert_eq!(ended, failed(error), "{kind:?} {contents:?}");
+        }
+    }
+    for contents in [&[][..], &[0], &[0, 1, 0], &[0, 0, 0]] {
+        let ended = after(connected(configs_1_3()), ContentType::Ack, contents);
+        assert_eq!(ended, failed(Malformed), "{contents:?}");
+    }
+}
+
+#[test]
 fn only_in_1_2_is_an_alert_a_warning_because_it_says_so() {
     use AlertDescription::{HandshakeFailure, NoRenegotiation, Unknown, UserCanceled};
     for configs in [configs(), configs_1_3()] {
