@@ -435,7 +435,7 @@ impl Config {
     /// one when it moves, so that nobody who sees both ends of the way can tell that it is the
     /// same. They are random bytes of the handshake provider, and
     /// [`Connection::connection_ids`](super::Connection::connection_ids) has all of them. Default:
-    /// 4. With zero a peer is answered with none.
+    /// 4. With zero a peer is answered with none; more than 254 are as many.
     #[must_use]
     pub fn with_max_spare_connection_ids(mut self, count: u8) -> Self {
         self.settings().max_spare_connection_ids = count;

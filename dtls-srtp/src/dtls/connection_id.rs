@@ -78,7 +78,11 @@ impl Ids {
         self.used = self.used.max(at);
     }
 
-    /// Adds fresh ones until `wanted` of them, at most `max`, are unused, and returns how many came
+    /// The most that are unused: with the one in use and the one before it, as many as there are
+    /// places.
+    const MAX_UNUSED: u8 = 254;
+
+    /// Adds `wanted` fresh ones, or as many as make `max` of them unused, and returns how many came
     /// to be. `fill` makes random bytes of a buffer. Those are forgotten that the peer has left
     /// behind but for the last, which late records may have: "Endpoints SHOULD use
     /// receiver-provided CIDs in the order they were provided".
@@ -89,7 +93,8 @@ impl Ids {
         fill: impl FnOnce(&mut [u8]) -> bool,
     ) -> usize {
         let unused = self.count().saturating_sub(usize::from(self.used) + 1);
-        let fresh = usize::from(wanted).min(usize::from(max).saturating_sub(unused));
+        let max = usize::from(max.min(Self::MAX_UNUSED));
+        let fresh = usize::from(wanted).min(max.saturating_sub(unused));
         let mut bytes = vec![0; fresh * self.len()];
         if fresh == 0 || !fill(&mut bytes) {
             return 0;
@@ -162,6 +167,27 @@ mod tests {
         assert_eq!(add(&mut all, 255), 2);
         assert_eq!((ids(&all), all.current()), (vec![1, 2, 3, 4, 5], &[2, 2][..]));
         assert_eq!((all.find(&[0, 0]), all.len()), (None, 2));
+    }
+
+    #[test]
+    fn each_of_the_most_ids_that_there_can_be_is_known() {
+        let mut all = Ids::one(vec![0, 0].into());
+        let mut next = 0_u16;
+        for _ in 0..3 {
+            all.add(255, 255, |bytes| {
+                for id in bytes.chunks_mut(2) {
+                    next += 1;
+                    id.copy_from_slice(&next.to_be_bytes());
+                }
+                true
+            });
+            // It has used the second one that it has.
+            let second = all.iter().nth(1).unwrap().to_vec();
+            all.note_use(all.find(&second).unwrap());
+        }
+        let last = all.iter().next_back().unwrap().to_vec();
+        all.note_use(all.find(&last).unwrap());
+        assert_eq!(all.current(), last);
     }
 
     #[test]
