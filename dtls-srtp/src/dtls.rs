@@ -157,12 +157,13 @@ use self::outgoing::Outgoing;
 use self::peer::Peer;
 use self::phase::{Closed, LastFlight, Phase, Rest};
 use self::reassembly::Inbox;
-use self::record::ContentType;
+use self::record::{ContentType, MAX_PLAINTEXT};
 use self::session::Session;
 use self::transcript::Transcript;
 
-/// The smallest datagram that we can be told to make.
-const MIN_MTU: usize = 128;
+/// The smallest and the largest datagrams that we can be told to make. One record may fill a datagram,
+/// and holds no more.
+const MTUS: RangeInclusive<usize> = 128..=MAX_PLAINTEXT;
 
 /// The first timer when no round-trip time is known
 /// ([RFC 9147 §5.8.2](https://www.rfc-editor.org/rfc/rfc9147#section-5.8.2) recommends it for
@@ -254,7 +255,7 @@ impl Connection {
         });
         let mut connection = Self {
             peer: Peer::new(identity),
-            mtu: settings.mtu.max(MIN_MTU),
+            mtu: settings.mtu.clamp(*MTUS.start(), *MTUS.end()),
             initial_timeout: settings.initial_timeout,
             settings,
             role,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::alert::{Alert, AlertDescription};
 use super::message::post_handshake::KeyUpdate;
 use super::phase::{Phase, Rest};
-use super::{CloseReason, Connection, MIN_MTU};
+use super::{CloseReason, Connection, MTUS};
 use crate::fingerprint::Fingerprint;
 
 impl Connection {
@@ -53,9 +53,10 @@ impl Connection {
         }
     }
 
-    /// Changes the largest datagram to send, in bytes of UDP payload; at least 128.
+    /// Changes the largest datagram to send, in bytes of UDP payload; at least 128 and at most
+    /// 16 384.
     pub fn set_mtu(&mut self, bytes: usize) {
-        self.mtu = bytes.max(MIN_MTU);
+        self.mtu = bytes.clamp(*MTUS.start(), *MTUS.end());
     }
 
     /// Changes our keys and, if `update` says so, asks the peer to change its own

@@ -344,8 +344,8 @@ impl Config {
         self
     }
 
-    /// The largest datagram to send, in bytes of UDP payload, at least 128. Default:
-    /// [`DEFAULT_MTU`].
+    /// The largest datagram to send, in bytes of UDP payload, at least 128 and at most 16 384, as a
+    /// record holds no more. Default: [`DEFAULT_MTU`].
     #[must_use]
     pub fn with_mtu(mut self, bytes: usize) -> Self {
         self.settings().mtu = bytes;

@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::pair::*;
+use crate::certificate::Certificate;
 use crate::crypto::Crypto;
 use crate::fingerprint::HashAlgorithm;
 use crate::srtp::Profile;
@@ -256,6 +257,27 @@ fn a_close_notify_that_was_lost_is_said_again_to_a_peer_that_goes_on() {
         pair.run(perfect);
         assert_eq!(pair.server.close_reason(), Some(CloseReason::Remote));
         assert!(pair.client_read.is_empty(), "nothing is delivered after the close");
+    }
+}
+
+#[test]
+fn a_flight_that_no_record_could_hold_is_sent_in_several() {
+    let key = recorded_certificate("rsa-2048");
+    let chain = vec![key.der().to_vec(); 40];
+    let long = Certificate::with_any_key(chain, key).unwrap();
+    for version in [Version::Dtls12, Version::Dtls13] {
+        let config = || {
+            let config = Config::new(long.clone(), Crypto::default()).unwrap();
+            let config = config.with_versions(version, version).unwrap();
+            config.with_max_handshake_bytes(128 * 1024).with_any_remote_certificate()
+        };
+        let mut pair = Pair::new((config().with_mtu(65_507), config()));
+        pair.server.set_mtu(65_507);
+        pair.run(perfect);
+        for side in [&pair.client, &pair.server] {
+            assert_eq!(side.stats().flights_retransmitted, 0, "{version} {:#?}", pair.chart);
+        }
+        pair.assert_data_flows();
     }
 }
 
