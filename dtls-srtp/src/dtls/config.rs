@@ -71,6 +71,9 @@ pub enum LossReaction {
     Immediate,
     /// Retransmissions wait for their timer, and ACKs for a quarter of it, as those of BoringSSL
     /// do; only the last flight of DTLS 1.2, which has no timer, is repeated when the peer asks.
+    ///
+    /// In DTLS 1.3, who has sent all and waits for the rest of an answer has no timer then, and does
+    /// not notice that the peer is gone: whoever sets this sets a deadline of its own, too.
     Timer,
 }
 
