@@ -161,8 +161,8 @@ use self::record::{ContentType, MAX_PLAINTEXT};
 use self::session::Session;
 use self::transcript::Transcript;
 
-/// The smallest and the largest datagrams that we can be told to make. One record may fill a datagram,
-/// and holds no more.
+/// The smallest and the largest datagrams that we can be told to make. One record may fill a
+/// datagram, and holds no more.
 const MTUS: RangeInclusive<usize> = 128..=MAX_PLAINTEXT;
 
 /// The first timer when no round-trip time is known

@@ -4,8 +4,8 @@
 //!
 //! A [`Context`] is one direction under one master key: many sources (SSRCs), each with its own
 //! rollover counter and replay window. It has no clock, makes no packet of its own and allocates
-//! only when a new source appears, or when one sends out of order for the first time. The keys come from the DTLS handshake
-//! ([`SessionKeys`]), or from anywhere else: a SIP gateway has its own.
+//! only when a new source appears, or when one sends out of order for the first time. The keys come
+//! from the DTLS handshake ([`SessionKeys`]), or from anywhere else: a SIP gateway has its own.
 //!
 //! ```text
 //!            SRTP                                       SRTCP

@@ -245,8 +245,8 @@ impl Config {
     /// it, it asks for a share of that, which costs a round trip.
     ///
     /// A ClientHello with a share for X25519MLKEM768 takes two datagrams. A server has to put them
-    /// together ([RFC 9147 §5.5](https://www.rfc-editor.org/rfc/rfc9147#section-5.5)), but those built
-    /// on mbedTLS (2 and 3) do not, and never answer: for them that group has to be left out.
+    /// together ([RFC 9147 §5.5](https://www.rfc-editor.org/rfc/rfc9147#section-5.5)), but those
+    /// built on mbedTLS (2 and 3) do not, and never answer: for them that group has to be left out.
     ///
     /// In DTLS 1.2 a client's groups are also the curves that the server's ECDSA key may be on
     /// ([RFC 8422 §5.1](https://www.rfc-editor.org/rfc/rfc8422#section-5.1)): without P-256, it
@@ -338,9 +338,10 @@ impl Config {
         self
     }
 
-    /// Goes on with peers that do not know the extended master secret. Required by default: all
-    /// WebRTC peers have it, and without it a man in the middle can make two connections share
-    /// their exported keys ([RFC 7627 §1](https://www.rfc-editor.org/rfc/rfc7627#section-1)).
+    /// Goes on with peers that do not know the extended master secret. Required by default: current
+    /// WebRTC peers have it (those on OpenSSL 1.0 do not), and without it a man in the middle can make
+    /// two connections share their exported keys
+    /// ([RFC 7627 §1](https://www.rfc-editor.org/rfc/rfc7627#section-1)).
     #[must_use]
     pub fn with_optional_extended_master_secret(mut self) -> Self {
         self.settings().extended_master_secret_required = false;

@@ -7,8 +7,8 @@ pub struct Settings {
     /// How many packets of a source before its newest can still arrive: older ones are refused as
     /// they could be replays. At least 64 ([RFC 3711
     /// §3.3.2](https://www.rfc-editor.org/rfc/rfc3711#section-3.3.2)), at most 65 536 (sequence
-    /// numbers do not reach back farther than half of that), and rounded up to a power of two; each costs a bit per source. The default, 1024, is a fifth of a second of a 50 Mbit/s
-    /// stream.
+    /// numbers do not reach back farther than half of that), and rounded up to a power of two; each
+    /// costs a bit per source. The default, 1024, is a fifth of a second of a 50 Mbit/s stream.
     pub replay_window: usize,
     /// The same for RTCP. The default, 128, is more than comes in half a minute.
     pub rtcp_replay_window: usize,

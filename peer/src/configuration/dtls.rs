@@ -55,9 +55,9 @@ pub struct DtlsSettings {
     /// ```
     pub groups: Vec<NamedGroup>,
     /// Whether the other side must know the extended master secret of DTLS 1.2. The default is that
-    /// it must: all WebRTC peers do, and without it a man in the middle can make two connections
-    /// share their keys ([RFC 7627 §1](https://www.rfc-editor.org/rfc/rfc7627#section-1)). DTLS 1.3
-    /// has nothing else.
+    /// it must: current WebRTC peers do (those on OpenSSL 1.0 do not), and without it a man in the
+    /// middle can make two connections share their keys
+    /// ([RFC 7627 §1](https://www.rfc-editor.org/rfc/rfc7627#section-1)). DTLS 1.3 has nothing else.
     pub require_extended_master_secret: bool,
 }
 

@@ -195,7 +195,9 @@ impl AcceptedClient {
 
     /// Returns what has happened, as [`Connection::poll_event`]. [`Event::Connected`] comes again
     /// when a client that has begun anew is connected: what the old connection had agreed on and
-    /// what belongs to it is gone. [`Event::SignatureNeeded`] is about
+    /// what belongs to it is gone, and so is what was set on it ([`Connection::set_mtu`],
+    /// [`Connection::set_round_trip_time`], [`Connection::set_initial_timeout`]): the new one began
+    /// with the acceptor's [`Config`](crate::dtls::Config). [`Event::SignatureNeeded`] is about
     /// [`AcceptedClient::newer`] if the connection itself has no request.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.put_in_place();
