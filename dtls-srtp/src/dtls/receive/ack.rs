@@ -33,13 +33,8 @@ impl Connection {
     /// Takes an ACK.
     pub(super) fn handle_ack(&mut self, epoch: Epoch, body: &[u8]) {
         let timing = self.timing();
-        let version = match &self.phase {
-            Phase::Handshaking(handshake) => handshake.inbox.version(),
-            Phase::Established { rest: Rest::PostHandshake(_), .. } => Some(Version::Dtls13),
-            _ => None,
-        };
         let proved = epoch > Epoch::PLAINTEXT;
-        let is_1_3 = version == Some(Version::Dtls13);
+        let is_1_3 = self.agreed_version() == Some(Version::Dtls13);
         let numbers = match ack::parse(body) {
             Ok(numbers) if is_1_3 && (proved || self.believes_plaintext()) => numbers,
             Err(error) if is_1_3 && proved => return self.fail(error.into()),

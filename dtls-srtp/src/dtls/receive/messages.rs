@@ -29,7 +29,7 @@ impl Connection {
         // "Implementations MUST NOT acknowledge records containing handshake messages or fragments
         // which have not been processed or buffered."
         let (mut kept, mut new, mut again) = (!body.is_empty(), next.is_some(), false);
-        let was_1_3 = self.is_1_3();
+        let was_1_3 = self.agreed_version() == Some(Version::Dtls13);
         while !reader.is_empty() {
             let Ok(fragment) = Fragment::read(&mut reader) else {
                 // "Peers which receive a message which cannot be parsed according to the syntax ...
@@ -113,12 +113,6 @@ impl Connection {
         if was_1_3 || self.settings.loss_reaction == LossReaction::Immediate {
             self.acknowledge_part(new || again);
         }
-    }
-
-    /// Whether the handshake is known to be one of DTLS 1.3.
-    fn is_1_3(&self) -> bool {
-        matches!(&self.phase, Phase::Handshaking(handshake)
-            if handshake.inbox.version() == Some(Version::Dtls13))
     }
 
     /// A handshake message after a handshake of DTLS 1.2: a repetition that shows that our last
