@@ -167,8 +167,10 @@ impl<'a> ClientExtensions<'a> {
             extension::EC_POINT_FORMATS => {
                 // `ECPointFormat ec_point_format_list<1..2^8-1>` (RFC 8422 §5.1.2).
                 let formats = reader.vec8()?;
-                self.point_formats = Some(formats).filter(|formats| !formats.is_empty());
-                self.point_formats.ok_or(Malformed)?;
+                if formats.is_empty() {
+                    return Err(Malformed);
+                }
+                self.point_formats = Some(formats);
             }
             extension::KEY_SHARE => {
                 self.key_shares = Some(KeyShares::parse(reader.vec16()?)?);
