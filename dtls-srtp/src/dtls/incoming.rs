@@ -137,8 +137,8 @@ impl Incoming {
     /// Says that the records to come are of another datagram than those before.
     pub(crate) fn start_datagram(&mut self) {
         self.datagram = Datagram::default();
-        if let Some(handshake) = &mut self.handshake {
-            handshake.end_datagram();
+        if self.handshake.as_ref().is_some_and(HandshakeOpener::is_roused) {
+            self.rest_handshake_keys();
         }
     }
 

@@ -18,17 +18,12 @@ use crate::dtls::replay::ReplayWindow;
 pub(crate) enum HandshakeOpener {
     /// With its keys, which are those of the secret.
     Awake(Box<(TrafficSecret, Opener)>),
-    Resting(Box<Resting>),
-}
-
-/// What makes the keys, and which records came. How many were forged does not count here: these keys
-/// are given up before they can wear out.
-pub(crate) struct Resting {
-    secret: TrafficSecret,
-    window: ReplayWindow,
-    /// With the keys and the window, while a datagram is read that has a record for them: it may
-    /// have many, and anybody may have forged them.
-    opener: Option<Box<Opener>>,
+    /// With what makes them, and which records came. How many were forged does not count here: these
+    /// keys are given up before they can wear out.
+    Resting(Box<(TrafficSecret, ReplayWindow)>),
+    /// With its keys again, while a datagram is read that has a record for them: it may have many,
+    /// and anybody may have forged them.
+    Roused(Box<(TrafficSecret, Opener)>),
 }
 
 impl HandshakeOpener {
@@ -40,21 +35,17 @@ impl HandshakeOpener {
     /// Says that the handshake is over.
     pub(crate) fn rest(self) -> Self {
         match self {
-            Self::Awake(awake) => {
+            Self::Awake(awake) | Self::Roused(awake) => {
                 let (secret, opener) = *awake;
-                Self::Resting(Box::new(Resting { secret, window: opener.stop(), opener: None }))
+                Self::Resting(Box::new((secret, opener.stop())))
             }
             Self::Resting(_) => self,
         }
     }
 
-    /// Says that a datagram is over, with the records in it.
-    pub(crate) fn end_datagram(&mut self) {
-        if let Self::Resting(resting) = self
-            && let Some(opener) = resting.opener.take()
-        {
-            resting.window = opener.stop();
-        }
+    /// Whether it is to rest again when the datagram at hand is over.
+    pub(crate) fn is_roused(&self) -> bool {
+        matches!(self, Self::Roused(_))
     }
 
     /// Decrypts a record in place; `None` if the keys cannot be made.
@@ -63,16 +54,15 @@ impl HandshakeOpener {
         record: Ciphertext<'d>,
         crypto: &Crypto,
     ) -> Option<Result<Opened<'d>, OpenError>> {
+        if let Self::Resting(resting) = self {
+            let (secret, window) = &mut **resting;
+            let opener = secret.opener(crypto, Epoch::HANDSHAKE.0).ok()?;
+            let roused = (secret.clone(), opener.resume(mem::take(window)));
+            *self = Self::Roused(Box::new(roused));
+        }
         match self {
-            Self::Awake(awake) => Some(awake.1.open(record)),
-            Self::Resting(resting) => {
-                let Resting { secret, window, opener } = &mut **resting;
-                if opener.is_none() {
-                    let fresh = secret.opener(crypto, Epoch::HANDSHAKE.0).ok()?;
-                    *opener = Some(Box::new(fresh.resume(mem::take(window))));
-                }
-                Some(opener.as_mut()?.open(record))
-            }
+            Self::Awake(awake) | Self::Roused(awake) => Some(awake.1.open(record)),
+            Self::Resting(_) => None,
         }
     }
 }
