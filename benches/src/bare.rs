@@ -2,12 +2,15 @@
 
 use std::hint::black_box;
 
+use dtls_srtp::crypto::{Crypto, X25519MlKem768};
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use ring::agreement::{self, Algorithm, EphemeralPrivateKey, UnparsedPublicKey, X25519};
+use ring::agreement::{self, Algorithm, EphemeralPrivateKey, UnparsedPublicKey};
 use ring::rand::SystemRandom;
 use ring::signature::{
     self, ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _,
 };
+use rustls::crypto::SupportedKxGroup as _;
+use rustls::crypto::ring::kx_group::X25519;
 
 /// Both sides of a protected packet: copied, sealed, copied, opened.
 #[derive(Debug)]
@@ -86,11 +89,25 @@ impl Packets {
     }
 }
 
-/// The public-key operations of a handshake with two certificates: two key pairs and agreements on
-/// X25519, two signatures and verifications on P-256.
-pub fn handshake(random: &SystemRandom, key: &EcdsaKeyPair) {
-    agreement(&X25519, random);
+/// The public-key operations of two peers that connect as by default: two keys made for certificates,
+/// an agreement on X25519MLKEM768, two signatures and verifications on P-256.
+pub fn connect(random: &SystemRandom, key: &EcdsaKeyPair, group: &X25519MlKem768) {
+    black_box([signing_key(random), signing_key(random)]);
+    hybrid_agreement(group);
     signatures(random, key);
+}
+
+/// What [`hybrid_agreement`] agrees with.
+#[must_use]
+pub fn hybrid() -> X25519MlKem768 {
+    X25519MlKem768::new(X25519, Crypto::default().handshake.secure_random)
+}
+
+/// What both sides agree on by *ring*'s X25519 and RustCrypto's ML-KEM.
+pub fn hybrid_agreement(group: &X25519MlKem768) {
+    let client = group.start().expect("entropy");
+    let server = group.start_and_complete(client.pub_key()).expect("a fresh key");
+    black_box(client.complete(&server.pub_key).expect("a fresh key").secret_bytes());
 }
 
 /// Two key pairs of one group, and what both sides agree on.
@@ -120,7 +137,7 @@ pub fn signatures(random: &SystemRandom, key: &EcdsaKeyPair) {
     }
 }
 
-/// A key for [`handshake`].
+/// A key for [`signatures`].
 #[must_use]
 pub fn signing_key(random: &SystemRandom) -> EcdsaKeyPair {
     let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;

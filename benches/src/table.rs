@@ -165,7 +165,7 @@ const ROWS: &[Row] = &[
         bare: Some(|limit| limit.data(11)),
     },
     Row {
-        name: "heap of an idle peer (audio, video, one channel, after 10 s)",
+        name: "memory of an idle peer (audio, video, one channel, after 10 s)",
         show: Show::Kib,
         ours: |entrant| plain((entrant.idle)(4, 1).heap_bytes / 1024.0),
         bare: None,
@@ -277,7 +277,8 @@ impl Limit {
     fn connect(&self) -> Sample {
         let random = SystemRandom::new();
         let key = bare::signing_key(&random);
-        scaled(Self::of(|| bare::handshake(&random, &key)), 1e3)
+        let group = bare::hybrid();
+        scaled(Self::of(|| bare::connect(&random, &key, &group)), 1e3)
     }
 }
 

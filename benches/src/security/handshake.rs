@@ -1,15 +1,10 @@
 //! Handshakes a second and core, both sides, beside the public-key operations that they cannot do
 //! without.
 
-use std::hint::black_box;
-
-use dtls_srtp::crypto::{Crypto, X25519MlKem768};
 use dtls_srtp::dtls::Version;
 use ring::agreement::ECDH_P256;
 use ring::rand::SystemRandom;
 use rustls::NamedGroup;
-use rustls::crypto::SupportedKxGroup as _;
-use rustls::crypto::ring::kx_group::X25519;
 
 use super::{Goal, Row, Show, each};
 use crate::bare;
@@ -84,15 +79,12 @@ fn bare_p256() -> Contestant<'static> {
     })
 }
 
-/// The key exchange alone, of *ring*'s X25519 and RustCrypto's ML-KEM, and the signatures.
 fn bare_hybrid() -> Contestant<'static> {
     let random = SystemRandom::new();
     let key = bare::signing_key(&random);
-    let group = X25519MlKem768::new(X25519, Crypto::default().handshake.secure_random);
+    let group = bare::hybrid();
     each(ROUNDS, move || {
-        let client = group.start().expect("entropy");
-        let server = group.start_and_complete(client.pub_key()).expect("a fresh key");
-        black_box(client.complete(&server.pub_key).expect("a fresh key").secret_bytes());
+        bare::hybrid_agreement(&group);
         bare::signatures(&random, &key);
     })
 }

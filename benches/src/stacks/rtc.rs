@@ -242,5 +242,6 @@ impl Peer for RtcPeer {
     }
 }
 
-/// The library leaves the bound of the send buffer to the caller: that of the others.
-const MAX_OUTSTANDING: usize = 256 << 10;
+/// The library leaves the bound of the send buffer to the caller: a burst of the longest messages,
+/// so that it gets as much at a time as the others.
+const MAX_OUTSTANDING: usize = 1 << 20;
