@@ -292,8 +292,15 @@ impl Receiver {
         let inserted = partial.insert(data, max_len, reserve, memory);
         self.partial.add(partial.held());
         inserted?;
-        if !partial.is_whole() || stream.is_reading(order, message) {
-            self.tell_if_readable(number);
+        let (is_whole, is_readable) = (partial.is_whole(), partial.is_readable());
+        if data.is_begin() && is_readable {
+            stream.partials.note_begun(order, message);
+        }
+        if !is_whole || stream.is_reading(order, message) {
+            // Nothing else has become readable by this fragment: the others are not looked at.
+            if is_readable && stream.reads_next(self.read_mode, order, message) {
+                self.mark_readable(number);
+            }
             return Ok(None);
         }
         let Some(partial) = stream.partials.remove(order, message) else { return Ok(None) };

@@ -59,6 +59,7 @@ impl Receiver {
     /// Tells the application of a stream if a part of a message can be read.
     pub(crate) fn tell_if_readable(&mut self, number: u16) {
         if let Some(stream) = self.streams.get(number)
+            && !stream.knows()
             && stream.reads_parts(self.read_mode)
             && !stream.partials.is_empty()
             && stream.readable_part(self.read_mode).is_some()

@@ -9,13 +9,18 @@ use crate::handover::{HandoverError, Reader, Writer, check};
 use crate::message::Order;
 use crate::tsn::number_is_after;
 use bytes::{Bytes, BytesMut};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The messages of one stream of which fragments are missing, or which are read in parts.
 ///
 /// They are looked up by their numbers only, so the wrap of the numbers is no matter.
 #[derive(Debug, Default)]
-pub(crate) struct Partials(BTreeMap<(Order, u32), Partial>);
+pub(crate) struct Partials {
+    all: BTreeMap<(Order, u32), Partial>,
+    /// The unordered ones of which the first fragment has come, and which may be read in parts: what is
+    /// readable is among these, and a peer may begin any number of others.
+    begun: BTreeSet<u32>,
+}
 
 /// A message of which there are fragments.
 #[derive(Debug, Default)]
@@ -79,41 +84,51 @@ impl Memory {
 impl Partials {
     /// The message of a fragment, made when there is none.
     pub(crate) fn entry(&mut self, data: &Data<'_>, memory: &mut Memory) -> &mut Partial {
-        self.0.entry((data.order(), data.message)).or_insert_with(|| Partial {
+        self.all.entry((data.order(), data.message)).or_insert_with(|| Partial {
             runs: std::mem::take(&mut memory.runs),
             ..Partial::default()
         })
     }
 
     pub(crate) fn get_mut(&mut self, order: Order, message: u32) -> Option<&mut Partial> {
-        self.0.get_mut(&(order, message))
+        self.all.get_mut(&(order, message))
     }
 
     pub(crate) fn remove(&mut self, order: Order, message: u32) -> Option<Partial> {
-        self.0.remove(&(order, message))
+        if order == Order::Unordered {
+            self.begun.remove(&message);
+        }
+        self.all.remove(&(order, message))
+    }
+
+    /// The first fragment of a message has come, and the message may be read in parts.
+    pub(crate) fn note_begun(&mut self, order: Order, message: u32) {
+        if order == Order::Unordered {
+            self.begun.insert(message);
+        }
     }
 
     /// The first message that can be read in part: the ordered one whose turn it is, or any
     /// unordered one.
     pub(crate) fn readable(&self, next_ordered: u32) -> Option<(Order, u32)> {
         let ordered = (Order::Ordered, next_ordered);
-        if self.0.get(&ordered).is_some_and(Partial::is_readable) {
+        if self.all.get(&ordered).is_some_and(Partial::is_readable) {
             return Some(ordered);
         }
-        let mut unordered = self.0.range((Order::Unordered, 0)..);
-        unordered.find(|(_, partial)| partial.is_readable()).map(|(key, _)| *key)
+        let mut unordered = self.begun.iter().map(|message| (Order::Unordered, *message));
+        unordered.find(|key| self.is_readable(*key))
     }
 
     /// Notes how the stream is read.
     pub(crate) fn read_in_parts(&mut self, in_parts: bool) {
-        for partial in self.0.values_mut() {
+        for partial in self.all.values_mut() {
             partial.read_in_parts(in_parts);
         }
     }
 
     /// Whether the next bytes of a message are there.
     pub(crate) fn is_readable(&self, key: (Order, u32)) -> bool {
-        self.0.get(&key).is_some_and(Partial::is_readable)
+        self.all.get(&key).is_some_and(Partial::is_readable)
     }
 
     /// Drops what the peer has given up: all messages of an order up to `last`. Gives what they
@@ -128,8 +143,8 @@ impl Partials {
         };
         for range in ranges.into_iter().flatten() {
             let (start, end) = ((order, *range.start()), (order, *range.end()));
-            while let Some((&key, _)) = self.0.range(start..=end).next() {
-                if let Some(partial) = self.0.remove(&key) {
+            while let Some((&(_, message), _)) = self.all.range(start..=end).next() {
+                if let Some(partial) = self.remove(order, message) {
                     dropped.add(partial.held());
                 }
             }
@@ -140,35 +155,36 @@ impl Partials {
     /// Drops everything; gives what it held.
     pub(crate) fn clear(&mut self) -> Held {
         let mut dropped = Held::default();
-        for partial in self.0.values() {
+        for partial in self.all.values() {
             dropped.add(partial.held());
         }
-        self.0.clear();
+        self.all.clear();
+        self.begun.clear();
         dropped
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// Gives memory of busier times back, which a map that has become empty keeps.
     pub(crate) fn shrink(&mut self) {
-        if self.0.is_empty() {
-            self.0 = BTreeMap::new();
+        if self.all.is_empty() {
+            *self = Self::default();
         }
     }
 
     /// What all of them hold.
     pub(crate) fn held(&self) -> Held {
         let mut held = Held::default();
-        for partial in self.0.values() {
+        for partial in self.all.values() {
             held.add(partial.held());
         }
         held
     }
 
     pub(crate) fn hand_over(&self, out: &mut Writer) {
-        out.list(self.0.iter(), |out, ((order, message), partial)| {
+        out.list(self.all.iter(), |out, ((order, message), partial)| {
             out.order(*order);
             out.u32(*message);
             out.option(partial.ppid, Writer::u32);
@@ -206,8 +222,11 @@ impl Partials {
             let partial = Partial { ppid, kept_whole, base, runs, bytes, ..Partial::default() };
             Ok((key, partial))
         })?;
-        for (key, partial) in partials {
-            check(self.0.insert(key, partial).is_none())?;
+        for (key @ (order, message), partial) in partials {
+            if partial.ppid.is_some() && !partial.kept_whole {
+                self.note_begun(order, message);
+            }
+            check(self.all.insert(key, partial).is_none())?;
         }
         Ok(())
     }

@@ -132,6 +132,13 @@ impl Stream {
         self.read_mode.unwrap_or(mode) == ReadMode::Parts || self.reading.is_some()
     }
 
+    /// Whether the message is the one to be read in parts next, or may be.
+    pub(super) fn reads_next(&self, mode: ReadMode, order: Order, message: u32) -> bool {
+        let in_turn = order == Order::Unordered || message == self.next;
+        self.is_reading(order, message)
+            || self.reading.is_none() && self.reads_parts(mode) && in_turn
+    }
+
     /// The message of which a part can be read next.
     pub(super) fn readable_part(&self, mode: ReadMode) -> Option<(Order, u32)> {
         match self.reading {
@@ -146,10 +153,16 @@ impl Stream {
         }
     }
 
+    /// Whether the application knows that there is something to read, or is about to.
+    #[inline]
+    pub(super) const fn knows(&self) -> bool {
+        self.told || self.listed
+    }
+
     /// Whether the application is to be told of the stream: it was not, and is now.
     #[inline]
     pub(super) const fn must_tell(&mut self) -> bool {
-        let must = !self.told && !self.listed;
+        let must = !self.knows();
         self.listed |= must;
         must
     }

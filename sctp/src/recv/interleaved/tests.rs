@@ -111,6 +111,7 @@ fn messages_given_up_are_dropped() {
             .entry(&data, &mut Memory::default())
             .insert(&data, 100, 0, &mut Memory::default())
             .unwrap();
+        partials.note_begun(data.order(), message);
     }
     let dropped = partials.forward_to(Order::Ordered, 2);
     assert_eq!(dropped, Held { bytes: 2 * (3 + 2 * OVERHEAD), reserved: 0, stuck: 0 });
@@ -119,7 +120,12 @@ fn messages_given_up_are_dropped() {
     assert!(partials.get_mut(Order::Unordered, 1).is_some());
     assert_eq!(partials.readable(3), Some((Order::Ordered, 3)));
     assert_eq!(partials.readable(2), Some((Order::Unordered, 1)));
-    assert_eq!(partials.clear().bytes, 3 * (3 + 2 * OVERHEAD));
+    partials.forward_to(Order::Unordered, 1);
+    assert_eq!(partials.readable(2), Some((Order::Unordered, 2)));
+    partials.remove(Order::Unordered, 2);
+    assert_eq!(partials.readable(2), None);
+    assert_eq!(partials.clear().bytes, 3 + 2 * OVERHEAD);
+    assert!(partials.begun.is_empty());
 }
 
 #[test]
@@ -133,7 +139,7 @@ fn messages_given_up_are_found_across_the_wrap() {
             partials.entry(&data, memory).insert(&data, 100, 0, memory).unwrap();
         }
         partials.forward_to(Order::Ordered, last);
-        let left: Vec<_> = partials.0.keys().copied().collect();
+        let left: Vec<_> = partials.all.keys().copied().collect();
         assert_eq!(left.len(), 3, "{last}: {left:?}");
         for (order, message) in left {
             assert!(order == Order::Unordered || number_is_after(message, last), "{last}");
