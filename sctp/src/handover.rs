@@ -269,4 +269,4 @@ pub(crate) const fn check(can_be: bool) -> Result<(), HandoverError> {
 }
 
 const MAGIC: &[u8] = b"peerless-sctp";
-const VERSION: u8 = 8;
+const VERSION: u8 = 9;

@@ -203,11 +203,6 @@ impl Association {
         true
     }
 
-    /// Whether a stream that we send on waits for its reset, or for the answer.
-    pub(crate) fn is_resetting(&self, stream: u16) -> bool {
-        self.send.queues.is_held(stream)
-    }
-
     /// Whether a request can be made now.
     #[inline]
     pub(crate) fn reset_is_due(&self) -> bool {

@@ -5,6 +5,7 @@ use super::channel::{Channel, ChannelState, Events};
 use super::open::CHANNEL;
 use super::session::Session;
 use crate::send::scheduler::NORMAL_PRIORITY;
+use std::collections::VecDeque;
 use std::time::Instant;
 
 impl Session {
@@ -31,8 +32,14 @@ impl Session {
     /// The peer has reset its stream: it closes, or has closed, the channel.
     pub(crate) fn incoming_reset(&mut self, now: Instant, stream: u16) {
         let Some(id) = self.on_stream(stream) else {
+            let answers = self.early.is_refused(stream);
             self.drop_early(stream);
             return;
+            // RFC 8831 §6.7: "it also resets its corresponding outgoing stream", if that is not what
+            // the peer answers: it has closed a negotiated channel that we have not opened yet.
+            if !answers {
+                self.association.reset_stream(now, stream);
+            }
         };
         // All that was sent before is here; what comes after is the next channel's.
         self.take_rest(id, stream);
@@ -57,8 +64,11 @@ impl Session {
     /// There is no channel for what the peer sends on a stream, nor will there be: our stream is
     /// reset, by which it knows (RFC 8832 §6).
     pub(super) fn refuse_stream(&mut self, now: Instant, stream: u16) {
-        self.drop_early(stream);
-        self.association.reset_stream(now, stream);
+        if !self.early.is_refused(stream) {
+            self.drop_early(stream);
+            self.early.streams.insert(stream, VecDeque::new());
+            self.association.reset_stream(now, stream);
+        }
     }
 
     /// Takes over what has arrived for a channel whose stream ends.

@@ -4,13 +4,14 @@
 use super::session::Session;
 use crate::message::Message;
 use crate::recv::OVERHEAD;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-/// Messages for channels that do not exist yet, by stream.
+/// Messages for channels that do not exist yet, by stream; none for a stream that was refused, which is
+/// known until the peer resets its own: that answers our reset.
 #[derive(Debug)]
 pub(crate) struct Early {
-    pub(super) streams: Vec<(u16, VecDeque<Message>)>,
+    pub(super) streams: BTreeMap<u16, VecDeque<Message>>,
     /// What they count for, and the most that they may.
     pub(super) bytes: usize,
     pub(super) most: usize,
@@ -18,7 +19,7 @@ pub(crate) struct Early {
 
 impl Early {
     pub(crate) const fn new(most: usize) -> Self {
-        Self { streams: Vec::new(), bytes: 0, most }
+        Self { streams: BTreeMap::new(), bytes: 0, most }
     }
 
     /// What a message counts for.
@@ -33,19 +34,18 @@ impl Early {
             return false;
         }
         self.bytes += size;
-        match self.streams.iter_mut().find(|(other, _)| *other == stream) {
-            Some((_, queue)) => queue.push_back(message),
-            None => self.streams.push((stream, VecDeque::from([message]))),
-        }
+        self.streams.entry(stream).or_default().push_back(message);
         true
     }
 
-    /// Takes the messages for a stream.
+    /// Whether a stream was refused.
+    pub(super) fn is_refused(&self, stream: u16) -> bool {
+        self.streams.get(&stream).is_some_and(VecDeque::is_empty)
+    }
+
+    /// Takes the messages for a stream, which is as any other then.
     pub(super) fn take(&mut self, stream: u16) -> VecDeque<Message> {
-        let Some(index) = self.streams.iter().position(|(other, _)| *other == stream) else {
-            return VecDeque::new();
-        };
-        let (_, queue) = self.streams.swap_remove(index);
+        let queue = self.streams.remove(&stream).unwrap_or_default();
         self.bytes -= queue.iter().map(Self::size).sum::<usize>();
         queue
     }
@@ -57,7 +57,7 @@ impl Session {
     /// association is over, no channel is opened later.
     pub(super) fn keep_early(&mut self, now: Instant, stream: u16) {
         let over = self.association.close_reason().is_some();
-        let mut refused = over || self.association.is_resetting(stream);
+        let mut refused = over || self.early.is_refused(stream);
         for message in self.association.receiver().take_unread(stream).0 {
             let size = Early::size(&message);
             refused = refused || !self.early.keep(stream, message);
@@ -65,7 +65,7 @@ impl Session {
                 self.association.receiver().release(size);
             }
         }
-        if refused && !over && !self.association.is_resetting(stream) {
+        if refused && !over {
             self.refuse_stream(now, stream);
         }
     }
@@ -79,8 +79,8 @@ impl Session {
 
     /// Drops all that was set aside.
     pub(super) fn drop_all_early(&mut self) {
-        while let Some((stream, _)) = self.early.streams.first() {
-            self.drop_early(*stream);
+        while let Some((&stream, _)) = self.early.streams.first_key_value() {
+            self.drop_early(stream);
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::handover::{HandoverError, Reader, Writer, check};
 use crate::message::{Order, Reliability};
 use crate::recv::OVERHEAD;
 use crate::recv::handover::{read_message, read_mode, write_message, write_mode};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Instant;
 
 impl Session {
@@ -127,7 +127,7 @@ impl Session {
         check(self.slots.iter().flatten().all(|(_, channel)| is_told(channel)))?;
         self.early.resume(from)?;
         let streams = self.association.inbound_streams();
-        for (stream, _) in &self.early.streams {
+        for stream in self.early.streams.keys() {
             check(*stream < streams && self.on_stream(*stream).is_none())?;
         }
         self.association.receiver().set_aside(set_aside + self.early.bytes);
@@ -145,13 +145,12 @@ impl Early {
 
     /// Takes up what was handed over; `self` is new.
     fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), HandoverError> {
-        let mut numbers = BTreeSet::new();
-        self.streams = from.list(|from| {
-            let (stream, messages) = (from.u16()?, VecDeque::from(from.list(read_message)?));
-            check(numbers.insert(stream) && !messages.is_empty())?;
+        let streams =
+            from.list(|from| Ok((from.u16()?, VecDeque::from(from.list(read_message)?))))?;
+        for (stream, messages) in streams {
             self.bytes += messages.iter().map(Self::size).sum::<usize>();
-            Ok((stream, messages))
-        })?;
+            check(self.streams.insert(stream, messages).is_none())?;
+        }
         check(self.bytes <= self.most)
     }
 }

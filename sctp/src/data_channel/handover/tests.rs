@@ -183,10 +183,25 @@ fn all_news_are_told_in_their_turn() {
 
 #[test]
 fn what_came_early_has_no_channel_yet() {
-    refused(|session| session.early.streams[0].0 = 1);
-    refused(|session| session.early.streams[0].0 = u16::MAX);
-    refused(|session| session.early.streams[0].1.clear());
-    refused(|session| session.early.streams.push(session.early.streams[0].clone()));
+    refused(|session| _ = session.early.streams.insert(1, VecDeque::new()));
+    refused(|session| _ = session.early.streams.insert(u16::MAX, VecDeque::new()));
+    // A stream stands there once: the list comes last.
+    let (mut session, now) = session();
+    let bytes = session.hand_over(now).unwrap();
+    session.early.streams.clear();
+    let without = session.hand_over(now).unwrap().len();
+    let (head, entry) = (&bytes[..without - 8], &bytes[without..]);
+    let resume = |count: u64| {
+        let twice = [head, &count.to_be_bytes(), &entry.repeat(count as usize)].concat();
+        Session::resume(Config::default(), now, [3; 32], &twice).map(|_| ())
+    };
+    assert_eq!((resume(1), resume(2)), (Ok(()), Err(HandoverError::Malformed)));
+}
+
+#[test]
+fn a_refused_stream_is_handed_over() {
+    let change = |session: &mut Session| _ = session.early.streams.insert(11, VecDeque::new());
+    assert_eq!(moved(Config::default(), change), Ok(()));
 }
 
 #[test]

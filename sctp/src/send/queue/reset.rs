@@ -39,15 +39,6 @@ impl Queues {
         })
     }
 
-    /// Whether a stream's reset is wanted or under way.
-    pub(crate) fn is_held(&self, number: u16) -> bool {
-        self.drained.contains(&number)
-            || self
-                .streams
-                .get(number)
-                .is_some_and(|stream| stream.held || stream.reset_before.is_some())
-    }
-
     /// The streams that have state: all that are used are among them.
     pub(crate) fn numbers(&mut self) -> Vec<u16> {
         self.streams.iter_mut().map(|(number, _)| number).collect()
