@@ -89,7 +89,8 @@ impl Session {
         if let Reliability::Priority(_) = init.reliability {
             init.reliability = Reliability::Reliable;
         }
-        if self.association.close_reason().is_some() {
+        let over = self.association.close_reason().is_some();
+        if over || !self.association.state().takes_messages() {
             return Err(OpenError::Closed);
         }
         let max = usize::from(u16::MAX);
