@@ -97,7 +97,8 @@ impl Sender {
 
     /// Something was counted as lost, and perhaps sent again, that had arrived.
     fn note_needless(&mut self, bytes: usize, duplicates: usize) {
-        if bytes == 0 && self.counters.retransmitted == 0 {
+        // What a tail probe sent twice says nothing (RFC 8985 §7.4.2).
+        if bytes == 0 && (duplicates == 0 || self.counters.retransmitted == 0) {
             return;
         }
         self.outstanding.was_needless();

@@ -111,7 +111,9 @@ impl Sender {
             self.congestion.on_timeout();
         }
         self.rto.back_off();
-        self.recovering_until = None;
+        if self.recovering_until.take().is_some() {
+            self.outstanding.recovered();
+        }
         self.probes = 0;
         self.outstanding.mark_all();
         self.follow_congestion();

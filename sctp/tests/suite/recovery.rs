@@ -191,3 +191,20 @@ fn what_is_sent_again_and_lost_is_probed() {
     // It is the earliest, and T3-rtx a timeout later.
     assert_eq!(lone.z.stats().timeouts, 0);
 }
+
+#[test]
+fn a_needless_probe_says_nothing_of_the_path() {
+    // §7.4.2: it was needless, and that is all. The SACK of both chunks was lost; three later packets
+    // show a loss as before.
+    let mut lone = flight(2);
+    let sent = numbers(&mut lone, ms(100));
+    assert_eq!(sent[0].1, 2, "the probe");
+    let twice = lone.tsn_z.wrapping_add(2);
+    lone.take(&sack(twice, 1_000_000, &[], &[twice]));
+    for _ in 0..4 {
+        lone.send(900);
+    }
+    assert_eq!(lone.round().len(), 4);
+    lone.take_sack(2, 1_000_000, &[(2, 4)]);
+    assert_eq!(lone.numbers_now(), [[3]], "at once");
+}
