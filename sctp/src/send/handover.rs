@@ -6,6 +6,9 @@ use crate::handover::{HandoverError, Reader, Writer};
 use crate::tsn::Tsn;
 use std::time::Instant;
 
+/// The least a_rwnd that a peer may begin with, in bytes.
+const MIN_PEER_WINDOW: u32 = 1500;
+
 impl Sender {
     pub(crate) fn hand_over(&mut self, out: &mut Writer) {
         out.flag(self.partial_reliability);
@@ -31,7 +34,8 @@ impl Sender {
     ) -> Result<(), HandoverError> {
         self.partial_reliability = from.flag()?;
         self.peer_window = from.size()?;
-        self.window_probe.greatest = from.u32()?;
+        // An INIT with less is refused (RFC 9260 §3.3.2).
+        self.window_probe.greatest = from.u32()?.max(MIN_PEER_WINDOW);
         self.window_probe.at = from.time()?;
         self.window_probe.count = from.u32()?.min(MAX_PROBES);
         self.counters = Counters::resume(from)?;
