@@ -137,7 +137,8 @@ impl Association {
     /// is.
     pub fn written(&self, stream: u16) -> Option<usize> {
         // One that was begun before a shutdown may be ended during it.
-        let up = matches!(self.state, State::Established | State::ShutdownPending);
+        let up =
+            matches!(self.state, State::CookieEchoed | State::Established | State::ShutdownPending);
         if up { self.send.queues.open_len(stream) } else { None }
     }
 

@@ -521,3 +521,19 @@ fn a_channel_with_a_long_name_opens_though_all_is_read_in_parts() {
         .unwrap();
     assert_eq!(pair.z.label(id), Some(label.as_str()));
 }
+
+#[test]
+fn a_message_begun_in_cookie_echoed_is_written_on() {
+    let mut pair = crate::pair::associations(&streaming(), 1);
+    pair.a.connect(pair.now, Duration::ZERO);
+    let begun = pair.run_until(Duration::from_secs(1), |pair| {
+        pair.a.state() == State::CookieEchoed
+            && pair.a.begin(pair.now, Outgoing::new(1, 53, Bytes::new())).is_ok()
+    });
+    assert!(begun);
+    assert_eq!(pair.a.written(1), Some(0));
+    pair.a.append(pair.now, 1, Bytes::from_static(b"early")).unwrap();
+    assert!(pair.a.finish(pair.now, 1));
+    pair.run(ms(500));
+    assert_eq!(pair.z.read(1).unwrap().payload, "early");
+}
