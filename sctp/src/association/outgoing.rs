@@ -180,6 +180,10 @@ impl Association {
     #[inline]
     pub(super) fn check_room(&mut self, message: &Outgoing) -> Result<(), Refusal> {
         let len = message.payload.len();
+        if !self.has_room(len) {
+            // While nothing new can leave, what has expired waits for nothing.
+            self.send.counters.expired += self.send.queues.drop_expired(message.stream, self.now);
+        }
         if !self.has_room(len) && !self.make_room(len, message.reliability) {
             self.send.queues.note_refused(message.stream, len);
             return Err(Refusal::BufferFull { buffered: self.send.buffered() });

@@ -357,7 +357,7 @@ impl Queues {
                 // It is ended, or abandoned by its fragments.
                 return Some(front.available());
             }
-            if front.expires.is_some_and(|expires| expires < now) && !front.is_open() {
+            if front.has_expired(now) {
                 *expired += 1;
                 self.drop_front(number);
                 continue;
@@ -441,7 +441,29 @@ impl Queues {
         }
     }
 
+    /// Drops the messages at the front of a stream whose time is over; gives how many.
+    pub(crate) fn drop_expired(&mut self, number: u16, now: Instant) -> u64 {
+        let mut dropped = 0;
+        while let Some(front) = self.streams.get(number).and_then(|stream| stream.queue.front())
+            && front.has_expired(now)
+        {
+            self.pop_front(number);
+            dropped += 1;
+        }
+        if dropped > 0 {
+            self.front_has_changed(number);
+        }
+        dropped
+    }
+
     fn drop_front(&mut self, number: u16) {
+        let weight = self.pop_front(number);
+        self.front_has_changed(number);
+        self.unbegin(weight);
+    }
+
+    /// Drops the first message of a stream; gives what it takes of what may be begun at a time.
+    fn pop_front(&mut self, number: u16) -> usize {
         let mut weight = 0;
         if let Some(stream) = self.streams.get_mut(number)
             && let Some(front) = stream.queue.pop_front()
@@ -453,6 +475,11 @@ impl Queues {
             self.expendable -= u32::from(front.is_expendable());
             weight = if front.is_begun() { front.weight() } else { 0 };
         }
+        weight
+    }
+
+    /// The first message of a stream is another one, or none, though none was sent.
+    fn front_has_changed(&mut self, number: u16) {
         if self.schedule.first() == Some(number) {
             self.end_turn(number);
         } else {
@@ -464,7 +491,6 @@ impl Queues {
             self.end_if_drained(number);
         }
         self.check_low(number);
-        self.unbegin(weight);
     }
 
     /// A large message is not under way any more.

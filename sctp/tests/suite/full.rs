@@ -278,3 +278,27 @@ fn small_messages_that_matter_less_are_given_up_for_others() {
     assert_eq!(pair.a.stats().messages_abandoned, 10);
     assert_eq!(arrived(&mut pair, 2).len(), 10);
 }
+
+#[test]
+fn what_has_expired_makes_room_while_nothing_new_can_leave() {
+    // The path is gone; what waits on a channel with a lifetime is not to be sent any more.
+    let mut config = plain();
+    config.send_buffer = 100_000;
+    config.max_send_buffer = 100_000;
+    let mut pair = connected(&config);
+    pair.filter = Some(Box::new(|_, _| false));
+    let fresh = || {
+        let mut message = message(2, 10_000, 1);
+        message.reliability = Reliability::MaxPacketLifeTime(ms(100));
+        message
+    };
+    pair.a.send(pair.now, message(1, 40_000, 1)).unwrap();
+    pair.run(ms(10));
+    while pair.a.send(pair.now, fresh()).is_ok() {}
+    assert!(matches!(pair.a.send(pair.now, fresh()), Err(SendError::BufferFull { .. })));
+    pair.run(ms(150));
+    for _ in 0..3 {
+        pair.a.send(pair.now, fresh()).unwrap();
+    }
+    assert_eq!(pair.a.buffered_amount(2), 30_000);
+}

@@ -94,6 +94,11 @@ impl Queued {
         self.yields && !self.is_begun()
     }
 
+    /// Whether it is not to be sent any more, since its time was over before it began.
+    pub(super) fn has_expired(&self, now: Instant) -> bool {
+        self.expires.is_some_and(|expires| expires < now) && !self.is_begun() && !self.is_open()
+    }
+
     pub(super) const fn is_begun(&self) -> bool {
         self.sent > 0
     }
