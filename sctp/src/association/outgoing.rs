@@ -250,6 +250,12 @@ impl Association {
         self.send.push(stream, Queued::new(now, message, parts, counts));
     }
 
+    /// Queues a message in place of one that was counted when it was begun.
+    pub(crate) fn queue_instead(&mut self, now: Instant, message: Outgoing) {
+        self.send.counters.messages -= 1;
+        self.queue(now, message, Parts::Whole, false);
+    }
+
     /// Notes how much waits to be sent, by stream, before it is thrown away.
     pub(super) fn note_unsent(&mut self) {
         let mut left = self.send.queues.bytes();

@@ -6,7 +6,6 @@ use super::send::refused;
 use super::session::Session;
 use super::{AppendError, ChannelId, SendError};
 use crate::message::{Outgoing, ReadMode, Then};
-use crate::send::queue::Parts;
 use bytes::Bytes;
 use std::time::Instant;
 
@@ -106,7 +105,7 @@ impl Session {
             };
             let (ppid, payload) = message.into_sctp();
             let outgoing = Outgoing { stream, ppid, payload, order, reliability };
-            self.association.queue(now, outgoing, Parts::Whole, false);
+            self.association.queue_instead(now, outgoing);
         } else if !self.association.finish(now, stream) {
             return false;
         }
