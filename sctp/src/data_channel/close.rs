@@ -17,7 +17,7 @@ impl Session {
             return;
         }
         // What was not finished never will be.
-        self.abandon(now, id);
+        self.give_up(now, id);
         let Some(channel) = self.channel_mut(id) else { return };
         channel.state = ChannelState::Closing;
         match channel.stream {
@@ -27,6 +27,7 @@ impl Session {
             }
             None => self.end(id),
         }
+        self.settle(now);
     }
 
     /// The peer has reset its stream: it closes, or has closed, the channel.
@@ -34,12 +35,12 @@ impl Session {
         let Some(id) = self.on_stream(stream) else {
             let answers = self.early.is_refused(stream);
             self.drop_early(stream);
-            return;
             // RFC 8831 §6.7: "it also resets its corresponding outgoing stream", if that is not what
             // the peer answers: it has closed a negotiated channel that we have not opened yet.
             if !answers {
                 self.association.reset_stream(now, stream);
             }
+            return;
         };
         // All that was sent before is here; what comes after is the next channel's.
         self.take_rest(id, stream);
@@ -55,7 +56,7 @@ impl Session {
         if matches!(channel.state, ChannelState::Open | ChannelState::Connecting) {
             channel.state = ChannelState::Closing;
             channel.reset_asked = true;
-            self.abandon(now, id);
+            self.give_up(now, id);
             self.association.reset_stream(now, stream);
             self.tell(id, Events::CLOSING);
         }

@@ -81,6 +81,7 @@ impl Session {
         channel.low_threshold = threshold;
         if let Some(stream) = channel.own_stream() {
             self.association.set_buffered_amount_low_threshold(stream, threshold);
+            self.settle(self.association.now());
         }
     }
 

@@ -118,6 +118,12 @@ impl Session {
     /// Gives up the message that is being written on a channel: what has not left is not sent, and
     /// the peer is told.
     pub fn abandon(&mut self, now: Instant, id: ChannelId) {
+        self.give_up(now, id);
+        self.settle(now);
+    }
+
+    /// As [`Self::abandon`]; who has room by that is told later.
+    pub(super) fn give_up(&mut self, now: Instant, id: ChannelId) {
         let Some((stream, _)) = self.writing(id) else { return };
         if let Some(channel) = self.channel_mut(id) {
             channel.writing = None;

@@ -295,3 +295,97 @@ fn no_channel_opens_with_the_packet_that_ends_the_association() {
     assert_eq!(pair.z.channels().count(), 0);
     assert_eq!(pair.z.stats().receive_buffered, 0);
 }
+
+#[test]
+fn a_negotiated_channel_that_the_other_side_has_not_opened_closes() {
+    // RFC 8831 §6.7: "When the peer sees that an incoming stream was reset, it also resets its
+    // corresponding outgoing stream."
+    for early in [false, true] {
+        let (mut pair, ..) = with_channel(ChannelInit::new("other"));
+        let init = || ChannelInit { negotiated: Some(7), ..ChannelInit::new("negotiated") };
+        let a = pair.a.open(pair.now, init()).unwrap();
+        if early {
+            pair.a.send(pair.now, a, "early").unwrap();
+            pair.run(ms(200));
+        }
+        pair.a.close(pair.now, a);
+        pair.run(ms(500));
+        assert!(events(&mut pair.a).contains(&Event::ChannelClosed(a)), "early: {early}");
+        assert_eq!(pair.a.state(a), ChannelState::Closed);
+        // The number is free for both.
+        let [a, z] = [&mut pair.a, &mut pair.z].map(|side| side.open(pair.now, init()).unwrap());
+        pair.a.send(pair.now, a, "to z").unwrap();
+        pair.z.send(pair.now, z, "to a").unwrap();
+        pair.run(ms(500));
+        assert_eq!(pair.z.read(z), Some("to z".into()));
+        assert_eq!(pair.a.read(a), Some("to a".into()));
+    }
+}
+
+#[test]
+fn resets_of_streams_without_channels_come_to_rest() {
+    // Z refuses all that A opens but the first. A's resets answer Z's: neither answers an answer.
+    let mut config = Config::default();
+    config.max_channels = 1;
+    let (mut pair, ..) = with_channel_of(&config, ChannelInit::new("first"));
+    let mut generous = Session::new(Config::default(), pair.now, seed(9, 0));
+    std::mem::swap(&mut pair.a, &mut generous);
+    pair.z = Session::new(config, pair.now, seed(9, 1));
+    pair.a.start(pair.now, Role::Client);
+    pair.z.start(pair.now, Role::Server);
+    let ids: Vec<_> =
+        (0..4).map(|_| pair.a.open(pair.now, ChannelInit::new("one")).unwrap()).collect();
+    pair.run(ms(500));
+    pair.log = Some(Vec::new());
+    // More for the refused ones, and a close that meets the refusal.
+    for &id in &ids {
+        let _ = pair.a.send(pair.now, id, "more");
+    }
+    pair.a.close(pair.now, ids[0]);
+    pair.run(Duration::from_secs(5));
+    let states: Vec<_> = ids.iter().map(|&id| pair.a.state(id)).collect();
+    assert_eq!(states, [ChannelState::Closed; 4]);
+    let resets = crate::pair::chart(pair.log.as_ref().unwrap());
+    let resets = resets.iter().filter(|line| line.contains("ReConfig")).count();
+    assert!(resets <= 4, "{resets} packets");
+    let z = pair.z.open(pair.now, ChannelInit::new("free")).unwrap();
+    pair.run(ms(500));
+    assert_eq!(pair.z.state(z), ChannelState::Open);
+}
+
+#[test]
+fn an_association_that_shuts_down_opens_no_channels() {
+    let (mut pair, ..) = with_channel(ChannelInit::new("other"));
+    pair.a.shutdown(pair.now);
+    let refused = pair.a.open(pair.now, ChannelInit::new("late"));
+    assert_eq!(refused.unwrap_err(), peerless_sctp::data_channel::OpenError::Closed);
+}
+
+#[test]
+fn who_waits_for_room_is_told_when_a_command_makes_it() {
+    // A's buffer is full of a message that is being written, of which nothing can leave.
+    let mut config = Config::default();
+    config.association.send_buffer = 100_000;
+    config.association.max_send_buffer = 100_000;
+    let (mut pair, first, _) = with_channel_of(&config, ChannelInit::new("first"));
+    let second = pair.a.open(pair.now, ChannelInit::new("second")).unwrap();
+    pair.run(ms(500));
+    events(&mut pair.a);
+    pair.a.begin(pair.now, first, Bytes::new()).unwrap();
+    pair.a.append(pair.now, first, vec![1; 100_000]).unwrap();
+    let refused = pair.a.send(pair.now, second, "no room");
+    assert!(matches!(refused, Err(SendError::BufferFull { .. })), "{refused:?}");
+    pair.a.abandon(pair.now, first);
+    assert!(events(&mut pair.a).contains(&Event::BufferedAmountLow(second)));
+}
+
+#[test]
+fn an_empty_message_written_in_parts_counts_once() {
+    let (mut pair, a, _) = with_channel(ChannelInit::new("parts"));
+    pair.run(ms(500));
+    let before = pair.a.association().stats().messages_sent;
+    pair.a.begin(pair.now, a, Bytes::new()).unwrap();
+    assert!(pair.a.finish(pair.now, a));
+    pair.run(ms(500));
+    assert_eq!(pair.a.association().stats().messages_sent, before + 1);
+}
