@@ -59,6 +59,8 @@ pub(crate) struct Sender {
     cautious: bool,
     /// A FORWARD TSN is to be sent.
     forward: bool,
+    /// Among what is outstanding may be chunks that were cut for larger packets.
+    oversized: bool,
     /// The least window of the peer that is worth a chunk.
     worthwhile: u16,
     /// When data was last sent, for the decay of an idle window.
@@ -116,6 +118,7 @@ impl Sender {
             fast_retransmit: false,
             cautious: false,
             forward: false,
+            oversized: false,
             worthwhile: 0,
             last_sent: None,
             partial_reliability: false,
@@ -144,10 +147,16 @@ impl Sender {
     }
 
     pub(crate) fn set_mtu(&mut self, mtu: usize) {
+        self.oversized |= mtu < self.mtu && !self.outstanding.is_empty();
         self.mtu = mtu;
         self.congestion.set_segment(segment(mtu));
         self.follow_congestion();
         self.update_worthwhile();
+    }
+
+    /// Whether a chunk that is sent again may be longer than a packet is now.
+    pub(crate) const fn is_oversized(&self) -> bool {
+        self.oversized
     }
 
     /// The peer's window as its INIT or INIT ACK tells it.

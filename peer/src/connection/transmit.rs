@@ -92,9 +92,9 @@ impl PeerConnection {
         let approved = transport.approved;
         let dtls = transport.dtls.as_mut()?;
         let limit = data.channels.association().mtu() + dtls.record_overhead();
-        // A probe of the path's size is longer than what may come before it.
-        let probes = data.channels.association().is_probing();
-        let segments = if probes { 1 } else { self.max_segments };
+        // A longer datagram than what came before it would be cut by the kernel.
+        let exceeds = data.channels.association().may_exceed_mtu();
+        let segments = if exceeds { 1 } else { self.max_segments };
         let mut batch = Batch::new(start, limit, segments);
         while batch.wants_more() {
             let datagram = buf.len();

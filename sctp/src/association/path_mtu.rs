@@ -54,9 +54,11 @@ impl Association {
         self.next_size(now);
     }
 
-    /// Whether a probe is to be sent: a packet that is longer than [`Self::mtu`].
-    pub const fn is_probing(&self) -> bool {
-        self.path_mtu.due
+    /// Whether the next packet may be longer than [`Self::mtu`]: a probe of the path's size, or a chunk
+    /// sent again that was cut for larger packets than the path takes now (§6.9 does not let it be cut
+    /// again). Who sends several packets of one size at a time leaves it alone.
+    pub const fn may_exceed_mtu(&self) -> bool {
+        self.path_mtu.due || self.send.is_oversized()
     }
 
     /// The path is another one: what follows is cut for any path, and the search begins anew.

@@ -48,6 +48,7 @@ impl Sender {
         self.cautious = from.flag()?;
         self.last_sent = from.option(Reader::past)?;
         congestion::handover::resume(self.congestion.as_mut(), from)?;
+        self.oversized = !self.outstanding.is_empty();
         self.forward = self.outstanding.must_forward() && self.partial_reliability;
         self.follow_congestion();
         self.update_timer(now, true);

@@ -30,6 +30,7 @@ impl Sender {
         if self.outstanding.is_empty() {
             // R2 of §6.3.2.
             self.stop_timers();
+            self.oversized = false;
         } else if advanced {
             // R3.
             self.timers.retransmission = Some(now + self.rto.current());

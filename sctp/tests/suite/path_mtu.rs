@@ -134,3 +134,36 @@ fn another_path_is_searched_anew() {
     pair.run(Duration::from_secs(20));
     assert!((1300 - 32..=1300).contains(&pair.a.mtu()), "{}", pair.a.mtu());
 }
+
+#[test]
+fn who_sends_many_of_one_size_knows_of_longer_ones() {
+    // What was cut for 1400 bytes cannot be cut again (RFC 9260 §6.9) when packets are smaller.
+    let mut pair = associations(&searching(1400), 3);
+    pair.run(ms(500));
+    assert!(!pair.a.may_exceed_mtu());
+    pair.filter = Some(Box::new(|side, _| side == Side::Z));
+    pair.a.send(pair.now, message(0, 5000, 1)).unwrap();
+    pair.run(ms(10));
+    pair.a.path_changed(pair.now);
+    assert_eq!(pair.a.mtu(), 1160);
+    pair.a.set_mtu(1160);
+    pair.filter = None;
+    let (mut longer, mut told) = (0, true);
+    for _ in 0..10_000 {
+        let mut packet = Vec::new();
+        let exceeds = pair.a.may_exceed_mtu();
+        if pair.a.poll_transmit(pair.now, &mut packet).is_some() {
+            let is_longer = packet.len() > pair.a.mtu();
+            longer += usize::from(is_longer);
+            told &= exceeds || !is_longer;
+            pair.z.handle_datagram(pair.now, &packet);
+        } else if pair.z.read(0).is_some() {
+            break;
+        } else {
+            pair.step(pair.now + ms(5));
+        }
+    }
+    assert!(longer > 0 && told);
+    pair.run(Duration::from_secs(5));
+    assert!(!pair.a.may_exceed_mtu());
+}
