@@ -64,7 +64,8 @@ pub struct Configuration {
     /// one for each 128 bytes of it.
     pub max_buffered_amount: usize,
     /// What the connections that have clones of it may hold together of data that nobody has read.
-    /// `None`: each is bounded by itself, to 16 MiB. An [`Endpoint`](crate::Endpoint) gives its
+    /// `None`: each is bounded by itself, to 16 MiB, or twice as much and two messages from a peer that
+    /// does not keep to its window. An [`Endpoint`](crate::Endpoint) gives its
     /// connections one of its own where there is none here.
     pub receive_budget: Option<ReceiveBudget>,
     /// The largest UDP payload sent, in bytes. The default of 1200 passes every path seen in

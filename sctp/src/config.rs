@@ -44,6 +44,10 @@ pub struct Config {
     /// the window can make us hold twice as much, and two of the largest messages; up to 128 KiB of
     /// memory beside that for small messages of which few are unread.
     ///
+    /// Of interleaved messages all that has come is held until one of them is whole: a peer that sends
+    /// more and larger ones at a time than fit stands still with all of them, unless they are read in
+    /// parts ([`ReadMode::Parts`](crate::ReadMode::Parts)).
+    ///
     /// 16 MiB: a path of a gigabit a second and 130 ms is filled.
     pub max_receive_window: usize,
     /// What several associations may hold together. `None`: each is bounded by itself.

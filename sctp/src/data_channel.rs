@@ -71,7 +71,8 @@ pub enum Event {
     ChannelOpen(ChannelId),
     /// A channel has a message to read; said once until it is read.
     Readable(ChannelId),
-    /// What waits to be sent on a channel has fallen to its low threshold.
+    /// What waits to be sent on a channel has fallen to its low threshold; or there is room for a message
+    /// that had none, whatever waits.
     BufferedAmountLow(ChannelId),
     /// The peer is closing a channel: nothing can be sent any more.
     ChannelClosing(ChannelId),

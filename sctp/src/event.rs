@@ -18,7 +18,8 @@ pub enum Event {
     Closed(CloseReason),
     /// A stream has a message to read; said once until it is read.
     Readable(u16),
-    /// What waits to be sent on a stream has fallen to its low threshold.
+    /// What waits to be sent on a stream has fallen to its low threshold; or there is room for a message
+    /// that had none, whatever waits.
     BufferedAmountLow(u16),
     /// The peer has reset a stream that it sends on: its next message is the first one.
     IncomingStreamReset(u16),

@@ -11,7 +11,8 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum SendError {
     /// So much waits already that the message has no room: send it again when less does, which
-    /// [`Event::BufferedAmountLow`](crate::Event::BufferedAmountLow) tells.
+    /// [`Event::BufferedAmountLow`](crate::Event::BufferedAmountLow) tells. Of small messages it may be
+    /// their number: as many wait as the buffer has 128 bytes.
     #[error("the send buffer is full: {buffered} bytes wait already")]
     BufferFull {
         /// The message.

@@ -14,7 +14,8 @@ impl Session {
     /// Ends the association, and makes a new one that is not begun: "a new SCTP association can be
     /// established" ([RFC 8841 §9.3](https://www.rfc-editor.org/rfc/rfc8841#section-9.3)). Channels
     /// of the old one are closed, and read as before; what nobody has read counts in the new one's
-    /// window.
+    /// window. What the old one still had to send is not: who wants its peer told polls first. Settings
+    /// made since the session was made, as [`Session::set_mtu`]'s, are to be made again.
     ///
     /// `seed` is 32 bytes of fresh entropy, a secret.
     pub fn renew(&mut self, now: Instant, seed: [u8; 32]) {

@@ -34,7 +34,8 @@ impl Session {
     /// # Errors
     ///
     /// The message comes back when it cannot be sent ([`SendError`]):
-    /// [`SendError::NeedsInterleaving`] when the peer has not agreed to interleave messages.
+    /// [`SendError::NeedsInterleaving`] when the peer has not agreed to interleave messages and to let
+    /// them be given up.
     pub fn begin(
         &mut self,
         now: Instant,
