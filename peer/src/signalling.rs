@@ -133,6 +133,16 @@ pub enum IceGatheringState {
     Complete,
 }
 
+impl fmt::Display for IceGatheringState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::New => "new",
+            Self::Gathering => "gathering",
+            Self::Complete => "complete",
+        })
+    }
+}
+
 /// Whether ICE has a path: the W3C's `RTCIceConnectionState`.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum IceConnectionState {
@@ -151,6 +161,20 @@ pub enum IceConnectionState {
     Failed,
     /// The connection is closed.
     Closed,
+}
+
+impl fmt::Display for IceConnectionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::New => "new",
+            Self::Checking => "checking",
+            Self::Connected => "connected",
+            Self::Completed => "completed",
+            Self::Disconnected => "disconnected",
+            Self::Failed => "failed",
+            Self::Closed => "closed",
+        })
+    }
 }
 
 /// Whether the connection works, ICE and DTLS together: the W3C's `RTCPeerConnectionState`.

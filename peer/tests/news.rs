@@ -186,7 +186,18 @@ fn a_connection_without_an_address_fails_for_that() {
         let failed = |peer: &PeerConnection| peer.connection_state() == ConnectionState::Failed;
         assert!(pair.run_until(Duration::from_secs(90), |pair| pair.peers.iter().all(failed)));
         let reason = |peer: usize| pair.peers[peer].failure_reason().unwrap().to_string();
-        assert!(reason(without).contains("add_local_address"), "{}", reason(without));
+        assert!(reason(without).contains("no local address was given"), "{}", reason(without));
         assert!(reason(1 - without).contains("no remote candidate"), "{}", reason(1 - without));
     }
+    // Who has bound a socket to all, and gives what it says of itself, has given one.
+    let mut pair = Pair::new();
+    let now = pair.now;
+    pair.peers[A].remove_local_address(now, address(A));
+    pair.peers[A].add_local_address(([0, 0, 0, 0], 5000).into());
+    pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    pair.negotiate(A);
+    let failed = |pair: &mut Pair| pair.peers[A].connection_state() == ConnectionState::Failed;
+    assert!(pair.run_until(Duration::from_secs(90), failed));
+    let reason = pair.peers[A].failure_reason().unwrap().to_string();
+    assert!(reason.contains("0.0.0.0") && reason.contains("add_local_address"), "{reason}");
 }

@@ -258,6 +258,10 @@ impl PeerConnection {
                 candidate.socket_addr().is_none_or(|address| is_private(address.ip()))
             });
         let hint = match (local, remote, private) {
+            (0, ..) if self.local_addresses.iter().any(|own| own.ip().is_unspecified()) => {
+                "; the local address that was given stands for all (0.0.0.0 or [::]), and \
+                 add_local_address takes those of interfaces"
+            }
             (0, ..) => "; no local address was given (add_local_address)",
             (_, 0, _) => "; no remote candidate was ever added",
             (.., true) => "; all remote candidates are private addresses, and there is no relay",

@@ -77,10 +77,12 @@ impl Jsep {
         };
         let Some((index, slot)) = index.and_then(|index| Some((index, self.slots.get(index)?)))
         else {
-            let name = candidate.sdp_mid.clone();
-            let name = name.unwrap_or_else(|| format!("{:?}", candidate.sdp_m_line_index));
-            let reason = format!("the remote description has no m-section {name}");
-            return Err(Error::Candidate(reason));
+            let name = match (&candidate.sdp_mid, candidate.sdp_m_line_index) {
+                (Some(mid), _) => format!("no m-section a=mid:{mid}"),
+                (None, Some(index)) => format!("no m-section index {index}"),
+                (None, None) => "no m-section that is not rejected".to_owned(),
+            };
+            return Err(Error::Candidate(format!("the remote description has {name}")));
         };
         if slot.rejected {
             return Ok(None);

@@ -222,6 +222,21 @@ fn a_transport_never_has_the_name_of_another() {
     assert_eq!(bob.plan().transports.len(), 4);
 }
 
+#[test]
+fn a_candidate_for_a_section_that_there_is_not_is_refused_by_its_name() {
+    let [mut alice, mut bob] = pair();
+    add(&mut alice, MediaKind::Audio);
+    bob.set_remote(alice.offer()).unwrap();
+    let (of, index) = (|mid: &str| Some(mid.to_owned()), Some(3));
+    for (sdp_mid, sdp_m_line_index, name) in
+        [(None, index, "index 3"), (of("x"), None, "a=mid:x"), (of("x"), index, "a=mid:x")]
+    {
+        let candidate = IceCandidate { sdp_mid, sdp_m_line_index, ..IceCandidate::default() };
+        let error = bob.jsep.add_remote_candidate(&candidate).unwrap_err().to_string();
+        assert!(error.contains(&format!("no m-section {name}")), "{error}");
+    }
+}
+
 /// A second offer that says the same keeps the transceivers that the application knows by now.
 #[test]
 fn a_second_offer_of_the_same_keeps_what_the_first_one_made() {
