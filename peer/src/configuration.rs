@@ -70,12 +70,12 @@ pub struct Configuration {
     pub receive_budget: Option<ReceiveBudget>,
     /// The largest UDP payload sent, in bytes. The default of 1200 passes every path seen in
     /// practice (IPv6's minimum of 1280, less headers and a relay's overhead). Less than 128
-    /// is read as that. The packets of data channels have room for 613 bytes at least, the least that
-    /// SCTP works with, in DTLS.
+    /// is read as that, and more than 16 384 as that: a record of DTLS holds no more. The packets of
+    /// data channels have room for 613 bytes at least, the least that SCTP works with, in DTLS.
     pub path_mtu: usize,
     /// The largest UDP payload to search for, in bytes: data channels probe whether the path carries
     /// more than [`path_mtu`](Self::path_mtu), with packets that hold nothing of value (RFC 8899). On
-    /// Ethernet that is 1472 for IPv4 and 1452 for IPv6, a fifth more.
+    /// Ethernet that is 1472 for IPv4 and 1452 for IPv6, a fifth more. More than 16 384 is read as that.
     ///
     /// The default is not to search: a chunk of SCTP is not cut again, and should the path get
     /// narrower while large ones are under way, nothing but IP fragments brings those through.
@@ -116,7 +116,8 @@ pub struct Configuration {
 impl Configuration {
     /// The settings with those that are out of bounds brought into them.
     pub(crate) fn bounded(mut self) -> Self {
-        self.path_mtu = self.path_mtu.max(MIN_PATH_MTU);
+        self.path_mtu = self.path_mtu.clamp(MIN_PATH_MTU, MAX_PATH_MTU);
+        self.max_path_mtu = self.max_path_mtu.map(|most| most.min(MAX_PATH_MTU));
         self.max_message_size = self.max_message_size.max(MIN_MESSAGE_SIZE);
         self.failed_timeout = self.failed_timeout.min(ice::Config::MAX_CONSENT_TIMEOUT);
         self
@@ -127,6 +128,9 @@ impl Configuration {
 const MIN_MESSAGE_SIZE: usize = 1024;
 /// What DTLS can be told to keep to.
 const MIN_PATH_MTU: usize = 128;
+/// What fits a record of DTLS, with what surrounds it: "The length MUST NOT exceed 2^14 bytes"
+/// ([RFC 8446 §5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1)).
+const MAX_PATH_MTU: usize = 1 << 14;
 
 impl Default for Configuration {
     fn default() -> Self {
@@ -166,7 +170,9 @@ impl Default for Configuration {
 pub enum BundlePolicy {
     /// One transport for the first section of each kind.
     Balanced,
-    /// One transport for each section, until the answer bundles them.
+    /// One transport for each section, until the answer bundles them. Each asks for a socket of its own
+    /// at every local address: an offer of the other side that bundles nothing makes us open up to
+    /// [`max_transceivers`](Configuration::max_transceivers) times as many.
     MaxCompat,
     /// One transport for everything; sections that the other side does not bundle are refused.
     #[default]

@@ -175,6 +175,29 @@ fn a_need_that_is_met_is_no_news() {
     assert!(needed(&mut pair));
 }
 
+/// A driver may not know yet that the connection is closed by the other side.
+#[test]
+fn a_socket_or_an_address_of_a_closed_connection_is_no_news() {
+    let mut configuration = Configuration::default();
+    configuration.bundle_policy = BundlePolicy::MaxCompat;
+    let mut pair = Pair::with(configuration.clone(), configuration, 1);
+    let now = pair.now;
+    let a = &mut pair.peers[A];
+    a.create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    a.add_transceiver(now, MediaKind::Audio, Default::default()).unwrap();
+    a.set_local_description(now, None).unwrap();
+    let asked = std::iter::from_fn(|| a.poll_event()).find_map(|event| match event {
+        Event::Socket(SocketRequest::Bind { id, .. }) => Some(id),
+        _ => None,
+    });
+    a.close(now);
+    while a.poll_event().is_some() {}
+    a.remove_local_address(now, address(A));
+    assert_eq!(a.poll_event(), None);
+    a.socket_failed(now, asked.unwrap());
+    assert_eq!(a.poll_event(), None);
+}
+
 #[test]
 fn a_connection_without_an_address_fails_for_that() {
     for without in [A, B] {

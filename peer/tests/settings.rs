@@ -270,6 +270,33 @@ fn the_groups_of_the_key_exchange_are_a_setting() {
     assert!(error.contains("key exchange"), "{error}");
 }
 
+/// A record of DTLS holds no more than 16 KiB: what is larger would be lost each time.
+#[test]
+fn datagrams_are_never_larger_than_a_record_can_be() {
+    let mut configuration = Configuration::default();
+    (configuration.path_mtu, configuration.max_path_mtu) = (50_000, Some(60_000));
+    let mut pair = Pair::with(configuration.clone(), configuration, 1);
+    assert!(call(&mut pair, Duration::from_secs(5)));
+    let open = |pair: &Pair, peer: usize| {
+        pair.events[peer].iter().find_map(|event| match event {
+            Event::DataChannelOpen(id) | Event::DataChannel(id) => Some(*id),
+            _ => None,
+        })
+    };
+    let is_open = |pair: &mut Pair| [A, B].into_iter().all(|peer| open(pair, peer).is_some());
+    assert!(pair.run_until(Duration::from_secs(5), is_open));
+    let (ours, theirs) = (open(&pair, A).unwrap(), open(&pair, B).unwrap());
+    pair.trace = Some(Vec::new());
+    let now = pair.now;
+    pair.peers[A].data_channel(ours).unwrap().send(now, vec![7; 200_000]).unwrap();
+    assert!(pair.run_until(Duration::from_secs(2), |pair| {
+        pair.peers[B].data_channel(theirs).unwrap().read().is_some()
+    }));
+    let trace = pair.trace.take().unwrap();
+    let largest = trace.iter().map(|(_, _, bytes)| bytes.len()).max();
+    assert!(largest.is_some_and(|len| (15_000..=16_384).contains(&len)), "{largest:?}");
+}
+
 #[test]
 fn settings_that_are_too_small_are_bounded() {
     let mut configuration = Configuration::default();

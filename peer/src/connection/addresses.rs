@@ -41,6 +41,9 @@ impl PeerConnection {
     /// help with [`restart_ice`](Self::restart_ice) and an exchange of descriptions.
     pub fn remove_local_address(&mut self, now: Instant, address: SocketAddr) {
         let now = self.advance(now);
+        if self.is_closed() {
+            return;
+        }
         self.local_addresses.retain(|known| *known != address);
         self.ice.remove_local_address(now, address);
         let failed_before = self.connection_state == ConnectionState::Failed;
@@ -72,6 +75,9 @@ impl PeerConnection {
     /// Answers [`SocketRequest::Bind`]: there will be no such socket.
     pub fn socket_failed(&mut self, now: Instant, id: SocketId) {
         let now = self.advance(now);
+        if self.is_closed() {
+            return;
+        }
         self.socket_requests.retain(|(asked, _)| *asked != id);
         self.end_of_addresses(now);
         self.settle();
