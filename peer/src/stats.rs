@@ -1,8 +1,9 @@
 //! Figures of a connection: the W3C's `getStats()`, as typed structs.
 //!
 //! Names are those of [webrtc-stats](https://www.w3.org/TR/webrtc-stats/), in Rust's spelling.
-//! Every figure counts from the beginning of the connection; a rate is the difference of two
-//! reports, divided by the difference of their times.
+//! Every figure counts from the beginning of the connection, but for those of
+//! [`SctpTransportStats::association`], which begin again with each association; a rate is the
+//! difference of two reports, divided by the difference of their times.
 
 use std::time::{Duration, Instant};
 
