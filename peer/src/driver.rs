@@ -5,16 +5,39 @@
 //! that each datagram was really sent to.
 //!
 //! ```no_run
+//! use std::sync::mpsc;
 //! use std::time::Instant;
 //! use peerless::driver::Blocking;
-//! use peerless::{Configuration, Endpoint, Event, Origin};
+//! use peerless::{Configuration, ConnectionId, DataChannelInit, Endpoint, Event, Origin};
+//! use peerless::SessionDescription;
 //!
 //! let mut endpoint = Endpoint::new(Origin::system());
 //! let mut driver = Blocking::bind("0.0.0.0:3478".parse()?)?;
 //! println!("one UDP port for everyone: {:?}", driver.local_addresses());
+//! // `run` does so, too, but a connection that begins before that has no candidates to tell.
+//! for address in driver.local_addresses() {
+//!     endpoint.add_local_address(address);
+//! }
 //!
-//! let stop = driver.waker(); // works from any thread
-//! driver.run(&mut endpoint, |endpoint, id, event| match event {
+//! let now = Instant::now();
+//! let id = endpoint.add_connection(now, Configuration::default());
+//! let connection = endpoint.connection_mut(id).expect("it was just added");
+//! connection.create_data_channel(now, "chat", DataChannelInit::default())?;
+//! connection.set_local_description(now, None)?;
+//! let offer = connection.local_description(); // to the other side
+//!
+//! // What comes from there, on another thread: `signals.send((id, answer))`, and `waker.wake()`.
+//! let waker = driver.waker(); // `waker.stop()` ends the run
+//! let (signals, inbox) = mpsc::channel::<(ConnectionId, SessionDescription)>();
+//! let on_wake = |endpoint: &mut Endpoint| {
+//!     for (id, answer) in inbox.try_iter() {
+//!         let Some(connection) = endpoint.connection_mut(id) else { continue };
+//!         if let Err(error) = connection.set_remote_description(Instant::now(), answer) {
+//!             println!("{id} {error}");
+//!         }
+//!     }
+//! };
+//! driver.run_with(&mut endpoint, on_wake, |endpoint, id, event| match event {
 //!     Event::IceCandidate(candidate) => { /* to the other side */ }
 //!     Event::ConnectionStateChange(state) => println!("{id} {state}"),
 //!     _ => {}
