@@ -1,4 +1,4 @@
-//! The smallest complete program: two connections in one process, from the offer to the first
+//! The smallest program without a socket: two connections in one process, from the offer to the first
 //! message. The network is a `Vec`; a socket would take its place, and a web socket or a chat
 //! would carry the descriptions.
 //!

@@ -20,6 +20,16 @@ fn loopback_prints_the_first_message() {
     assert!(printed.trim_end().lines().last().unwrap().starts_with("A → B"), "{printed}");
 }
 
+/// The README's program is a program: the example of its name, from the first line of code on.
+#[test]
+fn the_smallest_program_is_that_of_the_readme_and_prints_a_greeting() {
+    let program = include_str!("../smallest.rs");
+    let (_, program) = program.split_at(program.find("use std::").unwrap());
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains(&format!("```rust\n{program}```\n")), "they differ");
+    assert_eq!(run("smallest", &[]).lines().last(), Some("hello"));
+}
+
 #[test]
 fn the_call_passes_its_self_test() {
     let printed = run("call", &["--self-test"]);
