@@ -120,14 +120,15 @@ impl Bbr {
         4 * self.segment
     }
 
-    /// Whether a round trip shows a queue on the path.
-    fn shows_queue(&self, rtt: Span) -> bool {
-        rtt > self.min_rtt() + self.threshold()
+    /// Whether the last round trips show a queue on the path.
+    fn has_queue(&self) -> bool {
+        self.has_grown_from(self.min_rtt())
     }
 
-    /// Whether the last round trips show one.
-    fn has_queue(&self) -> bool {
-        self.recent.complete.is_some_and(|rtt| self.shows_queue(rtt))
+    /// Whether the last round trips are longer than `rtt` by as much as shows a queue.
+    fn has_grown_from(&self, rtt: Span) -> bool {
+        // Mostly they are not longer at all.
+        self.recent.complete.is_some_and(|recent| recent > rtt && recent > rtt + self.threshold())
     }
 
     /// By how much longer than the least round trip one must be to show a queue: an eighth, and

@@ -170,8 +170,7 @@ impl Bbr {
         self.phase = Phase::Up(probe);
         // The probe ends with a queue of its own making: as large a one for a small flow as for a
         // large one, so that the small ones gain on the others.
-        let grown = self.recent.complete.is_some_and(|rtt| rtt > probe.rtt + self.threshold());
-        if probe.rounds >= 1 && grown || probe.flat >= FLAT_ROUNDS {
+        if probe.rounds >= 1 && self.has_grown_from(probe.rtt) || probe.flat >= FLAT_ROUNDS {
             self.patience = 1;
             self.go_down();
         }
