@@ -181,15 +181,11 @@ impl Association {
     #[inline]
     pub(super) fn check_room(&mut self, message: &Outgoing) -> Result<(), Refusal> {
         let len = message.payload.len();
-        if !self.has_room(len) {
-            // While nothing new can leave, what has expired waits for nothing.
-            self.send.counters.expired += self.send.queues.drop_expired(message.stream, self.now);
+        if self.has_room(len) || self.make_room(message) {
+            return Ok(());
         }
-        if !self.has_room(len) && !self.make_room(len, message.reliability) {
-            self.send.queues.note_refused(message.stream, len);
-            return Err(Refusal::BufferFull { buffered: self.send.buffered() });
-        }
-        Ok(())
+        self.send.queues.note_refused(message.stream, len);
+        Err(Refusal::BufferFull { buffered: self.send.buffered() })
     }
 
     /// Whether a message may be queued as a whole.
@@ -214,9 +210,17 @@ impl Association {
         Room { waiting: self.send.waiting(), pieces: self.send.queues.pieces(), limit }
     }
 
-    /// Gives up messages that matter less than one of `len` bytes; gives whether it has room then.
-    fn make_room(&mut self, len: usize, reliability: Reliability) -> bool {
-        let priority = match reliability {
+    /// Gives up messages that have expired, or that matter less than this one; gives whether it has
+    /// room then.
+    #[cold]
+    fn make_room(&mut self, message: &Outgoing) -> bool {
+        let len = message.payload.len();
+        // While nothing new can leave, what has expired waits for nothing.
+        self.send.counters.expired += self.send.queues.drop_expired(message.stream, self.now);
+        if self.has_room(len) {
+            return true;
+        }
+        let priority = match message.reliability {
             Reliability::Reliable => None,
             Reliability::Priority(priority) => Some(priority),
             // Of how these compare the standard says nothing.
