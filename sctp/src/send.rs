@@ -85,15 +85,6 @@ pub(crate) struct Counters {
     pub(crate) lost: u64,
 }
 
-/// Why data is sent in this packet and how.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Mode {
-    /// Ordinary data.
-    Normal,
-    /// Every chunk asks for a SACK at once.
-    Immediate,
-}
-
 impl Sender {
     pub(crate) fn new(config: &Config, initial_tsn: Tsn) -> Self {
         let mtu = config.effective_mtu();

@@ -10,7 +10,6 @@ use crate::chunk::{
     self, ChunkType, abort, cookie_echo, heartbeat, re_config, shutdown, write_empty,
 };
 use crate::packet;
-use crate::send::Mode;
 use std::ops::Range;
 use std::time::Instant;
 
@@ -237,18 +236,16 @@ impl Association {
             self.recv.write_sack(buf, end);
         }
         if due.has(Due::DATA) || with_cookie {
-            let mode = self.data_mode(with_cookie);
-            self.send.write(now, buf, end, mode);
+            let immediate = with_cookie || self.awaits_acknowledgement();
+            self.send.write(now, buf, end, immediate);
         }
         buf.len() > head
     }
 
     /// RFC 7053 §5.1: when the answer is waited for, it is asked for at once.
-    fn data_mode(&self, with_cookie: bool) -> Mode {
-        let awaited = with_cookie
-            || matches!(self.state, State::ShutdownPending | State::ShutdownReceived)
-            || self.send.queues.has_drained();
-        if awaited { Mode::Immediate } else { Mode::Normal }
+    fn awaits_acknowledgement(&self) -> bool {
+        matches!(self.state, State::ShutdownPending | State::ShutdownReceived)
+            || self.send.queues.has_drained()
     }
 
     /// ERROR chunks, as many as fit.

@@ -101,7 +101,6 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::message::Outgoing;
-    use crate::send::Mode;
     use crate::send::queue::{Parts, Queued};
     use bytes::Bytes;
 
@@ -119,7 +118,7 @@ mod tests {
         let message = Outgoing::new(0, 53, Bytes::from(vec![1; 5000]));
         sender.push(0, Queued::new(now, message, Parts::Whole, true));
         assert!(sender.is_ready(now));
-        assert!(sender.write(now, &mut Vec::new(), 1160, Mode::Normal));
+        assert!(sender.write(now, &mut Vec::new(), 1160, false));
         assert!(!sender.is_ready(now));
     }
 }

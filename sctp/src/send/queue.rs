@@ -334,10 +334,10 @@ impl Queues {
         }
     }
 
-    /// How many bytes the message whose turn it is has to be sent now; drops those that have
-    /// expired.
+    /// The stream whose turn it is, and how many bytes its message has to be sent now; drops those that
+    /// have expired.
     #[inline]
-    pub(crate) fn front_len(&mut self, now: Instant, expired: &mut u64) -> Option<usize> {
+    pub(crate) fn front(&mut self, now: Instant, expired: &mut u64) -> Option<(u16, usize)> {
         loop {
             let Some(number) = self.schedule.first() else {
                 // Who was let in before the others may have expired before it began.
@@ -355,7 +355,7 @@ impl Queues {
             };
             if front.is_begun() {
                 // It is ended, or abandoned by its fragments.
-                return Some(front.available());
+                return Some((number, front.available()));
             }
             if front.has_expired(now) {
                 *expired += 1;
@@ -369,14 +369,14 @@ impl Queues {
                 self.schedule.put_off();
                 continue;
             }
-            return Some(front.available());
+            return Some((number, front.available()));
         }
     }
 
-    /// Takes up to `len` bytes of the message whose turn it is.
+    /// Takes up to `len` bytes of the message of the stream whose turn it is, which [`Self::front`] has
+    /// told.
     #[inline]
-    pub(crate) fn take(&mut self, len: usize) -> Option<Fragment> {
-        let number = self.schedule.first()?;
+    pub(crate) fn take(&mut self, number: u16, len: usize) -> Option<Fragment> {
         let stream = self.streams.get_mut(number)?;
         let front = stream.queue.front_mut()?;
         let (begin, weight) = (!front.is_begun(), front.weight());

@@ -2,7 +2,7 @@
 //! ([RFC 9260 §6.1](https://www.rfc-editor.org/rfc/rfc9260#section-6.1)).
 
 use super::outstanding::forward::Unfinished;
-use super::{Mode, Sender, segment};
+use super::{Sender, segment};
 use crate::chunk::data::{self, Form};
 use crate::chunk::forward_tsn;
 use std::time::Instant;
@@ -113,7 +113,8 @@ impl Sender {
         self.outstanding.in_flight() == 0 && self.window_probe.at.is_none_or(|at| at <= now)
     }
 
-    /// Appends FORWARD TSN and DATA chunks to `buf` up to the length `end`.
+    /// Appends FORWARD TSN and DATA chunks to `buf` up to the length `end`. New ones want a SACK at once
+    /// where that is `immediate`.
     ///
     /// Gives whether anything was written.
     #[inline]
@@ -122,7 +123,7 @@ impl Sender {
         now: Instant,
         buf: &mut Vec<u8>,
         end: usize,
-        mode: Mode,
+        immediate: bool,
     ) -> bool {
         let start = buf.len();
         if self.outstanding.is_empty() {
@@ -143,7 +144,7 @@ impl Sender {
             self.write_again(now, buf, end);
         }
         if !self.outstanding.has_marked() && (self.probing || self.pacer.is_open(now)) {
-            self.write_new(now, buf, end, mode);
+            self.write_new(now, buf, end, immediate);
         }
         if buf.len() == start {
             return false;
@@ -236,7 +237,7 @@ impl Sender {
         next
     }
 
-    fn write_new(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize, mode: Mode) {
+    fn write_new(&mut self, now: Instant, buf: &mut Vec<u8>, end: usize, immediate: bool) {
         let header_len = self.form().header_len();
         while self.probing || self.window_is_open() {
             // Padding must fit too.
@@ -248,7 +249,8 @@ impl Sender {
             if probes && !self.probes_window(now) {
                 break;
             }
-            let Some(left) = self.queues.front_len(now, &mut self.counters.expired) else { break };
+            let front = self.queues.front(now, &mut self.counters.expired);
+            let Some((stream, left)) = front else { break };
             let mut most = self.segment_payload();
             if !probes && self.peer_window < most {
                 room = room.min(self.peer_window);
@@ -258,13 +260,13 @@ impl Sender {
             if left > room && (room < MIN_FRAGMENT || left <= most) {
                 break;
             }
-            let Some(fragment) = self.queues.take(room) else { break };
+            let Some(fragment) = self.queues.take(stream, room) else { break };
             let len = fragment.payload.len();
             // RFC 7053 §5.1: a sender that must wait for the SACK wants it at once.
             self.peer_window = self.peer_window.saturating_sub(len);
             let stops = self.outstanding.in_flight() + self.form().wire_len(len) >= self.window
                 || !self.has_room(self.peer_window);
-            let extra = if stops || mode == Mode::Immediate { data::IMMEDIATE } else { 0 };
+            let extra = if stops || immediate { data::IMMEDIATE } else { 0 };
             self.outstanding.send(now, fragment, extra, buf);
             self.counters.chunks += 1;
             self.probing = false;

@@ -18,11 +18,17 @@ fn interleaved() -> Queues {
     queues
 }
 
+/// Takes up to `len` bytes of the message whose turn it is.
+fn take(queues: &mut Queues, len: usize) -> Option<Fragment> {
+    let number = queues.schedule.first()?;
+    queues.take(number, len)
+}
+
 /// Takes everything in fragments of up to ten bytes: streams, numbers, and which ends they are.
 fn all(queues: &mut Queues) -> Vec<(u16, u32, bool, bool)> {
     let mut order = Vec::new();
-    while queues.front_len(Instant::now(), &mut 0).is_some() {
-        let fragment = queues.take(10).unwrap();
+    while queues.front(Instant::now(), &mut 0).is_some() {
+        let fragment = take(queues, 10).unwrap();
         let (begin, end) = (fragment.flags & data::BEGIN != 0, fragment.flags & data::END != 0);
         order.push((fragment.stream, fragment.message, begin, end));
     }
@@ -52,7 +58,7 @@ fn streams_take_turns_by_message() {
 fn a_message_that_is_not_interleaved_is_ended_before_a_more_urgent_one() {
     let mut queues = Queues::new(Scheduler::Priority);
     queues.push(1, message(25));
-    queues.take(10);
+    take(&mut queues, 10);
     queues.set_priority(2, 1024);
     queues.push(2, message(5));
     let expected = [(1, 0, false, false), (1, 0, false, true), (2, 0, true, true)];
@@ -82,7 +88,7 @@ fn interleaved_fragments_are_numbered_and_both_orders_counted_apart() {
     queues.push(1, message(25));
     queues.push(1, Queued { order: Order::Unordered, ..message(5) });
     queues.push(1, message(5));
-    let fields: Vec<_> = std::iter::from_fn(|| queues.take(10))
+    let fields: Vec<_> = std::iter::from_fn(|| take(&mut queues, 10))
         .map(|fragment| (fragment.flags & data::UNORDERED, fragment.message, fragment.ppid_or_fsn))
         .collect();
     let expected = [(0, 0, 53), (0, 0, 1), (0, 0, 2), (data::UNORDERED, 0, 53), (0, 1, 53)];
@@ -98,8 +104,8 @@ fn no_more_large_messages_are_begun_than_the_receiver_has_room_for() {
     queues.push(9, message(20));
     let mut begun = Vec::new();
     let mut most = 0;
-    while queues.front_len(Instant::now(), &mut 0).is_some() {
-        let fragment = queues.take(1000).unwrap();
+    while queues.front(Instant::now(), &mut 0).is_some() {
+        let fragment = take(&mut queues, 1000).unwrap();
         if fragment.flags & data::BEGIN != 0 {
             begun.push(fragment.stream);
         }
@@ -118,15 +124,15 @@ fn a_message_may_be_written_in_parts() {
     queues.push(1, open);
     assert!(queues.is_empty(), "there is no byte");
     assert!(queues.append(1, Bytes::from_static(b"one ")));
-    assert_eq!(queues.front_len(Instant::now(), &mut 0), Some(3), "the last byte is held back");
-    let first = queues.take(10).unwrap();
+    assert_eq!(queues.front(Instant::now(), &mut 0).unwrap().1, 3, "the last byte is held back");
+    let first = take(&mut queues, 10).unwrap();
     assert_eq!((&first.payload[..], first.flags), (&b"one"[..], data::BEGIN));
     assert!(queues.is_empty());
     assert!(queues.append(1, Bytes::from_static(b"two")));
     assert!(queues.append(1, Bytes::from_static(b" three")));
-    assert_eq!(&queues.take(6).unwrap().payload[..], b" two t");
+    assert_eq!(&take(&mut queues, 6).unwrap().payload[..], b" two t");
     assert!(queues.finish(1));
-    let last = queues.take(100).unwrap();
+    let last = take(&mut queues, 100).unwrap();
     assert_eq!((&last.payload[..], last.flags), (&b"hree"[..], data::END));
     assert!(queues.is_empty());
     assert!(!queues.append(1, Bytes::from_static(b"late")));
@@ -141,14 +147,14 @@ fn a_message_in_parts_may_be_abandoned() {
     let mut open = message(20);
     open.parts = Parts::Open(Box::default());
     queues.push(1, open);
-    queues.take(10);
-    queues.take(10);
+    take(&mut queues, 10);
+    take(&mut queues, 10);
     assert_eq!(queues.abandon_open(1), Some((Order::Ordered, 1)));
     assert!(queues.is_empty());
     assert_eq!((queues.bytes(), queues.buffered(1)), (0, 0));
     assert_eq!((queues.pieces, queues.held_back), (0, 0));
     queues.push(1, message(5));
-    assert_eq!(queues.take(10).unwrap().message, 2);
+    assert_eq!(take(&mut queues, 10).unwrap().message, 2);
 }
 
 #[test]
@@ -157,15 +163,15 @@ fn low_is_told_once_each_time_it_is_crossed() {
     queues.set_low_threshold(1, 10);
     queues.push(1, message(30));
     assert_eq!(queues.poll_low(), None);
-    queues.take(15);
+    take(&mut queues, 15);
     assert_eq!(queues.poll_low(), None);
-    queues.take(5);
+    take(&mut queues, 5);
     assert_eq!(queues.poll_low(), Some(1));
-    queues.take(5);
+    take(&mut queues, 5);
     assert_eq!(queues.poll_low(), None);
     queues.push(1, message(30));
-    queues.take(5);
-    queues.take(30);
+    take(&mut queues, 5);
+    take(&mut queues, 30);
     assert_eq!(queues.poll_low(), Some(1));
 }
 
@@ -174,11 +180,11 @@ fn low_is_told_once_until_it_is_asked_for() {
     let mut queues = queues();
     for _ in 0..3 {
         queues.push(1, message(30));
-        queues.take(30);
+        take(&mut queues, 30);
     }
     assert_eq!([queues.poll_low(), queues.poll_low()], [Some(1), None]);
     queues.push(1, message(30));
-    queues.take(30);
+    take(&mut queues, 30);
     assert_eq!(queues.poll_low(), Some(1));
 }
 
@@ -190,9 +196,9 @@ fn expired_messages_are_dropped_before_they_are_begun() {
     queues.push(1, message(7));
     let mut expired = 0;
     let later = now + std::time::Duration::from_millis(1);
-    assert_eq!(queues.front_len(later, &mut expired), Some(7));
+    assert_eq!(queues.front(later, &mut expired).unwrap().1, 7);
     assert_eq!((expired, queues.bytes()), (1, 7));
-    assert_eq!(queues.take(10).unwrap().message, 0, "no number was spent");
+    assert_eq!(take(&mut queues, 10).unwrap().message, 0, "no number was spent");
 }
 
 #[test]
@@ -202,7 +208,7 @@ fn a_reset_waits_for_the_queue() {
     queues.reset_when_empty(3);
     queues.reset_when_empty(4);
     assert_eq!(queues.drained, BTreeSet::from([4]));
-    queues.take(10);
+    take(&mut queues, 10);
     assert_eq!(queues.drained, BTreeSet::from([3, 4]));
 }
 
@@ -234,8 +240,8 @@ fn what_is_queued_after_a_reset_waits_for_its_answer() {
 /// Takes what may leave in fragments of up to ten bytes: streams and numbers.
 fn all_that_may_leave(queues: &mut Queues) -> Vec<(u16, u32)> {
     let mut left = Vec::new();
-    while queues.front_len(Instant::now(), &mut 0).is_some() {
-        let fragment = queues.take(10).unwrap();
+    while queues.front(Instant::now(), &mut 0).is_some() {
+        let fragment = take(queues, 10).unwrap();
         left.push((fragment.stream, fragment.message));
     }
     left
