@@ -29,6 +29,7 @@
 //! ```
 
 mod demux;
+mod lists;
 mod routes;
 mod timers;
 
@@ -49,6 +50,7 @@ use crate::media::sender::Sender;
 use crate::media::transceiver::TransceiverId;
 use crate::origin::{Origin, SeedStream};
 
+use lists::Refresh;
 use timers::Timers;
 
 pub use demux::{Demux, Unroutable};
@@ -452,89 +454,6 @@ impl Endpoint {
             }
         }
     }
-
-    /// Marks a connection that is about to be changed.
-    fn touch(&mut self, id: ConnectionId) {
-        if let Some(entry) = self.entry_mut(id)
-            && !std::mem::replace(&mut entry.touched, true)
-        {
-            self.touched.push(id);
-        }
-    }
-
-    /// Picks up what was done to connections that were lent.
-    fn settle(&mut self) {
-        while let Some(id) = self.touched.pop() {
-            if let Some(entry) = self.entry_mut(id) {
-                entry.touched = false;
-                self.refresh(id, Refresh::All);
-            }
-        }
-    }
-
-    /// Moves the connections whose deadline has passed to the lists of those that are due.
-    fn collect_due(&mut self) {
-        while let Some(slot) = self.timers.pop_due(self.now) {
-            let Some(generation) = self.slots.get(slot as usize).map(|slot| slot.generation) else {
-                continue;
-            };
-            self.mark_due(ConnectionId { slot, generation });
-            self.mark_sending(ConnectionId { slot, generation });
-        }
-    }
-
-    fn mark_due(&mut self, id: ConnectionId) {
-        if let Some(entry) = self.entry_mut(id)
-            && !std::mem::replace(&mut entry.due, true)
-        {
-            self.due.push_back(id);
-        }
-    }
-
-    fn mark_sending(&mut self, id: ConnectionId) {
-        if let Some(entry) = self.entry_mut(id)
-            && !std::mem::replace(&mut entry.sending, true)
-        {
-            self.sending.push_back(id);
-        }
-    }
-
-    /// Notes what a connection wants after it was called: routes, deadline, events.
-    fn refresh(&mut self, id: ConnectionId, refresh: Refresh) {
-        self.statistics.visits += 1;
-        if refresh != Refresh::AfterTransmit {
-            self.take_routes(id);
-        }
-        let now = self.now;
-        let Some(entry) = self.entry_mut(id) else { return };
-        let deadline = entry.connection.poll_timeout();
-        if !std::mem::replace(&mut entry.reporting, true) {
-            self.reporting.push_back(id);
-        }
-        if deadline.is_none_or(|deadline| deadline > now) {
-            self.timers.set(id.slot, deadline);
-            return;
-        }
-        self.timers.set(id.slot, None);
-        // Due at once is who has something to send, or a timer that has run out. Who has just been
-        // told the time has no such timer; who has just had nothing to send has one.
-        if refresh != Refresh::AfterTimeout {
-            self.mark_due(id);
-        }
-        if refresh != Refresh::AfterTransmit {
-            self.mark_sending(id);
-        }
-    }
-}
-
-/// What a connection was called for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Refresh {
-    /// A datagram, or anything at all.
-    All,
-    AfterTimeout,
-    /// It had nothing to send.
-    AfterTransmit,
 }
 
 impl fmt::Debug for Endpoint {
