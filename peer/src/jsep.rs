@@ -5,30 +5,7 @@
 //! Nothing here touches a transport. [`Jsep`] is one value that can be cloned: a description is
 //! applied to a clone, which takes the place of the original if that succeeds. A wrong description
 //! therefore leaves everything as it was. The plan says how everything should be, not what to do;
-//! the connection compares it with what there is.
-//!
-//! The states of [RFC 9429 §3.2](https://www.rfc-editor.org/rfc/rfc9429#section-3.2):
-//!
-//! ```text
-//!                     setRemote(OFFER)               setLocal(PRANSWER)
-//!                        /-----\                               /-----\
-//!                        |     |                               |     |
-//!                        v     |                               v     |
-//!         +---------------+    |                +---------------+    |
-//!         |               |----/                |               |----/
-//!         |  have-        | setLocal(PRANSWER)  | have-         |
-//!         |  remote-offer |------------------- >| local-pranswer|
-//!         |               |                     |               |
-//!         +---------------+                     +---------------+
-//!              ^   |                                   |
-//!              |   | setLocal(ANSWER)                  |
-//! setRemote(OFFER) |                                   |
-//!              |   V                  setLocal(ANSWER) |
-//!         +---------------+                            |
-//!         |    stable     |<---------------------------+
-//!         +---------------+ <--- the same, mirrored, for have-local-offer and
-//!                                have-remote-pranswer
-//! ```
+//! the connection compares it with what there is. `states` has the figure of what can be applied when.
 //!
 //! # Where we depart from RFC 9429
 //!
@@ -50,26 +27,26 @@ mod association;
 mod candidates;
 mod codecs;
 mod cryptex;
+mod draws;
 mod negotiation_needed;
 mod offer;
 mod plan;
 mod rollback;
 mod section;
 mod snap;
+mod states;
 pub(crate) mod transceivers;
 mod verify;
 
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::sync::Arc;
 
-use rand::rngs::ChaCha20Rng;
-use rand::{Rng, SeedableRng};
-
 use self::codecs::{ExtensionIds, PayloadTypes};
+use self::draws::Draws;
 use self::section::{Created, Slot, SlotMedia};
+use self::states::Side;
 use self::transceivers::TransceiverState;
 use crate::configuration::{BundlePolicy, Configuration, RtpHeaderEncryptionPolicy};
 use crate::error::Error;
@@ -246,7 +223,7 @@ fn told_message_size(configuration: &Configuration) -> u64 {
 
 impl Jsep {
     pub(crate) fn new(configuration: &Configuration, seed: [u8; 32]) -> Self {
-        let mut random = Draws { seed, drawn: 0 };
+        let mut random = Draws::new(seed);
         let settings = Settings {
             bundle_policy: configuration.bundle_policy,
             codecs: configuration.codecs.clone(),
@@ -389,43 +366,6 @@ impl Jsep {
         Ok(plan)
     }
 
-    /// Whether a description of this type can be applied now: the figure above, as a table.
-    fn check_state(&self, side: Side, kind: SdpType) -> Result<(), Error> {
-        use SignalingState::{
-            Closed, HaveLocalOffer, HaveLocalPranswer, HaveRemoteOffer, HaveRemotePranswer, Stable,
-        };
-        let (offered, pranswered) = match side {
-            Side::Local => (HaveRemoteOffer, HaveLocalPranswer),
-            Side::Remote => (HaveLocalOffer, HaveRemotePranswer),
-        };
-        let re_offer = match side {
-            Side::Local => HaveLocalOffer,
-            Side::Remote => HaveRemoteOffer,
-        };
-        let fits = match kind {
-            _ if self.state == Closed => false,
-            SdpType::Offer => self.state == Stable || self.state == re_offer,
-            SdpType::PrAnswer | SdpType::Answer => {
-                self.state == offered || self.state == pranswered
-            }
-            SdpType::Rollback => matches!(self.state, HaveLocalOffer | HaveRemoteOffer),
-        };
-        if fits {
-            return Ok(());
-        }
-        let why = match kind {
-            SdpType::Offer => "an exchange is under way; answer it or roll it back first",
-            SdpType::PrAnswer | SdpType::Answer => "it answers an offer that is no longer pending",
-            SdpType::Rollback => "there is no offer to take back",
-        };
-        let article =
-            if kind == SdpType::Rollback || kind == SdpType::PrAnswer { "a" } else { "an" };
-        Err(Error::InvalidState {
-            operation: side.operation(),
-            reason: format!("{article} {kind} cannot be applied in \"{}\"; {why}", self.state),
-        })
-    }
-
     /// Remembers what a rollback returns to, when an exchange begins.
     fn leave_stable(&mut self) {
         if self.stable.is_none() {
@@ -508,48 +448,5 @@ impl Jsep {
 
     fn slot_of(&self, id: TransceiverId) -> Option<usize> {
         self.slots.iter().position(|slot| slot.media == SlotMedia::Rtp(id))
-    }
-}
-
-/// Whose description it is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Side {
-    Local,
-    Remote,
-}
-
-impl Side {
-    const fn operation(self) -> &'static str {
-        match self {
-            Self::Local => "set_local_description",
-            Self::Remote => "set_remote_description",
-        }
-    }
-}
-
-/// Random numbers from a seed. The generator itself cannot be cloned, and this state has to be:
-/// each draw is a stream of its own.
-#[derive(Clone)]
-struct Draws {
-    seed: [u8; 32],
-    drawn: u64,
-}
-
-impl Draws {
-    fn next_u64(&mut self) -> u64 {
-        let mut random = ChaCha20Rng::from_seed(self.seed);
-        random.set_stream(self.drawn);
-        self.drawn += 1;
-        random.next_u64()
-    }
-
-    fn next_ssrc(&mut self) -> rtp::Ssrc {
-        rtp::Ssrc((self.next_u64() >> 32) as u32)
-    }
-}
-
-impl fmt::Debug for Draws {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Draws").field("drawn", &self.drawn).finish_non_exhaustive()
     }
 }

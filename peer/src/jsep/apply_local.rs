@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::plan::{DtlsRole, Plan};
 use super::section::{Created, SlotMedia};
+use super::states::Side;
 use super::transceivers::{Negotiated, Offered};
-use super::{Described, Jsep, Side};
+use super::{Described, Jsep};
 use crate::Event;
 use crate::error::Error;
 use crate::signalling::{SdpType, SignalingState};

@@ -4,7 +4,8 @@
 use sdp::{Group, MediaDescription, SessionDescription, Setup};
 
 use super::section::{Slot, is_data, is_rejected, rtp_kind};
-use super::{Described, Jsep, Side, TransportId};
+use super::states::Side;
+use super::{Described, Jsep, TransportId};
 use crate::configuration::RtpHeaderEncryptionPolicy;
 use crate::error::Error;
 use crate::signalling::SdpType;
