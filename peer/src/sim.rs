@@ -48,19 +48,21 @@ mod link;
 mod nat;
 mod node;
 mod pair;
+mod routing;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Instant;
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha20Rng;
-use stun::{BindingServer, Datagram, Ecn, FiveTuple, Transmit};
+use stun::{BindingServer, Ecn, FiveTuple, Transmit};
 
-use link::{Crossing, LinkState};
+use link::LinkState;
 use nat::NatState;
+use routing::{InFlight, Packet, Place};
 
 pub use link::{Link, Loss};
 pub use nat::{Dependence, Nat};
@@ -190,62 +192,6 @@ struct Attached {
 enum Owner {
     Host(HostId),
     StunServer { port: u16, server: BindingServer },
-}
-
-/// Who has an address, or where a datagram is when its time comes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Place {
-    /// At the router of a realm, coming from inside of it.
-    Realm(Realm),
-    /// At the outer side of a translator.
-    Nat(usize),
-    /// At an interface.
-    Interface(usize),
-}
-
-#[derive(Debug)]
-pub(crate) struct Packet {
-    source: SocketAddr,
-    destination: SocketAddr,
-    ecn: Option<Ecn>,
-    contents: Vec<u8>,
-}
-
-impl Packet {
-    /// The size of the IP packet: 20 or 40 bytes of IP header, 8 of UDP.
-    fn size(&self) -> usize {
-        let header = if self.source.is_ipv4() { 28 } else { 48 };
-        header + self.contents.len()
-    }
-}
-
-#[derive(Debug)]
-struct InFlight {
-    at: Instant,
-    /// Datagrams of one instant keep their order.
-    serial: u64,
-    place: Place,
-    packet: Packet,
-}
-
-impl PartialEq for InFlight {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for InFlight {}
-
-impl PartialOrd for InFlight {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for InFlight {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.serial).cmp(&(other.at, other.serial))
-    }
 }
 
 /// A datagram that a host sends, as the filter of [`Network::set_filter`] sees it.
@@ -445,143 +391,6 @@ impl Network {
 
     fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
-    }
-
-    fn move_until(&mut self, now: Instant) {
-        while let Some(Reverse(next)) = self.in_flight.peek()
-            && next.at <= now
-        {
-            let Some(Reverse(InFlight { at, place, packet, .. })) = self.in_flight.pop() else {
-                return;
-            };
-            match place {
-                Place::Realm(realm) => self.route(at, realm, packet),
-                Place::Nat(index) => self.enter_nat(at, index, packet),
-                Place::Interface(index) => self.arrive(at, index, packet),
-            }
-        }
-    }
-
-    /// An interface's owner sends.
-    fn leave(&mut self, at: Instant, index: usize, packet: Packet) {
-        let Some(interface) = self.interfaces.get_mut(index) else { return };
-        let place = Place::Realm(interface.realm);
-        let crossing = interface.up.cross(at, packet, &mut self.rng, &mut self.statistics);
-        self.fly(crossing, place);
-    }
-
-    /// A datagram is at the router of a realm.
-    fn route(&mut self, at: Instant, realm: Realm, packet: Packet) {
-        match self.addresses.get(&(realm, packet.destination.ip())) {
-            Some(&Place::Interface(index)) => {
-                let Some(interface) = self.interfaces.get_mut(index) else { return };
-                let crossing =
-                    interface.down.cross(at, packet, &mut self.rng, &mut self.statistics);
-                self.fly(crossing, Place::Interface(index));
-            }
-            Some(&Place::Nat(index)) => {
-                let Some(nat) = self.nats.get_mut(index) else { return };
-                let crossing = nat.down.cross(at, packet, &mut self.rng, &mut self.statistics);
-                self.fly(crossing, Place::Nat(index));
-            }
-            Some(Place::Realm(_)) | None => match realm.nat() {
-                Some(index) => self.leave_nat(at, index, packet),
-                None => {
-                    self.statistics.unroutable += 1;
-                    self.spare_buffer(packet.contents);
-                }
-            },
-        }
-    }
-
-    /// A datagram from inside goes out through a translator.
-    fn leave_nat(&mut self, at: Instant, index: usize, mut packet: Packet) {
-        let Some(nat) = self.nats.get_mut(index) else { return };
-        if !nat.outbound(at, &mut packet, &mut self.rng) {
-            self.statistics.refused_by_nat += 1;
-            self.spare_buffer(packet.contents);
-            return;
-        }
-        if packet.destination.ip() == nat.address() {
-            // RFC 4787 §6: from inside to the outer address of another inside.
-            if nat.hairpins() {
-                self.enter_nat(at, index, packet);
-            } else {
-                self.statistics.refused_by_nat += 1;
-                self.spare_buffer(packet.contents);
-            }
-            return;
-        }
-        let place = Place::Realm(nat.outer);
-        let crossing = nat.up.cross(at, packet, &mut self.rng, &mut self.statistics);
-        self.fly(crossing, place);
-    }
-
-    /// A datagram from outside is at a translator.
-    fn enter_nat(&mut self, at: Instant, index: usize, mut packet: Packet) {
-        let Some(nat) = self.nats.get_mut(index) else { return };
-        if nat.inbound(at, &mut packet) {
-            self.route(at, Realm(index as u32 + 1), packet);
-        } else {
-            self.statistics.refused_by_nat += 1;
-            self.spare_buffer(packet.contents);
-        }
-    }
-
-    /// A datagram is at its destination.
-    fn arrive(&mut self, at: Instant, index: usize, mut packet: Packet) {
-        let Some(interface) = self.interfaces.get(index) else { return };
-        let path = FiveTuple::udp(packet.destination, packet.source);
-        match &interface.owner {
-            _ if interface.gone => {
-                self.statistics.unroutable += 1;
-                self.spare_buffer(packet.contents);
-            }
-            Owner::Host(host) => {
-                self.statistics.delivered += 1;
-                self.statistics.delivered_bytes += packet.contents.len() as u64;
-                let Packet { ecn, contents, .. } = packet;
-                self.arrived.push_back(Delivery { host: *host, path, ecn, contents });
-            }
-            Owner::StunServer { port, server } => {
-                let mut contents = self.spare.pop().unwrap_or_default();
-                let datagram = Datagram::new(path, &mut packet.contents);
-                let answered = *port == packet.destination.port()
-                    && server.respond(&datagram, &mut contents).is_some();
-                let (source, destination) = (packet.destination, packet.source);
-                self.spare_buffer(packet.contents);
-                if answered {
-                    self.leave(at, index, Packet { source, destination, ecn: None, contents });
-                } else {
-                    self.spare_buffer(contents);
-                }
-            }
-        }
-    }
-
-    fn fly(&mut self, crossing: Crossing, place: Place) {
-        match crossing {
-            Crossing::Lost(contents) => self.spare_buffer(contents),
-            Crossing::Arrives { at, packet, again } => {
-                if let Some(again) = again {
-                    let mut contents = self.spare.pop().unwrap_or_default();
-                    contents.extend_from_slice(&packet.contents);
-                    self.push(again, place, Packet { contents, ..packet });
-                }
-                self.push(at, place, packet);
-            }
-        }
-    }
-
-    fn push(&mut self, at: Instant, place: Place, packet: Packet) {
-        let serial = self.next_serial;
-        self.next_serial += 1;
-        self.in_flight.push(Reverse(InFlight { at, serial, place, packet }));
-    }
-
-    fn spare_buffer(&mut self, mut contents: Vec<u8>) {
-        contents.clear();
-        self.spare.push(contents);
     }
 }
 

@@ -6,7 +6,8 @@ use rand::rngs::ChaCha20Rng;
 use rand::{Rng, RngExt};
 use stun::Ecn;
 
-use super::{Packet, Statistics};
+use super::Statistics;
+use super::routing::Packet;
 
 /// What a link does to the datagrams that cross it. The default does nothing to them: no delay, no
 /// loss, any rate, an MTU of 1500 bytes.

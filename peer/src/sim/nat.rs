@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 use rand::rngs::ChaCha20Rng;
 
+use super::Realm;
 use super::link::{Link, LinkState};
-use super::{Packet, Realm};
+use super::routing::Packet;
 
 /// What a decision of a translator depends on
 /// ([RFC 4787 §4.1](https://www.rfc-editor.org/rfc/rfc4787#section-4.1),

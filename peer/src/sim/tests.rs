@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use stun::{Binding, BindingConfig, BindingEvent};
+use stun::{Binding, BindingConfig, BindingEvent, Datagram};
 
 use super::*;
 
