@@ -43,6 +43,8 @@ mod tests;
 
 use std::sync::Arc;
 
+use dtls_srtp::dtls;
+
 use self::codecs::{ExtensionIds, PayloadTypes};
 use self::draws::Draws;
 use self::section::{Created, Slot, SlotMedia};
@@ -55,9 +57,7 @@ use crate::media::transceiver::TransceiverId;
 use crate::signalling::{SdpType, SessionDescription, SignalingState};
 
 pub(crate) use self::cryptex::CryptexPlan;
-pub(crate) use self::plan::{
-    DataPlan, DtlsRole, Plan, RemoteTransport, SectionPlan, TransportPlan,
-};
+pub(crate) use self::plan::{DataPlan, Plan, RemoteTransport, SectionPlan, TransportPlan};
 
 /// Names a transport of a connection; never reused there: what comes of its name, as the seeds of its
 /// DTLS connection and its RTP session, is no other's. Sixteen million of the largest offers have names.
@@ -187,7 +187,7 @@ impl From<&Described> for SessionDescription {
 struct TransportState {
     id: TransportId,
     /// Agreed on by the first answer; stays.
-    dtls_role: Option<DtlsRole>,
+    dtls_role: Option<dtls::Role>,
     /// The credentials of the newest remote description that was applied.
     remote: Option<(String, String)>,
     fingerprints: Vec<dtls_srtp::Fingerprint>,

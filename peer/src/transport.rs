@@ -12,7 +12,7 @@ use stun::FiveTuple;
 use tracing::warn;
 
 use crate::Configuration;
-use crate::jsep::{CryptexPlan, DtlsRole, TransportId};
+use crate::jsep::{CryptexPlan, TransportId};
 use crate::security::CertificateStats;
 use crate::signalling::IceGatheringState;
 
@@ -33,7 +33,7 @@ pub(crate) struct Transport {
     /// What a description that is not in force yet says of our side: an offer that was created, or
     /// the answer to an offer that restarts ICE.
     pub(crate) next_credentials: Option<ice::Credentials>,
-    pub(crate) dtls_role: Option<DtlsRole>,
+    pub(crate) dtls_role: Option<dtls::Role>,
     /// Made when the role is known and ICE has a path, or its checks carry the handshake.
     pub(crate) dtls: Option<Box<dtls::Connection>>,
     pub(crate) dtls_state: DtlsTransportState,

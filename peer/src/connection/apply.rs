@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
+use dtls_srtp::dtls;
+
 use super::{PeerConnection, Route, Section};
 use crate::data_channel::Data;
 use crate::event::Event;
 use crate::jsep::{
-    DataPlan, DtlsRole, LocalTransport, LocalTransports, Plan, RemoteTransport, TransportId,
-    TransportPlan,
+    DataPlan, LocalTransport, LocalTransports, Plan, RemoteTransport, TransportId, TransportPlan,
 };
 use crate::origin::SeedStream;
 use crate::signalling::{IceGatheringState, SignalingState};
@@ -251,8 +252,8 @@ impl PeerConnection {
             return;
         };
         let role = match transport.dtls_role {
-            Some(DtlsRole::Client) => sctp::data_channel::Role::Client,
-            Some(DtlsRole::Server) => sctp::data_channel::Role::Server,
+            Some(dtls::Role::Client) => sctp::data_channel::Role::Client,
+            Some(dtls::Role::Server) => sctp::data_channel::Role::Server,
             None => return,
         };
         if let Some(round_trip) = self.ice.round_trip_time(transport.component) {

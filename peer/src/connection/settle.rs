@@ -6,7 +6,6 @@ use dtls_srtp::dtls;
 
 use super::{DataCloseReason, FailureReason, PeerConnection, Route, SignatureId};
 use crate::event::{Event, Readable};
-use crate::jsep::DtlsRole;
 use crate::signalling::{ConnectionState, IceConnectionState};
 use crate::transport::{DtlsTransportState, Handshake, SrtpContexts};
 
@@ -115,7 +114,7 @@ impl PeerConnection {
         let sped = transport.sped.as_ref().filter(|sped| sped.is_on() && checks.is_some());
         let carried = sped.is_some();
         let writable = self.ice.send_path(transport.component).is_some();
-        if role == DtlsRole::Client && !writable && !carried {
+        if role == dtls::Role::Client && !writable && !carried {
             return;
         }
         let mut config = config.clone();
@@ -124,8 +123,8 @@ impl PeerConnection {
         }
         let seed = self.origin.child_seed(crate::origin::SeedStream::Dtls(transport.id.0));
         let mut connection = match role {
-            DtlsRole::Client => dtls::Connection::client(config, now, seed),
-            DtlsRole::Server => dtls::Connection::server(config, now, seed),
+            dtls::Role::Client => dtls::Connection::client(config, now, seed),
+            dtls::Role::Server => dtls::Connection::server(config, now, seed),
         };
         if carried {
             connection.set_mtu(self.ice.embedding_room(transport.component.stream));

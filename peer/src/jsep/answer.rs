@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use dtls_srtp::dtls::Role;
 use rtp::extension::ExtensionMap;
 use sdp::{Attribute, Direction, Group, MediaDescription, Origin, SctpMap, Setup, Words};
 
 use super::codecs::{Order, common, extensions};
 use super::cryptex::says_cryptex;
-use super::plan::DtlsRole;
 use super::section::{
     Created, CreatedSection, LocalEnds, RtpSection, Slot, SlotMedia, begin, is_rejected, push_word,
     rejected,
@@ -122,8 +122,8 @@ impl Jsep {
         offered: Option<Setup>,
     ) -> Option<Setup> {
         let agreed = match self.transport(transport).and_then(|transport| transport.dtls_role) {
-            Some(DtlsRole::Client) => Some(Setup::Active),
-            Some(DtlsRole::Server) => Some(Setup::Passive),
+            Some(Role::Client) => Some(Setup::Active),
+            Some(Role::Server) => Some(Setup::Passive),
             None => None,
         };
         match offered.unwrap_or(Setup::ActPass) {

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use super::plan::{DtlsRole, Plan};
+use dtls_srtp::dtls::Role;
+
+use super::plan::Plan;
 use super::section::{Created, SlotMedia};
 use super::states::Side;
 use super::transceivers::{Negotiated, Offered};
@@ -74,8 +76,8 @@ impl Jsep {
         for (slot, media) in created.slots.iter().zip(&created.sdp.media) {
             if let (false, Some(setup)) = (slot.rejected, media.setup()) {
                 let role = match setup {
-                    sdp::Setup::Active => DtlsRole::Client,
-                    _ => DtlsRole::Server,
+                    sdp::Setup::Active => Role::Client,
+                    _ => Role::Server,
                 };
                 self.transport_mut(slot.transport).dtls_role.get_or_insert(role);
             }

@@ -1,11 +1,12 @@
 //! Applying descriptions of the other side
 //! ([RFC 9429 §5.10](https://www.rfc-editor.org/rfc/rfc9429#section-5.10)).
 
+use dtls_srtp::dtls::Role;
 use sdp::{Direction, MediaDescription, SessionDescription, Setup};
 
 use super::answer::{has_rtcp_mux, offered_direction};
 use super::codecs::{Order, common, extensions};
-use super::plan::{DtlsRole, Plan};
+use super::plan::Plan;
 use super::section::{Slot, SlotMedia, is_data, is_rejected, rtp_kind};
 use super::states::Side;
 use super::transceivers::{Creator, Negotiated, TransceiverState};
@@ -344,9 +345,9 @@ impl Jsep {
             let lead = self.section_of(verify.description, &slots, slot.transport);
             let said = setup(verify.description, lead.map_or(media, |(_, lead)| lead));
             let role = match said {
-                Some(Setup::Active) => DtlsRole::Server,
+                Some(Setup::Active) => Role::Server,
                 // RFC 4145 §4.1: an answer that says nothing waits.
-                _ => DtlsRole::Client,
+                _ => Role::Client,
             };
             let agreed = self.transport_mut(slot.transport).dtls_role.get_or_insert(role);
             if *agreed != role && said.is_some() {

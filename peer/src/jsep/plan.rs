@@ -1,5 +1,6 @@
 //! What everything should be like, now that a description was applied.
 
+use dtls_srtp::dtls;
 use rtp::section;
 use rtp::{ClockRate, PayloadType, Ssrc};
 
@@ -38,20 +39,13 @@ pub(crate) struct TransportPlan {
     /// The ICE role, once an offer says it.
     pub(crate) controlling: Option<bool>,
     /// The DTLS role, once an answer says it.
-    pub(crate) dtls_role: Option<DtlsRole>,
+    pub(crate) dtls_role: Option<dtls::Role>,
     /// Whether header extensions are encrypted.
     pub(crate) cryptex: CryptexPlan,
     /// The ICE user fragment of our newest description: it says which credentials are in force.
     pub(crate) local_ufrag: Option<String>,
     /// The other end, once it is described.
     pub(crate) remote: Option<RemoteTransport>,
-}
-
-/// Who begins the DTLS handshake.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(crate) enum DtlsRole {
-    Client,
-    Server,
 }
 
 /// The other end of a transport.

@@ -86,7 +86,7 @@ fn every_recorded_offer_is_answered_section_by_section() {
             assert!(peer.plan().transports.len() <= 1, "{name}");
         }
         for transport in &peer.plan().transports {
-            assert!(transport.dtls_role == Some(crate::jsep::DtlsRole::Client), "{name}");
+            assert!(transport.dtls_role == Some(dtls_srtp::dtls::Role::Client), "{name}");
             assert_eq!(transport.controlling, Some(false), "{name}");
             let remote = transport.remote.as_ref().expect("the offer describes it");
             assert!(!remote.fingerprints.is_empty() && !remote.ufrag.is_empty(), "{name}");

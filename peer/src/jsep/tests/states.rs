@@ -136,8 +136,8 @@ fn an_exchange_agrees_on_everything() {
     assert_eq!(alice.plan().transports.len(), 1);
     assert_eq!(alice.plan().transports[0].controlling, Some(true));
     assert_eq!(bob.plan().transports[0].controlling, Some(false));
-    assert_eq!(alice.plan().transports[0].dtls_role, Some(crate::jsep::DtlsRole::Server));
-    assert_eq!(bob.plan().transports[0].dtls_role, Some(crate::jsep::DtlsRole::Client));
+    assert_eq!(alice.plan().transports[0].dtls_role, Some(dtls_srtp::dtls::Role::Server));
+    assert_eq!(bob.plan().transports[0].dtls_role, Some(dtls_srtp::dtls::Role::Client));
     let direction = |peer: &Peer, id| peer.jsep.transceiver(id).unwrap().current_direction;
     // The audio found Bob's track; the video made a transceiver that only receives.
     assert_eq!(direction(alice, audio), Some(sdp::Direction::SendRecv));
@@ -190,7 +190,7 @@ fn renegotiation_keeps_numbers_names_and_transports() {
     assert_eq!(peers[0].jsep.transceiver(audio).unwrap().mid.as_deref(), Some("0"));
     assert_eq!(peers[1].jsep.transceiver(theirs).unwrap().mid.as_deref(), Some("1"));
     // The roles stay, whoever offers.
-    assert_eq!(peers[0].plan().transports[0].dtls_role, Some(crate::jsep::DtlsRole::Server));
+    assert_eq!(peers[0].plan().transports[0].dtls_role, Some(dtls_srtp::dtls::Role::Server));
     assert_eq!(peers[1].plan().transports[0].controlling, Some(false));
     let versions = |peer: &Peer| peer.parsed_local().origin().session_version;
     assert_eq!((versions(&peers[0]), versions(&peers[1])), (2, 2));
