@@ -9,15 +9,19 @@ use super::{Described, Jsep};
 use crate::signalling::SdpType;
 
 impl Jsep {
-    /// Whether an association is agreed on, here or at `index` alone.
-    pub(super) fn has_association(&self, index: Option<usize>) -> bool {
-        let (Some(local), Some(remote)) = (&self.current_local, &self.current_remote) else {
-            return false;
-        };
-        let sections = local.sdp.media.iter().zip(&remote.sdp.media).enumerate();
-        sections
-            .filter(|(own, _)| index.is_none_or(|index| index == *own))
-            .any(|(_, (local, remote))| is_for_association(local) && is_for_association(remote))
+    /// The m-sections at `index`, ours and the other side's, if they have agreed on an association.
+    pub(super) fn agreed_data(
+        &self,
+        index: usize,
+    ) -> Option<(&MediaDescription, &MediaDescription)> {
+        let [local, remote] = [&self.current_local, &self.current_remote]
+            .map(|own| own.as_ref()?.sdp.media.get(index).filter(|own| is_for_association(own)));
+        local.zip(remote)
+    }
+
+    /// Whether an association is agreed on.
+    pub(super) fn has_association(&self) -> bool {
+        (0..self.stable_slots().len()).any(|index| self.agreed_data(index).is_some())
     }
 
     /// Whether an association is agreed on or offered: what an answer without a place for it takes
@@ -25,7 +29,7 @@ impl Jsep {
     pub(super) fn expects_association(&self) -> bool {
         let pending = [&self.pending_local, &self.pending_remote];
         let offers = |own: &&Described| own.kind == SdpType::Offer;
-        self.has_association(None)
+        self.has_association()
             || pending
                 .into_iter()
                 .flatten()
@@ -38,7 +42,7 @@ impl Jsep {
     /// in addition, an SCTP association exists, the offerer MUST close it"
     /// ([RFC 8841 §10.4](https://www.rfc-editor.org/rfc/rfc8841#section-10.4)).
     pub(super) fn ends_association(&mut self, expected: bool) -> bool {
-        let ends = expected && !self.has_association(None);
+        let ends = expected && !self.has_association();
         if ends {
             self.data = false;
             // Another one has "a new attribute value (different than the value associated with the
@@ -51,7 +55,7 @@ impl Jsep {
     /// The port that our offer has for the section at `index`: none where the last exchange has
     /// closed the association and nobody wants another.
     pub(super) fn offered_sctp_port(&self, index: usize) -> u16 {
-        if self.data || self.has_association(Some(index)) { self.sctp_port } else { 0 }
+        if self.data || self.agreed_data(index).is_some() { self.sctp_port } else { 0 }
     }
 
     /// The port that our answer has: "If the offer contained a zero SCTP port value … the answerer
@@ -68,9 +72,8 @@ impl Jsep {
         index: usize,
         media: &MediaDescription,
     ) -> bool {
-        let agreed = self.current_remote.as_ref().and_then(|own| own.sdp.media.get(index));
-        let is_other = agreed.is_some_and(|agreed| port(agreed) != port(media));
-        is_for_association(media) && is_other && self.has_association(Some(index))
+        let is_other = |(_, agreed): (_, &MediaDescription)| port(agreed) != port(media);
+        is_for_association(media) && self.agreed_data(index).is_some_and(is_other)
     }
 }
 

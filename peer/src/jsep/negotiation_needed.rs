@@ -29,7 +29,7 @@ impl Jsep {
         if self.ice_restart != IceRestart::No {
             return true;
         }
-        if self.data && !self.has_association(None) {
+        if self.data && !self.has_association() {
             return true;
         }
         self.transceivers.iter().any(|transceiver| self.differs(transceiver))

@@ -5,7 +5,7 @@ use sctp::RemoteInit;
 use sdp::{MediaDescription, SessionDescription};
 
 use super::Jsep;
-use super::section::{LocalEnds, is_rejected};
+use super::section::LocalEnds;
 use super::verify::fingerprints;
 
 impl Jsep {
@@ -16,19 +16,14 @@ impl Jsep {
         if !self.settings.snap {
             return None;
         }
-        let section = |described: &Option<super::Described>| {
-            let media = described.as_ref()?.sdp.media.get(index)?;
-            (media.sctp_port().is_some_and(|port| port != 0))
-                .then(|| media.sctp_init().map(str::to_owned))
-        };
-        match (section(&self.current_local), section(&self.current_remote)) {
-            (Some(local), Some(remote)) => local.filter(|_| remote.is_some()),
-            _ => Some(encode(&ends.sctp_init())),
+        match self.agreed_data(index) {
+            Some((local, remote)) => {
+                local.sctp_init().filter(|_| remote.sctp_init().is_some()).map(str::to_owned)
+            }
+            None => Some(encode(&ends.sctp_init())),
         }
     }
-}
 
-impl Jsep {
     /// Whether the INIT in the other side's m-section at `index` is another one than its association
     /// has: "Attempting to add an sctp-init attribute to an existing SCTP association results in an
     /// error", and later descriptions "MUST include" it "with the same value". A new association, with
@@ -39,21 +34,15 @@ impl Jsep {
         description: &SessionDescription,
         media: &MediaDescription,
     ) -> bool {
-        let agreed = |described: &Option<super::Described>| {
-            let described = described.as_ref()?;
-            let media = described.sdp.media.get(index)?;
-            let is_data = media.sctp_port().is_some_and(|port| port != 0) && !is_rejected(media);
-            is_data.then(|| (port(media), fingerprints(&described.sdp, media), remote_init(media)))
-        };
-        let (Some(_), Some((agreed_port, agreed_dtls, agreed_init))) =
-            (agreed(&self.current_local), agreed(&self.current_remote))
+        let (Some((_, agreed)), Some(remote)) = (self.agreed_data(index), &self.current_remote)
         else {
             return false;
         };
+        let agreed_dtls = fingerprints(&remote.sdp, agreed);
         // In a bundle the fingerprints may stand in another section.
         let dtls = fingerprints(description, media);
         let same_dtls = agreed_dtls == dtls || agreed_dtls.is_empty() || dtls.is_empty();
-        agreed_port == port(media) && same_dtls && agreed_init != remote_init(media)
+        port(agreed) == port(media) && same_dtls && remote_init(agreed) != remote_init(media)
     }
 }
 
