@@ -14,6 +14,7 @@ use super::verify::{Verify, credentials, fingerprints, setup};
 use super::{Described, IceRestart, Jsep, TransportId};
 use crate::error::Error;
 use crate::event::{Event, TrackEvent};
+use crate::media::codec::CodecCapability;
 use crate::media::transceiver::{TransceiverId, TransceiverInit};
 use crate::signalling::{SdpType, SignalingState};
 
@@ -72,51 +73,14 @@ impl Jsep {
         let mut tracks = Tracks::default();
         for (index, (slot, media)) in slots.iter().zip(&description.media).enumerate() {
             let SlotMedia::Rtp(id) = slot.media else { continue };
-            let has = |kind, extension| self.settings.has_extension(kind, extension);
             let Some(transceiver) = self.transceiver(id) else { continue };
-            let offered = transceiver.offered.clone().unwrap_or_default();
-            let direction =
-                offered_direction(&description, media).reversed().intersect(offered.direction);
-            let mut negotiated = None;
-            if !slot.rejected {
-                let wanted: Vec<_> = offered.codecs.iter().collect();
-                // The preferred formats of the answer are those to send
-                // (RFC 9429 §5.11, RFC 3264 §7).
-                let mut codecs = common(&wanted, media, Order::Theirs);
-                if codecs.is_empty() {
-                    let reason = "the m-section is accepted without any format of the offer \
-                                  (RFC 3264 §6.1)";
-                    return Err(verify.fault(Some(index), reason));
-                }
-                // An answer may give a codec another number: that is the one to send. The number of
-                // the offer is the one that comes in.
-                for codec in &offered.codecs {
-                    let number = |own: &crate::media::codec::CodecCapability| {
-                        own.payload_type == codec.payload_type
-                    };
-                    if codecs.iter().any(|own| own.is_same_codec(codec))
-                        && !codecs.iter().any(number)
-                    {
-                        codecs.push(codec.clone());
-                    }
-                }
-                let lead = self.section_of(&description, &slots, slot.transport);
-                let lead = lead.map_or(media, |(_, lead)| lead);
-                if !has_rtcp_mux(media, lead) {
-                    let reason = "the m-section has no a=rtcp-mux, without which we don't go \
-                                  (RFC 8858)";
-                    return Err(verify.fault(Some(index), reason));
-                }
-                let kind = transceiver.kind;
-                let extensions = extensions(media, |extension| has(kind, extension));
-                let settled = Negotiated {
-                    codecs,
-                    extensions: extensions.into_iter().collect(),
-                    reduced_size: media.has_rtcp_rsize() || lead.has_rtcp_rsize(),
-                    ..Negotiated::default()
-                };
-                negotiated = Some(settled.with_streams(media));
-            }
+            let offered = transceiver.offered.as_ref().map(|offered| offered.direction);
+            let direction = offered_direction(&description, media).reversed();
+            let direction = direction.intersect(offered.unwrap_or_default());
+            let negotiated = match slot.rejected {
+                true => None,
+                false => Some(self.settled(&verify, (index, slot, media), transceiver)?),
+            };
             let Some(transceiver) = self.transceiver_mut(id) else { continue };
             tracks.update(transceiver, media, direction, slot.rejected);
             match negotiated {
@@ -142,6 +106,45 @@ impl Jsep {
         let data_ends = kind == SdpType::Answer && self.ends_association(expected);
         events.extend(tracks.into_events());
         Ok(self.plan_with(events, &[]).with_data_ending(data_ends))
+    }
+
+    /// What an answer that accepts a section settles of it.
+    fn settled(
+        &self,
+        verify: &Verify<'_>,
+        (index, slot, media): (usize, &Slot, &MediaDescription),
+        transceiver: &TransceiverState,
+    ) -> Result<Negotiated, Error> {
+        let offered: Vec<_> = transceiver.offered.iter().flat_map(|own| &own.codecs).collect();
+        // The preferred formats of the answer are those to send (RFC 9429 §5.11, RFC 3264 §7).
+        let mut codecs = common(&offered, media, Order::Theirs);
+        if codecs.is_empty() {
+            let reason =
+                "the m-section is accepted without any format of the offer (RFC 3264 §6.1)";
+            return Err(verify.fault(Some(index), reason));
+        }
+        // An answer may give a codec another number: that is the one to send. The number of the offer is
+        // the one that comes in.
+        for codec in offered {
+            let number = |own: &CodecCapability| own.payload_type == codec.payload_type;
+            if codecs.iter().any(|own| own.is_same_codec(codec)) && !codecs.iter().any(number) {
+                codecs.push(codec.clone());
+            }
+        }
+        let lead = self.section_of(verify.description, &self.slots, slot.transport);
+        let lead = lead.map_or(media, |(_, lead)| lead);
+        if !has_rtcp_mux(media, lead) {
+            let reason = "the m-section has no a=rtcp-mux, without which we don't go (RFC 8858)";
+            return Err(verify.fault(Some(index), reason));
+        }
+        let has = |extension| self.settings.has_extension(transceiver.kind, extension);
+        let settled = Negotiated {
+            codecs,
+            extensions: extensions(media, has).into_iter().collect(),
+            reduced_size: media.has_rtcp_rsize() || lead.has_rtcp_rsize(),
+            ..Negotiated::default()
+        };
+        Ok(settled.with_streams(media))
     }
 
     /// An offer takes the place of one that is pending
