@@ -1,25 +1,31 @@
 use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use dtls_srtp::{Certificate, CertificateParameters, Crypto};
 use peerless::media::transceiver::{RtpTransceiverDirection, TransceiverInit};
 use peerless::{
-    Configuration, DataChannelId, DataChannelInit, Datagram, Event, FiveTuple, Frame, IceCandidate,
-    MediaKind, OfferOptions, Origin, OutgoingPacket, PeerConnection, Readable, ReceiveMode,
-    SdpType, SessionDescription, SocketRequest, TransceiverId,
+    BundlePolicy, Configuration, DataChannelId, DataChannelInit, Datagram, Event, FiveTuple, Frame,
+    IceCandidate, MediaKind, OfferOptions, Origin, OutgoingPacket, PeerConnection, Readable,
+    ReceiveMode, SdpType, SessionDescription, SocketRequest, TransceiverId,
 };
 
 use crate::choices::Choices;
 use crate::clock::{Clock, assert_does_not_spin};
 use crate::wire::Wire;
 
-/// Two whole connections: packets and commands in any order, descriptions changed on the way.
+/// Two whole connections: packets and commands in any order, descriptions changed on the way. A first
+/// byte of 0xf0 or more asks for other settings.
 pub fn peer_connection(bytes: &[u8]) {
+    let (settings, bytes) = match bytes {
+        [settings @ 0xf0..=0xff, rest @ ..] => (*settings, rest),
+        _ => (0, bytes),
+    };
     let mut choices = Choices::new(bytes);
-    let mut call = Call::new();
+    let mut call = Call::new(settings);
     for _ in 0..MAX_STEPS {
         if choices.is_empty() {
             break;
@@ -48,10 +54,12 @@ struct Side {
     /// Its newest description, for the other side.
     said: Option<SessionDescription>,
     closed: bool,
+    /// How many it has opened besides its first.
+    sockets: u8,
 }
 
 /// One certificate for all runs: what is looked for here is not in its making.
-fn configuration() -> Configuration {
+fn configuration(settings: u8) -> Configuration {
     static CERTIFICATE: OnceLock<Certificate> = OnceLock::new();
     let certificate = CERTIFICATE.get_or_init(|| {
         let parameters = CertificateParameters::new(wall_clock());
@@ -60,6 +68,13 @@ fn configuration() -> Configuration {
     let mut configuration = Configuration::default();
     configuration.certificates = vec![certificate.clone()];
     configuration.max_transceivers = 12;
+    configuration.bundle_policy = match settings & 3 {
+        0 => BundlePolicy::MaxBundle,
+        1 => BundlePolicy::Balanced,
+        _ => BundlePolicy::MaxCompat,
+    };
+    configuration.sped = settings & 4 != 0;
+    configuration.snap = settings & 8 != 0;
     configuration
 }
 
@@ -72,12 +87,12 @@ fn address(index: u8) -> SocketAddr {
 }
 
 impl Call {
-    fn new() -> Self {
+    fn new(settings: u8) -> Self {
         let clock = Clock::new();
         let now = clock.now();
         let sides = [0, 1].map(|index: u8| {
             let origin = Origin::new(now, wall_clock(), [index; 32]);
-            let mut connection = PeerConnection::new(configuration(), origin);
+            let mut connection = PeerConnection::new(configuration(settings), origin);
             connection.add_local_address(address(index));
             Side {
                 connection,
@@ -88,6 +103,7 @@ impl Call {
                 transceivers: Vec::new(),
                 said: None,
                 closed: false,
+                sockets: 0,
             }
         });
         Self { clock, sides }
@@ -188,11 +204,9 @@ impl Call {
             _ => {
                 let Some(mut said) = from.said.clone() else { return };
                 change(&mut said, choices);
-                let before = to.connection.remote_description();
-                let state = to.connection.signaling_state();
+                let before = to.visible(now);
                 if to.connection.set_remote_description(now, said).is_err() {
-                    assert_eq!(to.connection.signaling_state(), state);
-                    assert_eq!(to.connection.remote_description(), before);
+                    assert_eq!(to.visible(now), before);
                 }
             }
         }
@@ -363,8 +377,24 @@ impl Call {
 }
 
 impl Side {
+    /// What must be as it was when a description was refused.
+    fn visible(&mut self, now: Instant) -> impl PartialEq + Debug + use<> {
+        let connection = &mut self.connection;
+        let report = connection.stats(now);
+        (
+            connection.signaling_state(),
+            [connection.local_description(), connection.remote_description()],
+            [
+                report.transports.len(),
+                report.data_channels.len(),
+                connection.transceivers().count(),
+            ],
+            connection.poll_timeout(),
+        )
+    }
+
     /// Does what an application does about an event.
-    fn read(&mut self, now: std::time::Instant, event: &Event) {
+    fn read(&mut self, now: Instant, event: &Event) {
         let connection = &mut self.connection;
         match *event {
             Event::DataChannel(id) => self.channels.push(id),
@@ -380,7 +410,8 @@ impl Side {
                 }
             }
             Event::Socket(SocketRequest::Bind { id, .. }) => {
-                let local = address(connection.transceivers().count() as u8 | 0x40);
+                self.sockets = self.sockets.wrapping_add(1);
+                let local = address(self.sockets | 0x40);
                 connection.socket_opened(now, id, FiveTuple::udp(local, local));
             }
             _ => {}
