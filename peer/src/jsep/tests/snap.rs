@@ -56,3 +56,25 @@ fn it_is_not_added_to_an_association_nor_changed() {
         assert!(error.to_string().contains("new SCTP association"), "{error}");
     }
 }
+
+/// The form before RFC 8841 has no place for it, and the association is one all the same.
+#[test]
+fn it_is_not_added_to_an_association_of_the_older_form() {
+    let configuration = Configuration { snap: true, ..Configuration::default() };
+    let [mut alice, mut bob] = pair_with(&configuration);
+    alice.jsep.add_data();
+    let mut offer = alice.offer();
+    offer.sdp = offer
+        .sdp
+        .replace("UDP/DTLS/SCTP webrtc-datachannel", "DTLS/SCTP 5000")
+        .replace("a=sctp-port:5000", "a=sctpmap:5000 webrtc-datachannel 1024")
+        .split_inclusive('\n')
+        .filter(|line| !line.contains("sctp-init"))
+        .collect();
+    bob.set_remote(offer).unwrap();
+    let answer = bob.answer();
+    assert!(answer.sdp.contains("a=sctpmap:5000"), "{}", answer.sdp);
+    bob.set_local(answer).unwrap();
+    let again = bob.offer().sdp;
+    assert!(again.contains("m=application 9") && !again.contains("sctp-init"), "{again}");
+}
