@@ -17,6 +17,8 @@
 //!   reject the whole group.
 //! * `a=tls-id` is not written, as in browsers: a DTLS association lives as long as its transport.
 //!   A remote fingerprint, `a=tls-id` or DTLS role that changes is therefore refused.
+//! * An answer with other ICE credentials than a provisional one before it is refused, for the same reason
+//!   (§5.10 begins checks anew).
 //! * Codecs that only we have are left out of answers (§5.3.1 adds them after the others).
 //! * An offer or answer must not be changed before it is applied here, as §5.4 has it.
 
