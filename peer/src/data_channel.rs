@@ -295,7 +295,7 @@ impl<'c> DataChannel<'c> {
     ) -> Result<R, A> {
         let Some(data) = &mut self.connection.data else { return Err(given) };
         let done = act(&mut data.channels, self.id, given);
-        self.connection.settle();
+        self.connection.settle_channels();
         Ok(done)
     }
 }

@@ -12,10 +12,24 @@ use crate::transport::{DtlsTransportState, Handshake, SrtpContexts};
 impl PeerConnection {
     /// Drains the events of every layer until none has more to say, and shares the path.
     ///
-    /// It ends every `handle_*`, every command and every method of a lent view, so that state
-    /// never moves while somebody polls.
+    /// It, or what it consists of, ends every `handle_*`, every command and every method of a lent
+    /// view, so that state never moves while somebody polls.
     pub(crate) fn settle(&mut self) {
         self.settle_layers();
+        self.share_paths(self.now);
+    }
+
+    /// As [`Self::settle`], for what was done to a data channel, which is no news to the other layers.
+    pub(crate) fn settle_channels(&mut self) {
+        self.settle_data();
+        self.share_paths(self.now);
+    }
+
+    /// The same for what was done to a sender or receiver.
+    pub(crate) fn settle_media(&mut self) {
+        for index in 0..self.transports.len() {
+            self.settle_rtp(index);
+        }
         self.share_paths(self.now);
     }
 
@@ -207,9 +221,20 @@ impl PeerConnection {
                 _ => {}
             }
         }
-        while let Some(event) =
-            self.transports.get_mut(index).and_then(|t| t.rtp.as_mut()?.poll_event())
-        {
+        settled &= self.settle_rtp(index);
+        self.expect_answer(now, index);
+        self.tell_data_of_dtls(now, index);
+        self.greet_early(now, index);
+        settled & self.settle_sped(now, index)
+    }
+
+    /// Tells the application what a transport's media has to say. Returns whether there was nothing.
+    fn settle_rtp(&mut self, index: usize) -> bool {
+        let Some(rtp) = self.transports.get_mut(index).and_then(|t| t.rtp.as_mut()) else {
+            return true;
+        };
+        let mut settled = true;
+        while let Some(event) = rtp.poll_event() {
             settled = false;
             match event {
                 rtp::session::Event::Readable(section) => {
@@ -223,10 +248,7 @@ impl PeerConnection {
                 _ => {}
             }
         }
-        self.expect_answer(now, index);
-        self.tell_data_of_dtls(now, index);
-        self.greet_early(now, index);
-        settled & self.settle_sped(now, index)
+        settled
     }
 
     /// An SCTP association without a handshake is up when DTLS below it is.

@@ -25,7 +25,7 @@ impl<'c> Receiver<'c> {
         let now = self.connection.advance(now);
         let (rtp, section) = self.connection.rtp_section(self.id)?;
         let frame = rtp.read_frame(now, section);
-        self.connection.settle();
+        self.connection.settle_media();
         frame
     }
 
@@ -43,7 +43,7 @@ impl<'c> Receiver<'c> {
         if let Some((rtp, section)) = self.connection.rtp_section(self.id) {
             rtp.set_receive_mode(now, section, mode);
         }
-        self.connection.settle();
+        self.connection.settle_media();
     }
 
     /// Asks the other side for a key frame (PLI, or FIR where that is all there is;
@@ -53,6 +53,6 @@ impl<'c> Receiver<'c> {
         if let Some((rtp, section)) = self.connection.rtp_section(self.id) {
             rtp.request_key_frame(now, section);
         }
-        self.connection.settle();
+        self.connection.settle_media();
     }
 }

@@ -68,7 +68,7 @@ impl<'c> Sender<'c> {
             return Err(not_negotiated(frame.data));
         };
         let sent = rtp.send_frame(now, section, frame).map_err(refused);
-        self.connection.settle();
+        self.connection.settle_media();
         sent
     }
 
@@ -87,7 +87,7 @@ impl<'c> Sender<'c> {
             return Err(not_negotiated(packet.payload));
         };
         let sent = rtp.send_packet(now, section, packet).map_err(refused);
-        self.connection.settle();
+        self.connection.settle_media();
         sent
     }
 
@@ -107,7 +107,7 @@ impl<'c> Sender<'c> {
             return Err(not_negotiated(packet.payload.clone()));
         };
         let sent = rtp.forward(now, section, packet).map_err(refused);
-        self.connection.settle();
+        self.connection.settle_media();
         sent
     }
 }
