@@ -63,6 +63,8 @@ impl Queued {
         check(message.sent <= 1 << 40)?;
         message.len += message.sent;
         check(left > 0 || message.is_open())?;
+        // What is written in parts is the application's.
+        check(message.counts || matches!(message.parts, Parts::Whole))?;
         check(message.sent == 0 || left > 0)?;
         Ok(message)
     }
