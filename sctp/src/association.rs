@@ -190,6 +190,7 @@ impl Association {
         self.next_event()
     }
 
+    #[inline]
     fn next_event(&mut self) -> Option<Event> {
         if let Some(event) = self.events.pop_front() {
             return Some(event);

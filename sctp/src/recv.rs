@@ -489,6 +489,7 @@ impl Receiver {
 
     /// The application has taken bytes: there is more room than before, and the peer may be waiting
     /// for it.
+    #[inline]
     pub(crate) fn window_opened(&mut self, bytes: usize) {
         let held = self.held();
         if self.window.is_shared() && !self.window.hold_state(self.state(), held) {

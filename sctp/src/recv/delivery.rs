@@ -68,7 +68,7 @@ impl Receiver {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn deliver(&mut self, number: u16, message: Message) {
         self.counters.messages += 1;
         self.counters.bytes += message.payload.len() as u64;

@@ -71,7 +71,7 @@ impl Packets {
     }
 
     /// The number of the packet that is being made.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn current(&mut self, now: Instant, in_flight: usize) -> u64 {
         if !self.open {
             self.open = true;
