@@ -177,10 +177,11 @@ impl<'c> DataChannel<'c> {
         appended.unwrap_or_else(|part| Err(AppendError::NoMessage { part }))
     }
 
-    /// Ends the message that was begun: it is complete.
-    pub fn finish(&mut self, now: Instant) {
+    /// Ends the message that was begun: it is complete. Returns whether it will be sent; if not, none
+    /// was being written, or it was given up meanwhile.
+    pub fn finish(&mut self, now: Instant) -> bool {
         let now = self.connection.advance(now);
-        self.act((), |channels, id, ()| channels.finish(now, id)).unwrap_or_default();
+        self.act((), |channels, id, ()| channels.finish(now, id)).unwrap_or_default()
     }
 
     /// Gives up the message that was begun: the other side's reader is told.

@@ -77,7 +77,7 @@ fn a_closed_channels_handle_does_not_reach_the_one_that_has_its_number_now() {
     assert!(channel.send(now, "late").is_err());
     assert!(channel.begin(now, "late").is_err());
     assert!(channel.append(now, &b"late"[..]).is_err());
-    channel.finish(now);
+    assert!(!channel.finish(now));
     channel.abandon(now);
     channel.close(now);
     assert_eq!(channel.read(), Some("unread".into()));
@@ -87,7 +87,7 @@ fn a_closed_channels_handle_does_not_reach_the_one_that_has_its_number_now() {
     assert_eq!(channel.ready_state(), DataChannelState::Open);
     assert_eq!(channel.buffered_amount_low_threshold(), 0);
     channel.append(now, &b", two"[..]).unwrap();
-    channel.finish(now);
+    assert!(channel.finish(now));
     pair.run_for(Duration::from_secs(1));
     let mut channel = pair.peers[B].data_channel(theirs).unwrap();
     assert_eq!(channel.read().map(|message| message.len()), Some(100_000));

@@ -52,7 +52,7 @@ fn a_message_of_any_size_goes_in_parts_to_who_reads_it_so() {
                 Err(error) => panic!("{error}"),
             }
             if written == LEN {
-                sender.finish(now);
+                assert!(sender.finish(now));
             }
         }
         let mut reader = pair.peers[B].data_channel(theirs).unwrap();
