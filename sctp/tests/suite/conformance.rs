@@ -10,7 +10,7 @@ macro_rules! sources {
 fn every_test_in_the_conformance_list_exists() {
     let sources = sources![
         arrival attack blue bulk channels collisions congestion data dcep departure ending failure faults
-        full handshake immediate interleaving path_mtu recovery refusals reliability reset shutdown
+        full handles handshake immediate interleaving path_mtu recovery refusals reliability reset shutdown
         snap timers window
     ];
     let list = include_str!("../../src/conformance.md");
