@@ -14,6 +14,13 @@
 //! code and RustCrypto with the processor's SHA instructions, 3.5 times faster on a packet, and, where
 //! there are such instructions, the hashes of a few bytes that a handshake is full of).
 //!
+//! What does not go through them, whichever they are, is this: the hash of a
+//! [`Fingerprint`](crate::Fingerprint) is RustCrypto's; the ML-KEM of a provider that has no
+//! X25519MLKEM768 of its own is RustCrypto's too ([`X25519MlKem768`]), with the provider's randomness;
+//! [`Certificate::generate`](crate::Certificate::generate) has *ring* make an ECDSA key where the
+//! provider cannot derive the public one; and the randoms of hellos, first connection ids and the
+//! secrets of cookies are ChaCha20's, from the seed of the connection.
+//!
 //! ```
 //! use peerless_dtls_srtp::crypto::{AeadAlgorithm, Crypto};
 //!

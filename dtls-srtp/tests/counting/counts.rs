@@ -16,10 +16,12 @@ pub(crate) enum Work {
     Sealed,
     Opened,
     Masked,
+    /// Keystream that nothing authenticates: key derivation and encrypted headers of SRTP.
     KeystreamApplied,
+    Randomness,
 }
 
-const KINDS: usize = 10;
+const KINDS: usize = 11;
 
 /// Counters of one provider, which lives as long as the process.
 #[derive(Debug, Default)]

@@ -6,8 +6,8 @@ use rustls::crypto::hash::{Context, Hash, HashAlgorithm, Output};
 use rustls::crypto::tls12::Prf;
 use rustls::crypto::tls13::{Hkdf, HkdfExpander, OkmBlock, OutputLengthError};
 use rustls::crypto::{
-    ActiveKeyExchange, CompletedKeyExchange, CryptoProvider, KeyProvider, SharedSecret,
-    SupportedKxGroup, WebPkiSupportedAlgorithms, hmac,
+    ActiveKeyExchange, CompletedKeyExchange, CryptoProvider, GetRandomFailed, KeyProvider,
+    SecureRandom, SharedSecret, SupportedKxGroup, WebPkiSupportedAlgorithms, hmac,
 };
 use rustls::ffdhe_groups::FfdheGroup;
 use rustls::pki_types::{
@@ -41,7 +41,7 @@ pub(crate) fn counting(inner: &CryptoProvider, counts: &'static Counts) -> Crypt
                 (*scheme, leak_slice(wrapped))
             })),
         },
-        secure_random: inner.secure_random,
+        secure_random: leak(Random { inner: inner.secure_random, counts }),
         key_provider: leak(Keys { inner: inner.key_provider, counts }),
     }
 }
@@ -79,6 +79,21 @@ fn leak_slice<T>(values: impl Iterator<Item = T>) -> &'static [T] {
 
 fn refused() -> Error {
     Error::General("refused".to_owned())
+}
+
+#[derive(Debug)]
+struct Random {
+    inner: &'static dyn SecureRandom,
+    counts: &'static Counts,
+}
+
+impl SecureRandom for Random {
+    fn fill(&self, buf: &mut [u8]) -> Result<(), GetRandomFailed> {
+        match self.counts.count(Work::Randomness) {
+            true => self.inner.fill(buf),
+            false => Err(GetRandomFailed),
+        }
+    }
 }
 
 #[derive(Debug)]

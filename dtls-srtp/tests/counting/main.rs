@@ -1,5 +1,5 @@
-//! Nothing goes around the providers: each key exchange, signature, hash, derivation, seal and open
-//! of handshakes, records and SRTP is counted, and none can be left out.
+//! Nothing goes around the providers: each key exchange, signature, hash, derivation, seal, open and
+//! mask of handshakes, records and SRTP is counted, and so is randomness; none can be left out.
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -10,13 +10,14 @@
 mod counts;
 mod handshake;
 mod packets;
+mod srtp;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use peerless_dtls_srtp::dtls::{Config, Connection, Version};
+use peerless_dtls_srtp::certificate::{CertificateError, KeyAlgorithm};
+use peerless_dtls_srtp::dtls::{CloseReason, Config, Connection, HandshakeError, Version};
 use peerless_dtls_srtp::fingerprint::HashAlgorithm;
-use peerless_dtls_srtp::srtp::{Context, MasterKey, Profile};
 use peerless_dtls_srtp::{Certificate, CertificateParameters, Crypto};
 use rustls::NamedGroup;
 
@@ -52,6 +53,8 @@ struct Pair {
 }
 
 const VERSIONS: [Version; 2] = [Version::Dtls12, Version::Dtls13];
+const KEY_ALGORITHMS: [KeyAlgorithm; 3] =
+    [KeyAlgorithm::EcdsaP256, KeyAlgorithm::EcdsaP384, KeyAlgorithm::Ed25519];
 const CLIENT: usize = 0;
 const SERVER: usize = 1;
 
@@ -110,6 +113,15 @@ impl Pair {
     fn is_connected(&self) -> bool {
         self.sides.iter().all(Connection::is_connected)
     }
+
+    /// Checks that each record of DTLS 1.3 had its number masked once, by the provider
+    /// ([RFC 9147 §4.2.3](https://www.rfc-editor.org/rfc/rfc9147#section-4.2.3)); those of DTLS
+    /// 1.2 have no mask.
+    fn check_masks(&self, version: Version) {
+        let protected = self.counts.of(Work::Sealed) + self.counts.of(Work::Opened);
+        let masked = if version == Version::Dtls13 { protected } else { 0 };
+        assert_eq!(self.counts.of(Work::Masked), masked, "{version}");
+    }
 }
 
 #[test]
@@ -130,6 +142,8 @@ fn a_handshake_does_each_thing_once_and_by_the_provider() {
             assert_eq!(counts.of(Work::Verified), 1);
             assert!(counts.of(Work::Hashed) >= 1);
             assert!(counts.of(Work::Derived) >= 4, "secrets, keys, and both Finished");
+            assert!(counts.of(Work::Sealed) >= 1 && counts.of(Work::Opened) >= 1);
+            pair.check_masks(version);
         }
     }
 }
@@ -160,6 +174,7 @@ fn every_record_is_sealed_and_opened_by_the_provider() {
     for (inner, version) in each_version() {
         let mut pair = Pair::new(&inner, version, CLIENT, None, |config| config);
         pair.run();
+        assert!(pair.is_connected());
         let (sealed, opened) = (pair.counts.of(Work::Sealed), pair.counts.of(Work::Opened));
         for n in 1..=10 {
             for from in [CLIENT, SERVER] {
@@ -176,6 +191,7 @@ fn every_record_is_sealed_and_opened_by_the_provider() {
             }
             assert_eq!(pair.counts.of(Work::Sealed), sealed + n);
             assert_eq!(pair.counts.of(Work::Opened), opened + n);
+            pair.check_masks(version);
         }
     }
 }
@@ -193,8 +209,9 @@ fn a_handshake_whose_provider_refuses_anything_fails() {
         Work::Opened,
     ];
     for (inner, version) in each_version() {
+        let masked = (version == Version::Dtls13).then_some(Work::Masked);
         for side in [CLIENT, SERVER] {
-            for work in works {
+            for work in works.into_iter().chain(masked) {
                 let mut pair = Pair::new(&inner, version, side, Some(work), |config| config);
                 pair.run();
                 assert!(!pair.is_connected(), "{version}: {work:?} was refused");
@@ -204,48 +221,85 @@ fn a_handshake_whose_provider_refuses_anything_fails() {
     }
 }
 
+/// The groups that are used with a provider, each with whether it is the provider's own.
+fn groups(inner: &Crypto, version: Version) -> impl Iterator<Item = (NamedGroup, bool)> {
+    let own = |name| inner.handshake.kx_groups.iter().any(|group| group.name() == name);
+    let used = [NamedGroup::X25519, NamedGroup::secp256r1, NamedGroup::secp384r1];
+    // The hybrid is made of the provider's X25519 where it has none. DTLS 1.2 does not know it.
+    let hybrid = (version == Version::Dtls13).then_some(NamedGroup::X25519MLKEM768);
+    let used = used.into_iter().filter(move |name| own(*name)).chain(hybrid);
+    used.map(move |name| (name, own(name)))
+}
+
+/// Keeps to one group; in DTLS 1.2 the certificate's curve has to be among them.
+fn only(group: NamedGroup, version: Version) -> impl Fn(Config) -> Config {
+    let names = match version {
+        Version::Dtls12 => vec![group, NamedGroup::secp256r1],
+        _ => vec![group],
+    };
+    move |config| config.with_groups(&names).unwrap()
+}
+
 #[test]
 fn every_group_is_the_providers() {
     for (inner, version) in each_version() {
-        // In DTLS 1.2 the certificate's curve has to be among them.
-        for group in [NamedGroup::X25519, NamedGroup::secp256r1] {
-            let groups = [group, NamedGroup::secp256r1];
-            let only = |config: Config| config.with_groups(&groups).unwrap();
-            let mut pair = Pair::new(&inner, version, SERVER, None, only);
-            pair.run();
-            assert!(pair.is_connected());
-            assert_eq!(pair.counts.of(Work::KeyExchangeCompleted), 1, "{group:?}");
+        for (group, own) in groups(&inner, version) {
+            for side in [CLIENT, SERVER] {
+                let mut pair = Pair::new(&inner, version, side, None, only(group, version));
+                pair.run();
+                assert!(pair.is_connected());
+                assert!(pair.sides.iter().all(|side| side.group() == Some(group)), "{group:?}");
+                assert_eq!(pair.counts.of(Work::KeyExchangeStarted), 1, "{group:?}");
+                assert_eq!(pair.counts.of(Work::KeyExchangeCompleted), 1, "{group:?}");
+                let seeds = if own { 0 } else { 1 };
+                assert_eq!(pair.counts.of(Work::Randomness), 2 + seeds, "{group:?}");
+            }
+        }
+        // The provider that repeats has no P-384, the others have all four.
+        let count = groups(&inner, version).count();
+        assert!(count >= if version == Version::Dtls13 { 3 } else { 2 });
+    }
+    assert_eq!(groups(&Crypto::default(), Version::Dtls13).count(), 4);
+}
+
+#[test]
+fn a_group_that_is_refused_or_has_no_randomness_ends_the_handshake() {
+    for (inner, version) in each_version() {
+        for (group, own) in groups(&inner, version) {
+            let randomness = (!own).then_some(Work::Randomness);
+            let works = [Work::KeyExchangeStarted, Work::KeyExchangeCompleted];
+            for work in works.into_iter().chain(randomness) {
+                for side in [CLIENT, SERVER] {
+                    let only = only(group, version);
+                    let mut pair = Pair::new(&inner, version, side, Some(work), only);
+                    pair.run();
+                    assert!(!pair.is_connected(), "{version} {group:?}: {work:?} was refused");
+                    // A server starts and completes at once, and takes the share for bad.
+                    if side == CLIENT && work != Work::KeyExchangeCompleted {
+                        let internal = CloseReason::Handshake(HandshakeError::Internal);
+                        assert_eq!(pair.sides[side].close_reason(), Some(internal));
+                    }
+                }
+            }
         }
     }
 }
 
 #[test]
-fn every_packet_of_srtp_is_sealed_and_opened_by_the_provider() {
+fn a_certificate_is_made_of_the_providers_randomness() {
     for inner in providers() {
-        for profile in Profile::DEFAULT {
+        for key_algorithm in KEY_ALGORITHMS {
             let (crypto, counts) = counting(&inner);
-            let key = MasterKey::new(&vec![1; profile.key_len()], &vec![2; profile.salt_len()]);
-            let context = || Context::new(profile, &key, &crypto).unwrap();
-            let (mut sender, mut receiver) = (context(), context());
-            assert!(counts.of(Work::KeystreamApplied) > 0, "session keys are derived");
-
-            for n in 1..=5 {
-                let mut packet = vec![0x80, 96, 0, n, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3];
-                let plain = packet.clone();
-                sender.protect_rtp(&mut packet, 0).unwrap();
-                assert_eq!(receiver.unprotect_rtp(&mut packet).unwrap(), plain);
-                assert_eq!(counts.of(Work::Sealed), u64::from(n));
-                assert_eq!(counts.of(Work::Opened), u64::from(n));
+            let mut parameters = CertificateParameters::new(SystemTime::UNIX_EPOCH);
+            parameters.key_algorithm = key_algorithm;
+            Certificate::generate(&crypto, parameters.clone()).unwrap();
+            assert_eq!(counts.of(Work::Randomness), 2, "serial number and key");
+            assert_eq!(counts.of(Work::Signed), 1);
+            for work in [Work::Randomness, Work::Signed] {
+                counts.refuse(work);
+                let made = Certificate::generate(&crypto, parameters.clone());
+                assert_eq!(made.unwrap_err(), CertificateError::Generation);
             }
-            let mut packet = vec![0x80, 201, 0, 1, 0, 0, 0, 1];
-            sender.protect_rtcp(&mut packet, 0).unwrap();
-            receiver.unprotect_rtcp(&mut packet).unwrap();
-            assert_eq!(counts.of(Work::Sealed), 6);
-
-            counts.refuse(Work::Opened);
-            let mut packet = vec![0x80, 96, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3];
-            sender.protect_rtp(&mut packet, 0).unwrap();
-            assert!(receiver.unprotect_rtp(&mut packet).is_err());
         }
     }
 }

@@ -103,6 +103,12 @@ impl AesCtrHmacSha1 for Counted<dyn AesCtrHmacSha1> {
         }
     }
 
+    fn apply(&self, counter: &[u8; 16], data: &mut [u8]) {
+        if self.counts.count(Work::KeystreamApplied) {
+            self.inner.apply(counter, data);
+        }
+    }
+
     fn open(
         &self,
         counter: &[u8; 16],
