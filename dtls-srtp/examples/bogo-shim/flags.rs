@@ -34,6 +34,7 @@ pub(crate) struct Flags {
     pub(crate) require_any_client_certificate: bool,
     pub(crate) verify_fail: bool,
     pub(crate) custom_verification: bool,
+    pub(crate) max_handshake_bytes: Option<usize>,
     pub(crate) mtu: Option<usize>,
     pub(crate) initial_timeout: Option<Duration>,
 
@@ -60,7 +61,9 @@ pub(crate) struct Flags {
     pub(crate) expect_srtp_profile: Option<u16>,
     pub(crate) expect_hello_retry_request: Option<bool>,
 
-    session_miss: bool,
+    /// The connections after the first must not resume it, as ours never do.
+    pub(crate) expect_session_miss: bool,
+    has_resumption_flags: bool,
 }
 
 impl Flags {
@@ -81,9 +84,11 @@ impl Flags {
         if flags.default_credential.certificate_file.is_some() {
             flags.credentials.push(std::mem::take(&mut flags.default_credential));
         }
-        if flags.resume_count > 0 && !flags.session_miss {
-            return Err(Failure::unsupported("session resumption"));
+        if flags.has_resumption_flags && flags.expect_session_miss {
+            return Err(Failure::unsupported("flags that are for the second connection only"));
         }
+        // Where no certificate has to be good, a bad one breaks nothing off.
+        flags.verify_fail &= flags.verify_peer;
         Ok(flags)
     }
 
@@ -97,6 +102,14 @@ impl Flags {
         flag: &str,
         arguments: &mut impl Iterator<Item = String>,
     ) -> Result<(), Failure> {
+        if let Some(flag) = flag.strip_prefix("-on-initial-") {
+            return self.take(&format!("-{flag}"), arguments);
+        }
+        if let Some(flag) = flag.strip_prefix("-on-resume-") {
+            self.has_resumption_flags = true;
+            // Only that we have it is of interest: the connection is never made.
+            return Self::default().take(&format!("-{flag}"), arguments);
+        }
         let mut values = Values { flag, arguments };
         match flag {
             "-is-handshaker-supported" => self.is_handshaker_supported = true,
@@ -104,7 +117,7 @@ impl Flags {
             "-port" => self.port = values.number()?,
             "-shim-id" => self.shim_id = values.number()?,
             "-resume-count" => self.resume_count = values.number()?,
-            "-expect-session-miss" => self.session_miss = true,
+            "-expect-session-miss" => self.expect_session_miss = true,
 
             "-server" => self.server = true,
             "-cert-file" => self.credential().certificate_file = Some(values.text()?.into()),
@@ -124,6 +137,7 @@ impl Flags {
             "-require-any-client-certificate" => self.require_any_client_certificate = true,
             "-use-custom-verify-callback" => self.custom_verification = true,
             "-verify-fail" => self.verify_fail = true,
+            "-max-cert-list" => self.max_handshake_bytes = Some(values.number()?),
             "-mtu" => self.mtu = Some(values.number()?),
             "-initial-timeout-duration-ms" => {
                 self.initial_timeout = Some(Duration::from_millis(values.number()?));
@@ -160,11 +174,13 @@ impl Flags {
 
             // One of two numbers for an extension of QUIC, which is never spoken here.
             "-quic-use-legacy-codepoint" => drop(values.text()?),
+            // Why nothing came before the handshake was done, which never does.
+            "-expect-early-data-reason" => drop(values.text()?),
             // Self-signed certificates are accepted whoever is trusted.
             "-trust-cert" => drop(values.text()?),
             // What we are anyway, never do, or do without being asked: datagrams are never written
-            // by halves, no callback decides anything, sessions are not kept, and a second
-            // handshake call or a renegotiation does not exist.
+            // by halves, no callback decides anything, sessions are not kept and so not resumed,
+            // and a second handshake call or a renegotiation does not exist.
             "-dtls" => self.dtls = true,
             "-async"
             | "-implicit-handshake"
@@ -175,6 +191,8 @@ impl Flags {
             | "-expect-verify-result"
             | "-expect-no-session"
             | "-expect-no-session-id"
+            | "-expect-ticket-renewal"
+            | "-reverify-on-resume"
             | "-expect-secure-renegotiation"
             | "-handshake-twice"
             | "-no-op-extra-handshake"

@@ -54,7 +54,12 @@ fn run(flags: Flags) -> Result<(), Failure> {
         return Ok(());
     }
     let config = settings::config(&flags)?;
-    for _ in 0..=flags.resume_count {
+    exchange::run(&flags, config.clone())?;
+    for _ in 0..flags.resume_count {
+        if !flags.expect_session_miss {
+            exchange::await_runner(&flags, config)?;
+            return Err(Failure::unsupported("session resumption"));
+        }
         exchange::run(&flags, config.clone())?;
     }
     Ok(())

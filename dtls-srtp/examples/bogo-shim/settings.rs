@@ -42,7 +42,7 @@ pub(crate) fn config(flags: &Flags) -> Result<Config, Failure> {
         .with_max_timeout(MAX_TIMEOUT)
         .with_max_retransmissions(MAX_RETRANSMISSIONS)
         .with_loss_reaction(LossReaction::Timer)
-        .with_max_handshake_bytes(MAX_HANDSHAKE_BYTES)
+        .with_max_handshake_bytes(flags.max_handshake_bytes.unwrap_or(MAX_HANDSHAKE_BYTES))
         .with_srtp_profiles(&srtp_profiles(flags)?);
     for credential in certificates {
         config = config.with_alternative_certificate(certificate(credential, &crypto)?);
