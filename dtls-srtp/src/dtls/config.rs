@@ -117,6 +117,8 @@ pub(crate) struct Settings {
     pub(crate) cookies: bool,
     pub(crate) session_tickets: bool,
     pub(crate) extended_master_secret_required: bool,
+    #[cfg(test)]
+    pub(crate) extended_master_secret_left_out: bool,
     pub(crate) mtu: usize,
     pub(crate) initial_timeout: Option<Duration>,
     pub(crate) max_timeout: Duration,
@@ -158,6 +160,8 @@ impl Config {
             cookies: false,
             session_tickets: false,
             extended_master_secret_required: true,
+            #[cfg(test)]
+            extended_master_secret_left_out: false,
             mtu: DEFAULT_MTU,
             initial_timeout: None,
             max_timeout: Duration::from_secs(3),
@@ -460,7 +464,7 @@ impl Config {
         &self.shared.certificate
     }
 
-    fn settings(&mut self) -> &mut Settings {
+    pub(crate) fn settings(&mut self) -> &mut Settings {
         Arc::make_mut(&mut self.shared)
     }
 }
@@ -475,6 +479,16 @@ impl Settings {
     /// Whether a version is offered and accepted.
     pub(crate) fn speaks(&self, version: Version) -> bool {
         self.versions.contains(&version)
+    }
+
+    /// Whether a client has it to offer, as it always does but in our tests.
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "tests decide by a setting"))]
+    pub(crate) fn offers_extended_master_secret(&self) -> bool {
+        #[cfg(test)]
+        let left_out = self.extended_master_secret_left_out;
+        #[cfg(not(test))]
+        let left_out = false;
+        !left_out
     }
 
     /// Whether any version within the range has a group.

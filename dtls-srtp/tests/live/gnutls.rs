@@ -1,6 +1,6 @@
 //! GnuTLS's `gnutls-serv` and `gnutls-cli`, which speak DTLS 1.2.
 
-use peerless_dtls_srtp::dtls::{CloseReason, Config, Role};
+use peerless_dtls_srtp::dtls::{CloseReason, Config, HandshakeError, Role};
 use peerless_dtls_srtp::srtp::{Profile, SessionKeys};
 
 use crate::ours::{
@@ -28,7 +28,7 @@ fn compare_keys(ours: &mut Ours, theirs: &mut Program) {
 }
 
 /// We are the client of `gnutls-serv`, which proves our address by a cookie and echoes lines.
-fn client(name: &str, more: &str, theirs: &TheirCertificate) {
+fn client(name: &str, more: &str, theirs: &TheirCertificate, config: Config) {
     let files = Files::new(name);
     // The port is free until gnutls-serv takes it.
     let port = free_port().local_addr().unwrap().port();
@@ -36,7 +36,7 @@ fn client(name: &str, more: &str, theirs: &TheirCertificate) {
     let arguments = arguments(&text, &files, theirs);
     let Some(mut gnutls) = Program::start("gnutls-serv", "gnutls-bin", &arguments) else { return };
     gnutls.wait_for("listening on IPv4 0.0.0.0");
-    let mut ours = Ours::new(Role::Client, config(theirs), free_port(), Some(loopback(port)));
+    let mut ours = Ours::new(Role::Client, config, free_port(), Some(loopback(port)));
     ours.drive_until("the handshake", |ours| ours.connection.is_connected());
     ours.say(b"from peerless\n");
     ours.drive_until("the echo", |ours| !ours.read.is_empty());
@@ -70,18 +70,18 @@ fn server(name: &str, more: &str, theirs: &TheirCertificate, config: Config) {
 
 #[test]
 fn gnutls_is_our_server() {
-    client("gnutls-server", "", &ECDSA);
+    client("gnutls-server", "", &ECDSA, config(&ECDSA));
 }
 
 #[test]
 fn gnutls_is_our_server_with_rsa_and_small_datagrams() {
-    client("gnutls-server-rsa", "--mtu=400", &RSA);
+    client("gnutls-server-rsa", "--mtu=400", &RSA, config(&RSA));
 }
 
 #[test]
 fn gnutls_is_our_server_with_chacha20_and_p384() {
     let priority = "--priority=NORMAL:-CIPHER-ALL:+CHACHA20-POLY1305:-GROUP-ALL:+GROUP-SECP384R1";
-    client("gnutls-server-chacha20", priority, &ECDSA_P384);
+    client("gnutls-server-chacha20", priority, &ECDSA_P384, config(&ECDSA_P384));
 }
 
 #[test]
@@ -99,4 +99,33 @@ fn gnutls_is_our_client_with_rsa_cookies_and_small_datagrams() {
 fn gnutls_is_our_client_with_aes_256_and_p256() {
     let priority = "--priority=NORMAL:-CIPHER-ALL:+AES-256-GCM:-GROUP-ALL:+GROUP-SECP256R1";
     server("gnutls-client-aes256", priority, &ECDSA, config(&ECDSA));
+}
+
+/// What GnuTLS calls the extended master secret.
+const NO_SESSION_HASH: &str = "--priority=NORMAL:%NO_SESSION_HASH";
+
+#[test]
+fn gnutls_is_our_server_without_the_extended_master_secret() {
+    let config = config(&ECDSA).with_optional_extended_master_secret();
+    client("gnutls-server-no-ems", NO_SESSION_HASH, &ECDSA, config);
+}
+
+#[test]
+fn gnutls_is_our_client_without_the_extended_master_secret() {
+    let config = config(&ECDSA).with_optional_extended_master_secret();
+    server("gnutls-client-no-ems", NO_SESSION_HASH, &ECDSA, config);
+}
+
+#[test]
+fn without_the_extended_master_secret_gnutls_is_refused_by_default() {
+    let missing = CloseReason::Handshake(HandshakeError::ExtendedMasterSecretMissing);
+    let files = Files::new("gnutls-no-ems");
+    let socket = free_port();
+    let port = socket.local_addr().unwrap().port();
+    let text = format!("127.0.0.1 --port={port} --insecure {NO_SESSION_HASH}");
+    let arguments = arguments(&text, &files, &ECDSA);
+    let Some(_gnutls) = Program::start("gnutls-cli", "gnutls-bin", &arguments) else { return };
+    let mut ours = Ours::new(Role::Server, config(&ECDSA), socket, None);
+    ours.drive_until("the refusal", |ours| ours.connection.close_reason().is_some());
+    assert_eq!(ours.connection.close_reason(), Some(missing));
 }

@@ -218,6 +218,8 @@ pub(crate) struct ClientOffer<'a, S, G, A, P> {
     pub(crate) key_shares: &'a [(u16, &'a [u8])],
     /// Of a HelloRetryRequest.
     pub(crate) retry_cookie: Option<&'a [u8]>,
+    /// Of DTLS 1.2.
+    pub(crate) extended_master_secret: bool,
     /// Whether the server may send tickets.
     pub(crate) session_tickets: bool,
     pub(crate) cipher_suites: S,
@@ -248,7 +250,9 @@ where
                 });
             }
             if offers(Version::Dtls12) {
-                write_extension(buf, extension::EXTENDED_MASTER_SECRET, |_| ());
+                if self.extended_master_secret {
+                    write_extension(buf, extension::EXTENDED_MASTER_SECRET, |_| ());
+                }
                 write_extension(buf, extension::RENEGOTIATION_INFO, |buf| buf.u8(0));
                 write_extension(buf, extension::EC_POINT_FORMATS, |buf| buf.bytes(&[1, 0]));
             }

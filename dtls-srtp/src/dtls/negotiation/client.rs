@@ -75,6 +75,7 @@ impl WaitServerHello {
             connection_id: connection_id.as_deref(),
             key_shares: &key_shares,
             retry_cookie,
+            extended_master_secret: settings.offers_extended_master_secret(),
             session_tickets: settings.session_tickets,
             cipher_suites: settings.suite_codes(),
             groups: settings.offered_groups().map(|group| group.name().into()),

@@ -2,8 +2,14 @@
 
 use std::sync::Mutex;
 
+use hmac::{Hmac, Mac};
+use rustls::crypto::{ActiveKeyExchange, SharedSecret, SupportedKxGroup};
+use rustls::{CipherSuite, NamedGroup};
+use sha2::Sha256;
+
 use super::super::*;
 use super::pair::*;
+use crate::crypto::Crypto;
 use crate::srtp::Profile;
 
 #[derive(Debug, Default)]
@@ -127,4 +133,91 @@ fn the_servers_order_of_srtp_profiles_decides_in_both_versions() {
             assert_eq!(keys.map(|keys| keys.map(|keys| keys.profile)), [agreed; 2]);
         }
     }
+}
+
+/// A key exchange that always agrees on the same secret.
+#[derive(Debug)]
+struct Known;
+
+impl Known {
+    const SECRET: [u8; 32] = [7; 32];
+}
+
+impl SupportedKxGroup for Known {
+    fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, rustls::Error> {
+        Ok(Box::new(Self))
+    }
+
+    fn name(&self) -> NamedGroup {
+        NamedGroup::X25519
+    }
+}
+
+impl ActiveKeyExchange for Known {
+    fn complete(self: Box<Self>, _peer: &[u8]) -> Result<SharedSecret, rustls::Error> {
+        Ok(SharedSecret::from(&Self::SECRET[..]))
+    }
+
+    fn pub_key(&self) -> &[u8] {
+        &[9; 32]
+    }
+
+    fn group(&self) -> NamedGroup {
+        NamedGroup::X25519
+    }
+}
+
+/// `PRF(secret, label, seed)` with SHA-256, of 48 bytes
+/// ([RFC 5246 §5](https://www.rfc-editor.org/rfc/rfc5246#section-5)).
+fn prf(secret: &[u8], label: &[u8], seed: &[u8]) -> Vec<u8> {
+    let hmac = |parts: &[&[u8]]| {
+        let mut hmac = Hmac::<Sha256>::new_from_slice(secret).unwrap();
+        parts.iter().for_each(|part| hmac.update(part));
+        hmac.finalize().into_bytes()
+    };
+    let first = hmac(&[label, seed]);
+    let second = hmac(&[&first]);
+    [hmac(&[&first, label, seed]), hmac(&[&second, label, seed])].concat()[..48].to_vec()
+}
+
+/// "master_secret = PRF(pre_master_secret, "master secret", ClientHello.random +
+/// ServerHello.random)" ([RFC 5246 §8.1](https://www.rfc-editor.org/rfc/rfc5246#section-8.1)).
+#[test]
+fn without_the_extended_master_secret_the_randoms_are_its_seed() {
+    let mut provider = (*Crypto::default().handshake).clone();
+    // The curve of the certificates has to be offered as well.
+    provider.kx_groups.retain(|group| group.name() == NamedGroup::secp256r1);
+    provider.kx_groups.insert(0, &Known);
+    let crypto = Crypto { handshake: Arc::new(provider), ..Crypto::default() };
+    let logs = [(); 2].map(|()| Arc::new(Lines::default()));
+    let side = |log: &Arc<Lines>| {
+        let suite = CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
+        let config = Config::new(certificate(), crypto.clone()).unwrap();
+        let mut config = config
+            .with_versions(Version::Dtls12, Version::Dtls12)
+            .and_then(|config| config.with_cipher_suites(&[suite]))
+            .unwrap()
+            .with_optional_extended_master_secret()
+            .with_key_log(log.clone());
+        config.settings().extended_master_secret_left_out = true;
+        config
+    };
+    let mut randoms = Vec::new();
+    let mut pair = Pair::new(acquainted((side(&logs[0]), side(&logs[1]))));
+    pair.run(|from, datagram| {
+        // The client's first message and the server's, behind the headers and the version.
+        if randoms.len() == if from == Role::Client { 0 } else { 32 } {
+            randoms.extend_from_slice(&datagram[27..59]);
+        }
+        perfect(from, datagram)
+    });
+    assert!(pair.is_connected());
+    pair.assert_data_flows();
+
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let secret = prf(&Known::SECRET, b"master secret", &randoms);
+    let line = format!("CLIENT_RANDOM {} {}", hex(&randoms[..32]), hex(&secret));
+    assert_eq!(logs.map(|log| log.0.lock().unwrap().clone()), [[line.clone()], [line]]);
+    let export = |side: &Connection| side.export_keying_material("label", None, 60).unwrap();
+    assert_eq!(*export(&pair.client), *export(&pair.server));
 }
