@@ -99,6 +99,9 @@ mod epoch;
 mod error;
 mod event;
 mod flight;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handshake;
 mod incoming;
 mod inspect;

@@ -21,6 +21,9 @@ mod certificate;
 mod choices;
 mod clock;
 mod dtls;
+mod dtls_message;
+mod dtls_reassembly;
+mod dtls_record;
 mod ice;
 mod jitter_buffer;
 mod payload;
@@ -39,6 +42,9 @@ mod wire;
 
 pub use self::certificate::certificate;
 pub use self::dtls::{dtls_acceptor, dtls_client, dtls_server};
+pub use self::dtls_message::dtls_message;
+pub use self::dtls_reassembly::dtls_reassembly;
+pub use self::dtls_record::dtls_record;
 pub use self::ice::{ice_agent, ice_candidate};
 pub use self::jitter_buffer::jitter_buffer;
 pub use self::payload::{g711, h264, opus, vp8};
@@ -62,6 +68,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("certificate", certificate),
     ("dtls_acceptor", dtls_acceptor),
     ("dtls_client", dtls_client),
+    ("dtls_message", dtls_message),
+    ("dtls_reassembly", dtls_reassembly),
+    ("dtls_record", dtls_record),
     ("dtls_server", dtls_server),
     ("g711", g711),
     ("h264", h264),

@@ -178,6 +178,10 @@ impl<'d> Addressed<'d> {
             record_number(self.epoch, self.sequence_number),
             self.connection_id,
         );
+        // As it came: a version that is not DTLS 1.2's is refused later, too.
+        if let Some(field) = bytes.get_mut(1..3) {
+            field.copy_from_slice(&self.version.to_be_bytes());
+        }
         let length = (self.body.len() as u16).to_be_bytes();
         if let Some(field) = bytes.last_chunk_mut() {
             *field = length;

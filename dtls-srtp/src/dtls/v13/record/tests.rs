@@ -102,5 +102,10 @@ fn records_of_1_2_with_an_id_are_told_apart() {
     for len in 0..bytes.len() - 4 {
         assert!(split(&mut &mut bytes.clone()[..len], 2).is_none(), "{len}");
     }
-    assert!(split(&mut &mut bytes[..], 0).is_none(), "no id was negotiated");
+    assert!(split(&mut &mut bytes.clone()[..], 0).is_none(), "no id was negotiated");
+
+    // What is kept is what came, so that it is refused for its version later, too.
+    bytes[1] = 3;
+    let Some(Record::Addressed(record)) = split(&mut &mut bytes[..], 2) else { panic!("none") };
+    assert_eq!(record.bytes()[..3], [TLS12_CID, 3, 0xfd]);
 }
