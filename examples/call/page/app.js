@@ -319,7 +319,7 @@ function showFacts() {
   showSecurity(serverFacts.security);
 }
 
-/** What Peerless reports; the browser's statistics say the same, and the tests compare the two. */
+/** What Peerless reports; the browser's statistics say the same, but for the group, which they lack. */
 function showSecurity(security) {
   $("security").hidden = !security;
   if (!security) return;

@@ -12,7 +12,7 @@ mod remote;
 use std::time::Duration;
 
 use peerless::{
-    Configuration, DataChannelInit, Message,
+    Configuration, DataChannelInit, Message, SecurityReport,
     security::{Role, Version},
 };
 use serde_json::{Value, json};
@@ -94,8 +94,8 @@ fn aiortc_has_every_kind_of_channel_many_of_them_and_much_data() {
 #[test]
 fn chromium_has_both_versions_of_dtls_in_both_roles() {
     let _alone = alone();
-    let Some(browser) = Browser::start(Devices::None) else { return };
-    versions_and_roles([127, 0, 0, 1].into(), Scripted::new(browser.tab()));
+    let Some(browser) = Browser::start(Devices::Fake) else { return };
+    versions_and_roles([127, 0, 0, 1].into(), Scripted::with_microphone(browser.tab()));
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn firefox_has_both_versions_of_dtls_in_both_roles() {
         return missing("this machine has loopback addresses only, which Firefox does not use");
     };
     let Some(firefox) = Firefox::start() else { return };
-    versions_and_roles(address, Scripted::new(firefox));
+    versions_and_roles(address, Scripted::with_microphone(firefox));
 }
 
 fn versions_and_roles(address: std::net::IpAddr, mut remote: impl Remote) {
@@ -114,6 +114,7 @@ fn versions_and_roles(address: std::net::IpAddr, mut remote: impl Remote) {
             let mut configuration = Configuration::default();
             configuration.security_policy.max_version = version;
             let mut local = Local::new(address, configuration);
+            let audio = local.add_audio();
             // Who is active is the client (RFC 5763 §5); the other side answers what is left.
             let setup = if role == Role::Client { "active" } else { "passive" };
             let offer = local.offer().replace("a=setup:actpass", &format!("a=setup:{setup}"));
@@ -127,9 +128,41 @@ fn versions_and_roles(address: std::net::IpAddr, mut remote: impl Remote) {
             let channel = local.open("echo", DataChannelInit::default());
             local.send(channel, "hello");
             assert!(local.read(channel) == Message::from("hello"));
+
+            // SRTP's keys are taken from the other half in the other role.
+            let heard = local.talk(audio);
+            let theirs = remote.command("statistics", &Value::Null);
+            assert!(heard.frames > 50 && heard.bytes > 20 * heard.frames, "{heard:?}");
+            let received = theirs["audio"]["packetsReceived"].as_u64();
+            println!(
+                "{} frames came, {} packets went",
+                heard.frames, theirs["audio"]["packetsReceived"]
+            );
+            assert!(received > Some(50), "{theirs}");
+            says_the_same(&theirs["transport"], &report);
             local.hang_up();
         }
     }
+}
+
+/// The browser's statistics have what we report, by the names of the W3C.
+fn says_the_same(theirs: &Value, ours: &SecurityReport) {
+    let version = if ours.version == Version::Dtls13 { "FEFC" } else { "FEFD" };
+    let role = if ours.dtls_role == Role::Client { "server" } else { "client" };
+    let srtp = match ours.srtp_profile.and_then(|profile| profile.code()) {
+        Some(1) => "SRTP_AES128_CM_HMAC_SHA1_80",
+        Some(2) => "SRTP_AES128_CM_HMAC_SHA1_32",
+        Some(7) => "SRTP_AEAD_AES_128_GCM",
+        Some(8) => "SRTP_AEAD_AES_256_GCM",
+        other => panic!("no profile of DTLS: {other:?}"),
+    };
+    assert_eq!(theirs["tlsVersion"], version, "{theirs}");
+    assert_eq!(theirs["dtlsRole"], role, "{theirs}");
+    assert_eq!(theirs["dtlsCipher"], ours.cipher_suite_name(), "{theirs}");
+    assert_eq!(theirs["srtpCipher"], srtp, "{theirs}");
+    // Neither Chromium nor Firefox has it; should one say it, it has to be the same.
+    let group = &theirs["tlsGroup"];
+    assert!(group.is_null() || *group == ours.group_name(), "{theirs}");
 }
 
 struct Pair<R> {

@@ -51,17 +51,52 @@ impl<T: Tab> Page<T> {
         [both[0].clone(), both[1].clone()]
     }
 
-    /// Peerless reports this version and group, and the browser's statistics the same version
-    /// where they have it.
+    /// Peerless reports this version and group, the browser's statistics say the same of all that
+    /// they have, and the card shows it.
     pub(crate) fn is_secured_by(&mut self, version: &str, group: &str) {
         self.wait_for("Peerless reports", "peerless.facts.server.security");
         let security = self.script("return peerless.facts.server.security");
         println!("{}", security["line"]);
         assert_eq!(security["version"], version, "{security}");
         assert_eq!(security["group"], group, "{security}");
-        self.wait_for("statistics come", "peerless.stats.browser");
-        let theirs = self.script("return peerless.facts.browser.dtls");
-        assert!(theirs.is_null() || theirs == version, "{theirs}");
+        // Chromium and Firefox both have these; neither says which group it is.
+        self.wait_for("statistics come", "peerless.facts.browser.srtp");
+        let theirs = self.script("return peerless.facts.browser");
+        assert_eq!(theirs["dtls"], version, "{theirs}");
+        assert_eq!(theirs["cipher"], security["cipher_suite"], "{theirs} {security}");
+        self.shows(&security);
+    }
+
+    /// The card says what is reported, whose fingerprints are those of the descriptions.
+    fn shows(&mut self, security: &Value) {
+        let shown = self.script(
+            "const text = it => it.textContent;
+             const rows = [...document.querySelectorAll('#security-facts > div')];
+             return {
+                 visible: document.getElementById('security').checkVisibility(),
+                 line: text(document.getElementById('security-line')),
+                 quantum: document.getElementById('quantum').checkVisibility(),
+                 facts: Object.fromEntries(rows.map(row => [...row.children].map(text))),
+             }",
+        );
+        assert_eq!(shown["visible"], true, "{shown}");
+        assert_eq!(shown["line"], security["line"], "{shown}");
+        assert_eq!(shown["quantum"], security["post_quantum"], "{shown}");
+        let facts = &shown["facts"];
+        assert_eq!(facts["Records"], security["cipher_suite"], "{facts}");
+        assert_eq!(facts["Media"], security["srtp"], "{facts}");
+        assert_eq!(facts["Headers"], "authenticated, not encrypted", "{facts}");
+        let signatures = facts["Signatures"].as_str().unwrap();
+        assert!(signatures.contains(security["local_signature"].as_str().unwrap()), "{facts}");
+        let handshake = facts["Handshake"].as_str().unwrap();
+        assert!(handshake.contains(" round trip") && handshake.contains(" as client"), "{facts}");
+        for (name, side) in [("This browser", "local"), ("Peerless", "remote")] {
+            let announced = self.script(&format!(
+                "return peerless.pc.{side}Description.sdp.match(/a=fingerprint:(.+)/)[1].trim()"
+            ));
+            let [shown, announced] = [&facts[name], &announced].map(|it| it.as_str().unwrap());
+            assert!(shown.eq_ignore_ascii_case(announced), "{name}: {shown}, {announced}");
+        }
     }
 
     /// Frames are decoded, and it goes on: by the browser's own statistics.

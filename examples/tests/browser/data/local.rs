@@ -8,10 +8,12 @@ use std::{
 };
 
 use peerless::{
-    Configuration, ConnectionId, DataChannelId, DataChannelInit, Event, IceGatheringState, Message,
-    Origin, PeerConnection, Readable, SecurityReport, SendError, SessionDescription,
-    driver::Blocking, endpoint::Endpoint, stats::AssociationStats,
+    Configuration, ConnectionId, DataChannelId, DataChannelInit, Event, Frame, IceGatheringState,
+    MediaKind, Message, Origin, PeerConnection, Readable, SecurityReport, SendError,
+    SessionDescription, TransceiverId, driver::Blocking, endpoint::Endpoint,
+    media::transceiver::TransceiverInit, stats::AssociationStats,
 };
+use peerless_examples::media;
 
 /// The most bytes that a bulk message has.
 pub(crate) const PART: usize = 256 * 1024;
@@ -19,6 +21,13 @@ pub(crate) const PART: usize = 256 * 1024;
 /// The bytes of a bulk transfer from `at` on.
 pub(crate) fn pattern(at: usize, len: usize) -> Vec<u8> {
     (at..at + len).map(|at| (at % 251) as u8).collect()
+}
+
+/// What came of the other side's sound.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    pub(crate) frames: usize,
+    pub(crate) bytes: usize,
 }
 
 pub(crate) struct Local {
@@ -53,6 +62,32 @@ impl Local {
 
     fn pc(&mut self) -> &mut PeerConnection {
         self.endpoint.connection_mut(self.id).expect("the connection is there")
+    }
+
+    /// Makes room for sound both ways, before the offer.
+    pub(crate) fn add_audio(&mut self) -> TransceiverId {
+        let init = TransceiverInit::send_recv();
+        self.pc().add_transceiver(now(), MediaKind::Audio, init).expect("a transceiver")
+    }
+
+    /// Plays two seconds of sound, and returns how many frames of how many bytes came meanwhile.
+    pub(crate) fn talk(&mut self, id: TransceiverId) -> Heard {
+        let sound = media::read_ogg_opus(include_bytes!("../../../media/opus.ogg"));
+        let (start, mut heard) = (now(), Heard::default());
+        for sample in sound.expect("the sample is there") {
+            while start.elapsed() < sample.time {
+                self.turn();
+                let pc = self.pc();
+                while let Some(frame) = pc.receiver(id).and_then(|mut it| it.read_frame(now())) {
+                    heard.frames += 1;
+                    heard.bytes += frame.data.len();
+                }
+            }
+            let ticks = sample.time.as_millis() as u32 * 48;
+            let mut sender = self.pc().sender(id).expect("it is there");
+            sender.send_frame(now(), Frame::new(sample.data, ticks)).expect("sound is sent");
+        }
+        heard
     }
 
     pub(crate) fn offer(&mut self) -> String {

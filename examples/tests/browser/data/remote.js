@@ -10,10 +10,26 @@ remote.answer = async sdp => {
   remote.pc.ondatachannel = ({ channel }) => serve(channel);
   serve(remote.pc.createDataChannel('echo agreed', { negotiated: true, id: 900 }));
   await remote.pc.setRemoteDescription({ type: 'offer', sdp });
+  if (remote.microphone) remote.pc.addTrack(remote.microphone);
   await remote.pc.setLocalDescription();
   while (remote.pc.iceGatheringState !== 'complete')
     await new Promise(resolve => remote.pc.onicegatheringstatechange = resolve);
   return remote.pc.localDescription.sdp;
+};
+
+// From here on answers have the sound of the microphone in them.
+remote.speak = async () => {
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+  [remote.microphone] = stream.getAudioTracks();
+};
+
+// What the statistics say of sound that came, and of how it is protected.
+remote.statistics = async () => {
+  const all = [...(await remote.pc.getStats()).values()];
+  return {
+    audio: all.find(({ type, kind }) => type === 'inbound-rtp' && kind === 'audio'),
+    transport: all.find(({ type }) => type === 'transport'),
+  };
 };
 
 // Opens channels of its own, each of which says its label and waits to hear it back.

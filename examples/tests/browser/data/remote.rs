@@ -2,8 +2,10 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
+    thread,
 };
 
 use serde_json::{Value, json};
@@ -33,6 +35,30 @@ impl<T: Tab> Scripted<T> {
         tab.script(include_str!("remote.js"));
         Self(tab)
     }
+
+    /// One that has a microphone, which is there for secure contexts only, as loopback's pages are.
+    pub(crate) fn with_microphone(mut tab: T) -> Self {
+        tab.open(&empty_page());
+        tab.script(include_str!("remote.js"));
+        tab.script("await remote.speak()");
+        Self(tab)
+    }
+}
+
+/// Serves a page without contents for as long as the tests run, and returns where it is.
+fn empty_page() -> String {
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\n\
+          Connection: close\r\n\r\n<!doctype html>";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            lines.any(|line| line.is_empty());
+            stream.write_all(ANSWER).ok();
+        }
+    });
+    url
 }
 
 impl<T: Tab> Remote for Scripted<T> {
