@@ -160,7 +160,7 @@ use self::outgoing::Outgoing;
 use self::peer::Peer;
 use self::phase::{Closed, LastFlight, Phase, Rest};
 use self::reassembly::Inbox;
-use self::record::{ContentType, MAX_PLAINTEXT};
+use self::record::{ContentType, Header, MAX_PLAINTEXT};
 use self::session::Session;
 use self::transcript::Transcript;
 
@@ -255,6 +255,7 @@ impl Connection {
             client_random: [0; 32],
             sealed: Early::default(),
             signing: None,
+            credit: (role == Role::Server && settings.cookies).then_some(0),
         });
         let mut connection = Self {
             peer: Peer::new(identity),
@@ -315,7 +316,8 @@ impl Connection {
                 Rest::PostHandshake(post) => post.forget_old(self.now, &mut self.incoming),
                 _ => (),
             },
-            Phase::Handshaking(_) | Phase::Closed(_) => (),
+            Phase::Handshaking(handshake) => handshake.receive(datagram.len()),
+            Phase::Closed(_) => (),
         }
         Records::new(self, datagram)
     }
@@ -347,6 +349,12 @@ impl Connection {
             if flight.is_sending() {
                 flight.write_datagram(self.now, buf, start, self.mtu, timing, &mut self.outgoing);
             }
+        }
+        if let Phase::Handshaking(handshake) = &mut self.phase
+            && !handshake.send(buf.len() - start)
+        {
+            // As if the network had lost it: a client that says its hello again is answered then.
+            buf.truncate(start);
         }
         if buf.len() == start
             && let Some((epoch, alert)) = self.owed.take()
@@ -496,10 +504,17 @@ impl Connection {
         tracing::debug!(role = ?self.role, %reason, "DTLS closed");
         let alert = alert.map(|alert| (self.alert_epoch(), alert));
         self.owed = alert;
+        let mut repeated = alert;
+        if let Phase::Handshaking(handshake) = &mut self.phase
+            && handshake.credit.is_some()
+        {
+            self.owed = alert.filter(|_| handshake.send(Header::LEN + Alert::LEN));
+            repeated = None;
+        }
         self.closed_event = Some(reason);
         (self.signature_event, self.ids_event) = (false, false);
         self.early = Early::default();
-        self.phase = Phase::Closed(Closed::new(reason, alert, self.now));
+        self.phase = Phase::Closed(Closed::new(reason, repeated, self.now));
     }
 }
 

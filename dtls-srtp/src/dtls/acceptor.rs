@@ -451,6 +451,7 @@ impl Acceptor {
             if let State::ServerHello(state) = &mut handshake.state {
                 state.address_is_proved(proved.retried);
             }
+            handshake.credit = None;
             handshake.transcript = proved.transcript;
             // What the acceptor takes, the connection takes, whose bound is another setting.
             let max_bytes = connection.settings.max_handshake_bytes;

@@ -137,7 +137,10 @@ impl Alert {
         Ok(Self { fatal: level == FATAL, description: code.into() })
     }
 
-    pub(crate) fn bytes(self) -> [u8; 2] {
+    /// Of its body, in bytes.
+    pub(crate) const LEN: usize = 2;
+
+    pub(crate) fn bytes(self) -> [u8; Self::LEN] {
         [if self.fatal { FATAL } else { WARNING }, self.description.code()]
     }
 }

@@ -326,7 +326,8 @@ impl Config {
 
     /// Lets a server ask each client to prove its address by a cookie before anything else
     /// ([RFC 6347 §4.2.1](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.1)), which costs a
-    /// round trip. Off by default, because ICE has proved the address already.
+    /// round trip. Until then it sends no more bytes than have come. Off by default, because ICE
+    /// has proved the address already.
     #[must_use]
     pub fn with_cookies(mut self) -> Self {
         self.settings().cookies = true;

@@ -39,6 +39,29 @@ pub(crate) struct Handshake {
     pub(crate) sealed: Early,
     /// What the application has to sign before the state goes on.
     pub(crate) signing: Option<Signing>,
+    /// As long as a client has to prove its address: how many bytes more have come than were sent.
+    pub(crate) credit: Option<usize>,
+}
+
+impl Handshake {
+    /// Notes that so many bytes came.
+    pub(crate) fn receive(&mut self, bytes: usize) {
+        self.credit = self.credit.map(|credit| credit.saturating_add(bytes));
+    }
+
+    /// Notes that so many bytes are sent, if they may be. An address that is not proved may be
+    /// somebody else's, who is sent no more than was sent in their name: less than what a server
+    /// "SHOULD limit" itself to ([RFC 9147 §5.1](https://www.rfc-editor.org/rfc/rfc9147#section-5.1)).
+    pub(crate) fn send(&mut self, bytes: usize) -> bool {
+        match &mut self.credit {
+            None => true,
+            Some(credit) => {
+                let left = credit.checked_sub(bytes);
+                *credit = left.unwrap_or(*credit);
+                left.is_some()
+            }
+        }
+    }
 }
 
 /// The state of either side.

@@ -6,6 +6,7 @@ mod capture;
 mod captures;
 mod connection_ids;
 mod contract;
+mod cookies;
 mod credentials;
 mod either;
 mod faults;

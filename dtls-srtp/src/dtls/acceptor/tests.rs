@@ -224,25 +224,6 @@ fn what_is_refused_is_told_so_and_nothing_is_kept() {
     );
 }
 
-/// The body of a hello of DTLS 1.3 that is shorter than its answer: supported_versions,
-/// supported_groups, signature_algorithms, and no key share at all.
-fn short_hello() -> Vec<u8> {
-    let mut body = Vec::new();
-    body.extend_from_slice(&DTLS_1_2.to_be_bytes());
-    body.extend_from_slice(&[7; 32]);
-    body.extend_from_slice(&[0, 0, 0, 2, 0x13, 0x01, 1, 0]);
-    let extensions = [
-        &[0, 43, 0, 3, 2, 0xfe, 0xfc][..],
-        &[0, 10, 0, 4, 0, 2, 0, 29],
-        &[0, 13, 0, 4, 0, 2, 4, 3],
-        &[0, 51, 0, 2, 0, 0],
-    ]
-    .concat();
-    body.extend_from_slice(&(extensions.len() as u16).to_be_bytes());
-    body.extend_from_slice(&extensions);
-    body
-}
-
 #[test]
 fn a_hello_that_is_shorter_than_its_answer_gets_none() {
     let mut door = Door::new(configs_1_3());

@@ -222,6 +222,9 @@ impl Connection {
                 self.connect_if_authenticated();
             }
             Ok(state) => {
+                if !matches!(state, State::ServerHello(_)) {
+                    handshake.credit = None;
+                }
                 handshake.state = state;
                 self.signature_event |= handshake.signing.is_some();
                 self.phase = Phase::Handshaking(handshake);

@@ -367,7 +367,7 @@ fn a_changed_server_hello_is_found_out() {
     let pair = tampered(|from, datagram| {
         if from == Role::Server && describe(datagram).starts_with("ServerHello") {
             // In the random.
-            datagram[record::Header::LEN + message::FragmentHeader::LEN + 10] ^= 1;
+            datagram[Header::LEN + message::FragmentHeader::LEN + 10] ^= 1;
         }
     });
     assert_eq!((pair.client_connected, pair.server_connected), (None, None));
@@ -386,7 +386,7 @@ fn plaintext_from_nowhere_does_not_disturb_a_handshake_that_has_keys() {
         (2, HandshakeType::ServerHello),
         (6, HandshakeType::Finished),
     ] {
-        let header = record::Header {
+        let header = Header {
             content_type: ContentType::Handshake,
             version: record::DTLS_1_2,
             epoch: 0,
@@ -418,7 +418,7 @@ fn forged_endings() -> Vec<Vec<u8>> {
     ];
     let forge = |(content_type, body): (ContentType, Vec<u8>)| {
         let version = record::DTLS_1_2;
-        let header = record::Header { content_type, version, epoch: 0, sequence_number: 1000 };
+        let header = Header { content_type, version, epoch: 0, sequence_number: 1000 };
         let mut datagram = Vec::new();
         header.write(&mut datagram, body.len() as u16);
         [datagram, body].concat()

@@ -13,13 +13,6 @@ use crate::crypto::Crypto;
 /// The settings of each version.
 const VERSIONS: [fn() -> (Config, Config); 2] = [configs, configs_1_3];
 
-/// Hands over a datagram out of turn.
-fn receive(pair: &mut Pair, to: Role, datagram: &[u8]) -> Vec<Vec<u8>> {
-    let now = pair.now;
-    let mut datagram = datagram.to_vec();
-    pair.side(to).handle_datagram(now, &mut datagram).map(|data| data.to_vec()).collect()
-}
-
 /// The datagrams that a side has to send.
 fn sent(pair: &mut Pair, from: Role) -> Vec<Vec<u8>> {
     let (now, mut datagrams, mut datagram) = (pair.now, Vec::new(), Vec::new());

@@ -6,6 +6,7 @@ use rand::rngs::ChaCha20Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::super::message::FragmentHeader;
+use super::super::record::DTLS_1_2;
 use super::super::v13::record::Record;
 use super::super::*;
 use crate::certificate::{Certificate, CertificateParameters};
@@ -294,6 +295,13 @@ impl Pair {
     }
 }
 
+/// Hands over a datagram out of turn.
+pub(crate) fn receive(pair: &mut Pair, to: Role, datagram: &[u8]) -> Vec<Vec<u8>> {
+    let now = pair.now;
+    let mut datagram = datagram.to_vec();
+    pair.side(to).handle_datagram(now, &mut datagram).map(|data| data.to_vec()).collect()
+}
+
 /// A datagram with one record of application data.
 pub(crate) fn sealed(connection: &mut Connection, plaintext: &[u8]) -> Vec<u8> {
     let mut buf = Vec::new();
@@ -332,4 +340,23 @@ fn fragment_name(body: &[u8]) -> String {
     } else {
         format!("{kind:?}({offset}..{} of {length})", offset + fragment_length)
     }
+}
+
+/// The body of a hello of DTLS 1.3 that is shorter than its answer: supported_versions,
+/// supported_groups, signature_algorithms, and no key share at all.
+pub(crate) fn short_hello() -> Vec<u8> {
+    let mut body = Vec::new();
+    body.extend_from_slice(&DTLS_1_2.to_be_bytes());
+    body.extend_from_slice(&[7; 32]);
+    body.extend_from_slice(&[0, 0, 0, 2, 0x13, 0x01, 1, 0]);
+    let extensions = [
+        &[0, 43, 0, 3, 2, 0xfe, 0xfc][..],
+        &[0, 10, 0, 4, 0, 2, 0, 29],
+        &[0, 13, 0, 4, 0, 2, 4, 3],
+        &[0, 51, 0, 2, 0, 0],
+    ]
+    .concat();
+    body.extend_from_slice(&(extensions.len() as u16).to_be_bytes());
+    body.extend_from_slice(&extensions);
+    body
 }
