@@ -134,6 +134,7 @@ mod tests {
             (include_bytes!("../../tests/certificates/ed25519.der"), "Ed25519", 128),
             (include_bytes!("../../tests/certificates/rsa-1024.der"), "RSA 1024", 80),
             (include_bytes!("../../tests/certificates/rsa-2048.der"), "RSA 2048", 112),
+            (include_bytes!("../../tests/certificates/rsa-4096.der"), "RSA 4096", 128),
         ] {
             let key = PublicKey::of(der).unwrap();
             assert_eq!((key.to_string().as_str(), key.strength()), (name, strength));

@@ -110,6 +110,37 @@ fn no_truncated_datagram_does_harm() {
 }
 
 #[test]
+fn a_record_that_is_cut_short_leaves_a_connection_as_it_was() {
+    for configs in VERSIONS {
+        let (client, server) = configs();
+        let with_ids = (client.clone().with_connection_id_len(4), server.clone());
+        for (client, server) in
+            [(client, server.clone()), (with_ids.0, server.with_connection_id_len(8))]
+        {
+            let mut pair = Pair::new((client, server));
+            pair.run(perfect);
+            for from in [Role::Client, Role::Server] {
+                let to = other(from);
+                let before = pair.side(to).poll_timeout();
+                for len in 0..sealed(pair.side(from), b"application data").len() {
+                    let mut datagram = sealed(pair.side(from), b"whole");
+                    let record = sealed(pair.side(from), b"application data");
+                    assert!(receive(&mut pair, to, &record[..len]).is_empty(), "{len}");
+                    // Behind a whole one, which is not lost with it.
+                    datagram.extend_from_slice(&record[..len]);
+                    assert_eq!(receive(&mut pair, to, &datagram), [b"whole"], "{len}");
+
+                    let (now, mut buf) = (pair.now, Vec::new());
+                    assert_eq!(pair.side(to).poll_transmit(now, &mut buf), None, "{len}");
+                    assert_eq!(pair.side(to).poll_timeout(), before, "{len}");
+                    assert_eq!(receive(&mut pair, to, &record), [b"application data"], "{len}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn forged_plaintext_does_not_touch_a_connection() {
     for connected in [Pair::connected, Pair::connected_1_3] {
         plaintext_does_not_touch(connected());

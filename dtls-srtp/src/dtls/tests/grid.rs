@@ -9,7 +9,7 @@ use super::pair::*;
 use crate::crypto::Crypto;
 
 const MTUS: [usize; 3] = [200, 576, 1200];
-const CERTIFICATES: [&str; 4] = ["p256-v1", "p384", "ed25519", "rsa-2048"];
+const CERTIFICATES: [&str; 5] = ["p256-v1", "p384", "ed25519", "rsa-2048", "rsa-4096"];
 const GROUPS: [NamedGroup; 4] =
     [NamedGroup::X25519MLKEM768, NamedGroup::X25519, NamedGroup::secp256r1, NamedGroup::secp384r1];
 
@@ -74,7 +74,7 @@ struct Draw {
 }
 
 impl Draw {
-    const COUNT: u64 = 4 * 4 * 3 * 2 * 2;
+    const COUNT: u64 = 5 * 5 * 3 * 2 * 2;
 
     /// Each of the combinations in one of `COUNT` seeds in a row, far from its neighbours.
     fn new(seed: u64) -> Self {
@@ -85,8 +85,8 @@ impl Draw {
             drawn as usize
         };
         Self {
-            client_certificate: CERTIFICATES[draw(4)],
-            server_certificate: CERTIFICATES[draw(4)],
+            client_certificate: CERTIFICATES[draw(5)],
+            server_certificate: CERTIFICATES[draw(5)],
             mtu: MTUS[draw(3)],
             other_first: draw(2) == 1,
             cookies: draw(2) == 1,

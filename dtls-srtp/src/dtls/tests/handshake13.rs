@@ -92,7 +92,7 @@ fn the_newest_version_that_both_have_is_spoken() {
 #[test]
 fn every_kind_of_certificate_and_group_connects() {
     use NamedGroup as G;
-    for name in ["p256-v1", "p384", "ed25519", "rsa-2048"] {
+    for name in ["p256-v1", "p384", "ed25519", "rsa-2048", "rsa-4096"] {
         for group in [G::X25519MLKEM768, G::X25519, G::secp256r1, G::secp384r1] {
             let config = Config::new(recorded_certificate(name), Crypto::default()).unwrap();
             let config = config.with_any_remote_certificate().with_groups(&[group]).unwrap();

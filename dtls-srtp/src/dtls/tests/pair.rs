@@ -50,6 +50,10 @@ pub(crate) fn recorded_certificate(name: &str) -> Certificate {
             include_bytes!("../../../tests/certificates/rsa-2048.der"),
             include_bytes!("../../../tests/certificates/rsa-2048.pk8"),
         ),
+        "rsa-4096" => (
+            include_bytes!("../../../tests/certificates/rsa-4096.der"),
+            include_bytes!("../../../tests/certificates/rsa-4096.pk8"),
+        ),
         _ => panic!("no certificate {name}"),
     };
     Certificate::from_der(&Crypto::default(), vec![der.to_vec()], key).unwrap()
