@@ -298,6 +298,52 @@ fn datagrams_are_never_larger_than_a_record_can_be() {
 }
 
 #[test]
+fn a_hello_that_has_to_be_repeated_is_a_round_trip_more_in_the_report() {
+    for (groups, round_trips) in [(&GROUPS[..], 1), (&[NamedGroup::secp384r1], 2)] {
+        // A is the server. Of P-384 B has no key share at first.
+        let mut configuration = Configuration::default();
+        configuration.dtls.groups = groups.to_vec();
+        let mut pair = Pair::with(configuration, Configuration::default(), 1);
+        assert!(call(&mut pair, Duration::from_secs(5)));
+        for peer in &pair.peers {
+            let report = peer.security_report().unwrap();
+            assert_eq!((report.version, report.round_trips), (Version::Dtls13, round_trips));
+            assert!(groups.contains(&report.group), "{report:?}");
+            assert_eq!(report.flights_retransmitted, 0);
+        }
+    }
+}
+
+#[test]
+fn what_was_lost_is_in_the_report() {
+    for version in VERSIONS {
+        for (side, lost) in [(A, 1), (B, 1), (B, 3)] {
+            let mut configuration = Configuration::default();
+            configuration.security_policy.max_version = version;
+            let mut pair = Pair::with(configuration.clone(), configuration, 1);
+            let mut left = lost;
+            pair.fate = Box::new(move |from, datagram| {
+                // The first so many of its datagrams.
+                let is_its = from == side && is_dtls(datagram) && left > 0;
+                left -= u32::from(is_its);
+                if is_its { Fate::Drop } else { Fate::Deliver }
+            });
+            assert!(call(&mut pair, Duration::from_secs(20)));
+            let reports = pair.peers.each_ref().map(|peer| peer.security_report().unwrap());
+            let counts = reports.each_ref().map(|report| report.flights_retransmitted);
+            println!("{version}: {lost} of {side} lost, {counts:?} sent again");
+            assert!(counts[side] > 0, "{version} {side}: {counts:?}");
+            for report in &reports {
+                let round_trips = if version == Version::Dtls13 { 1 } else { 2 };
+                assert_eq!(report.round_trips, round_trips, "by the protocol, whatever is lost");
+            }
+            let times = reports.each_ref().map(|report| report.handshake_time);
+            assert!(times.iter().all(|time| *time > 50 * MS), "{times:?}");
+        }
+    }
+}
+
+#[test]
 fn settings_that_are_too_small_are_bounded() {
     let mut configuration = Configuration::default();
     (configuration.path_mtu, configuration.max_message_size) = (0, 0);

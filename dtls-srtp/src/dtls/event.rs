@@ -30,6 +30,7 @@ pub struct Stats {
     pub records_dropped: u64,
     /// Records that had come before.
     pub records_replayed: u64,
-    /// Flights that were sent again, because no answer came or the peer repeated its own.
+    /// Flights that were sent again, because no answer came or the peer repeated its own; those
+    /// after the handshake, such as a KeyUpdate, too.
     pub flights_retransmitted: u64,
 }

@@ -43,7 +43,9 @@ pub struct SecurityReport {
     /// How many round trips the handshake has by its protocol, until the client can send: one in
     /// DTLS 1.3, two in 1.2, and one more for each hello that had to be repeated.
     pub round_trips: u32,
-    /// How often one of our flights was sent again.
+    /// How often one of our flights was sent again, because something was lost or late. What is
+    /// said after the handshake counts as well: a KeyUpdate, as DTLS 1.3 has them now and then, is a
+    /// flight of its own.
     pub flights_retransmitted: u64,
 }
 
