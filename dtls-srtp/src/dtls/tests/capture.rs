@@ -1,5 +1,7 @@
 //! Reads what was recorded: UDP datagrams of a pcapng file, and the secrets of a key log.
 
+use std::collections::HashMap;
+
 use super::super::*;
 use crate::dtls::codec::Reader;
 
@@ -17,19 +19,28 @@ pub(super) struct Packet {
 }
 
 impl Capture {
+    /// What else was recorded is passed over. That a port is one of the client's is known by its
+    /// ClientHello, or by the name that connectivity checks from both have.
     pub(super) fn read(pcapng: &[u8], keylog: &str) -> Self {
+        let datagrams: Vec<_> = frames(pcapng).into_iter().filter_map(udp).collect();
+        let checked = datagrams.iter().filter_map(|(port, payload)| Some((*port, user(payload)?)));
+        let names: HashMap<u16, &[u8]> = checked.collect();
         let mut client = None;
-        let packets = frames(pcapng)
-            .into_iter()
-            .map(|frame| {
-                let (source, payload) = udp(frame);
-                let client = *client.get_or_insert(source);
-                let sender = if source == client { Role::Client } else { Role::Server };
-                Packet { sender, payload: payload.to_vec() }
-            })
-            .collect();
+        let mut packets = Vec::new();
+        for (source, payload) in datagrams {
+            // DTLS, RTP and RTCP (RFC 7983 §7).
+            if !matches!(payload.first(), Some(20..64 | 128..192)) {
+                continue;
+            }
+            let client = *client.get_or_insert(source);
+            let name = names.get(&source);
+            let is_client = source == client || name.is_some() && name == names.get(&client);
+            let sender = if is_client { Role::Client } else { Role::Server };
+            packets.push(Packet { sender, payload: payload.to_vec() });
+        }
         let secrets = keylog
             .lines()
+            .filter(|line| !line.starts_with('#'))
             .map(|line| {
                 let mut words = line.split(' ');
                 let mut word = || words.next().unwrap();
@@ -68,20 +79,43 @@ fn frames(mut file: &[u8]) -> Vec<&[u8]> {
     frames
 }
 
-/// The source and the payload of a UDP datagram in an Ethernet frame.
-fn udp(frame: &[u8]) -> ((&[u8], u16), &[u8]) {
+/// The source port and the payload of a UDP datagram, if an Ethernet frame has one.
+fn udp(frame: &[u8]) -> Option<(u16, &[u8])> {
+    const UDP: u8 = 17;
     let mut reader = Reader(frame);
     reader.bytes(12).unwrap();
-    let source = match reader.u16().unwrap() {
+    let protocol = match reader.u16().unwrap() {
         0x0800 => {
             let header_len = 4 * usize::from(reader.0[0] & 15);
-            &reader.bytes(header_len).unwrap()[12..16]
+            reader.bytes(header_len).unwrap()[9]
         }
-        0x86dd => &reader.bytes(40).unwrap()[8..24],
-        other => panic!("no IP: {other:#x}"),
+        0x86dd => reader.bytes(40).unwrap()[6],
+        _ => return None,
     };
+    if protocol != UDP {
+        return None;
+    }
     let (port, _destination) = (reader.u16().unwrap(), reader.u16().unwrap());
     let length = usize::from(reader.u16().unwrap()) - 8;
     reader.u16().unwrap();
-    ((source, port), reader.bytes(length).unwrap())
+    Some((port, reader.bytes(length).unwrap()))
+}
+
+/// Who sends a connectivity check: the second half of its USERNAME
+/// ([RFC 8445 §7.2.2](https://www.rfc-editor.org/rfc/rfc8445#section-7.2.2)).
+fn user(payload: &[u8]) -> Option<&[u8]> {
+    const BINDING_REQUEST: u16 = 1;
+    const USERNAME: u16 = 6;
+    let mut reader = Reader(payload);
+    if reader.u16().ok()? != BINDING_REQUEST {
+        return None;
+    }
+    reader.bytes(18).ok()?;
+    loop {
+        let (kind, length) = (reader.u16().ok()?, reader.u16().ok()?);
+        let value = reader.bytes(usize::from(length).next_multiple_of(4)).ok()?;
+        if kind == USERNAME {
+            return value[..length.into()].split(|byte| *byte == b':').nth(1);
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Calls of browsers and aiortc that were recorded with their secrets, opened by our record layer.
 
+mod whole;
+
 use std::collections::BTreeMap;
 
 use rustls::SignatureScheme;
