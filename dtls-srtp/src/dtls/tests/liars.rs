@@ -2,11 +2,15 @@
 
 use rustls::NamedGroup;
 
+use super::super::codec::Reader;
+use super::super::message::encrypted_extensions::EncryptedExtensions;
 use super::super::message::extension::SrtpAnswer;
 use super::super::message::{Fragment, FragmentHeader, HandshakeType, write};
 use super::super::record::{DTLS_1_2, Header, split};
+use super::super::v13::record::Record;
 use super::super::*;
 use super::pair::*;
+use super::secrets::Lines;
 use crate::certificate::Certificate;
 use crate::crypto::Crypto;
 
@@ -36,16 +40,54 @@ fn find(datagram: &[u8], pattern: &[u8]) -> Option<usize> {
     datagram.windows(pattern.len()).position(|bytes| bytes == pattern)
 }
 
-#[test]
-fn an_mki_that_is_offered_is_answered_with_none() {
-    // RFC 5764 §4.1.3. Three profiles and no MKI become two and one of two bytes.
-    let mut pair = Pair::new(configs());
+/// The server's flight after a hello that offers an MKI: three profiles and none become two and one
+/// of two bytes.
+fn answer_to_an_mki(configs: (Config, Config)) -> Vec<u8> {
+    let mut pair = Pair::new(configs);
     let [mut hello] = sent(&mut pair, Role::Client).try_into().unwrap();
     let at = find(&hello, &[0, 6, 0, 7, 0, 8, 0, 1, 0]).unwrap();
     hello[at..at + 9].copy_from_slice(&[0, 4, 0, 7, 0, 8, 2, 0xAA, 0xBB]);
     receive(&mut pair, Role::Server, &hello);
-    let flight = sent(&mut pair, Role::Server).concat();
+    sent(&mut pair, Role::Server).concat()
+}
+
+/// RFC 5764 §4.1.3.
+#[test]
+fn an_mki_that_is_offered_is_answered_with_none() {
+    let flight = answer_to_an_mki(configs());
     assert!(find(&flight, &[0, 14, 0, 5, 0, 2, 0, 7, 0]).is_some(), "{}", describe(&flight));
+}
+
+#[test]
+fn an_mki_that_is_offered_is_answered_with_none_in_1_3() {
+    let (client, server) = configs_1_3();
+    let log = Arc::new(Lines::default());
+    // A hello of one datagram.
+    let client = client.with_groups(&[NamedGroup::X25519]).unwrap();
+    let suite = *server.shared.suites_1_3.first().unwrap();
+    let mut flight = answer_to_an_mki((client, server.with_key_log(log.clone())));
+
+    let lines = log.0.lock().unwrap().clone();
+    let secret =
+        lines.iter().find_map(|line| line.strip_prefix("SERVER_HANDSHAKE_TRAFFIC_SECRET "));
+    let hex = secret.unwrap().split(' ').nth(1).unwrap();
+    let bytes: Vec<_> = (0..hex.len() / 2)
+        .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
+        .collect();
+    let secret = v13::key_schedule::TrafficSecret::from_bytes(suite, &bytes);
+    let mut opener = secret.opener(&Crypto::default(), 2).unwrap();
+    let mut rest = flight.as_mut_slice();
+    let record = loop {
+        if let Record::Ciphertext(record) = v13::record::split(&mut rest, 0).unwrap() {
+            break record;
+        }
+    };
+    let opened = opener.open(record).unwrap();
+    let fragment = Fragment::read(&mut Reader(opened.plaintext)).unwrap();
+    assert_eq!(fragment.header.kind, HandshakeType::EncryptedExtensions);
+    let extensions = EncryptedExtensions::parse(fragment.body).unwrap();
+    let SrtpAnswer { profile, mki } = extensions.srtp_profile.unwrap();
+    assert_eq!((profile, mki), (7, &[][..]));
 }
 
 #[test]
@@ -190,7 +232,7 @@ fn a_certificate_of_two_halves_is_neither_of_two() {
     let mut rest = flight.as_mut_slice();
     let mut number = 100;
     while let Some((header, body)) = split(&mut rest) {
-        let mut reader = codec::Reader(body);
+        let mut reader = Reader(body);
         let Fragment { header: message, body: whole } = Fragment::read(&mut reader).unwrap();
         if message.kind != HandshakeType::Certificate {
             receive(&mut pair, Role::Client, &plaintext(header.sequence_number, body));

@@ -13,7 +13,7 @@ use crate::crypto::Crypto;
 use crate::srtp::Profile;
 
 #[derive(Debug, Default)]
-struct Lines(Mutex<Vec<String>>);
+pub(super) struct Lines(pub(super) Mutex<Vec<String>>);
 
 impl KeyLog for Lines {
     fn log(&self, line: &str) {
