@@ -18,6 +18,10 @@ use crate::{Peer, Stack};
 #[derive(Debug)]
 pub struct Peerless;
 
+/// The same with the DTLS handshake in ICE's checks (SPED), which is off by default.
+#[derive(Debug)]
+pub struct PeerlessSped;
+
 /// One of its peers.
 #[allow(missing_debug_implementations, reason = "a connection holds keys and has no Debug")]
 pub struct PeerlessPeer {
@@ -40,25 +44,46 @@ impl Stack for Peerless {
     const NAME: &'static str = "Peerless";
 
     fn pair(now: Instant, seed: u64, addresses: [SocketAddr; 2]) -> (PeerlessPeer, PeerlessPeer) {
-        let [a, b] = addresses;
-        let mut offerer = PeerlessPeer::new(now, a, b, seed * 2);
-        let mut answerer = PeerlessPeer::new(now, b, a, seed * 2 + 1);
-        for kind in [MediaKind::Audio, MediaKind::Video] {
-            // An offer is matched with tracks, not with transceivers that were added by kind.
-            let id = answerer.pc.add_track(now, kind, &[]).expect("a new connection");
-            let mut receiver = answerer.pc.receiver(id).expect("it was just added");
-            receiver.set_mode(now, ReceiveMode::Packets);
-            answerer.video = Some(id);
-        }
-        offerer.offer(now);
-        offerer.answered_by(now, &mut answerer.pc);
-        answerer.read_events();
-        while let Some(candidate) = answerer.candidates.pop_front() {
-            offerer.add_candidate(now, candidate);
-        }
-        answerer.find_payload_type();
-        (offerer, answerer)
+        pair(&Configuration::default(), now, seed, addresses)
     }
+}
+
+impl Stack for PeerlessSped {
+    type Peer = PeerlessPeer;
+
+    const NAME: &'static str = "Peerless with SPED";
+
+    fn pair(now: Instant, seed: u64, addresses: [SocketAddr; 2]) -> (PeerlessPeer, PeerlessPeer) {
+        let mut configuration = Configuration::default();
+        configuration.sped = true;
+        pair(&configuration, now, seed, addresses)
+    }
+}
+
+fn pair(
+    configuration: &Configuration,
+    now: Instant,
+    seed: u64,
+    addresses: [SocketAddr; 2],
+) -> (PeerlessPeer, PeerlessPeer) {
+    let [a, b] = addresses;
+    let mut offerer = PeerlessPeer::with(configuration, now, [a, b], seed * 2);
+    let mut answerer = PeerlessPeer::with(configuration, now, [b, a], seed * 2 + 1);
+    for kind in [MediaKind::Audio, MediaKind::Video] {
+        // An offer is matched with tracks, not with transceivers that were added by kind.
+        let id = answerer.pc.add_track(now, kind, &[]).expect("a new connection");
+        let mut receiver = answerer.pc.receiver(id).expect("it was just added");
+        receiver.set_mode(now, ReceiveMode::Packets);
+        answerer.video = Some(id);
+    }
+    offerer.offer(now);
+    offerer.answered_by(now, &mut answerer.pc);
+    answerer.read_events();
+    while let Some(candidate) = answerer.candidates.pop_front() {
+        offerer.add_candidate(now, candidate);
+    }
+    answerer.find_payload_type();
+    (offerer, answerer)
 }
 
 impl PeerlessPeer {
@@ -73,8 +98,17 @@ impl PeerlessPeer {
     }
 
     pub(crate) fn new(now: Instant, local: SocketAddr, remote: SocketAddr, seed: u64) -> Self {
+        Self::with(&Configuration::default(), now, [local, remote], seed)
+    }
+
+    fn with(
+        configuration: &Configuration,
+        now: Instant,
+        [local, remote]: [SocketAddr; 2],
+        seed: u64,
+    ) -> Self {
         let origin = Self::origin(now, seed);
-        let mut pc = PeerConnection::new(Configuration::default(), origin);
+        let mut pc = PeerConnection::new(configuration.clone(), origin);
         pc.add_local_address(local);
         Self {
             pc,
