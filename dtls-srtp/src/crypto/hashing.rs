@@ -258,6 +258,63 @@ impl<M: Mac + Clone + Send + Sync> HkdfExpander for Expander<M> {
 mod tests {
     use super::*;
     use rustls::crypto::ring;
+    use serde_json::Value;
+
+    fn vectors(json: &str) -> Vec<Value> {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn bytes(vector: &Value, name: &str) -> Vec<u8> {
+        let digits = vector[name].as_str().unwrap();
+        let pairs = (0..digits.len()).step_by(2);
+        pairs.map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_prf_gives_what_others_give() {
+        let all = vectors(include_str!("../../tests/vectors/tls12-prf.json"));
+        assert_eq!(all.len(), 2);
+        for vector in all {
+            let prf: &dyn Prf = if vector["hash"] == "sha256" { &SHA256 } else { &SHA384 };
+            let expected = bytes(&vector, "output");
+            let (secret, seed) = (bytes(&vector, "secret"), bytes(&vector, "seed"));
+            let mut output = vec![0; expected.len()];
+            prf.for_secret(
+                &mut output,
+                &secret,
+                vector["label"].as_str().unwrap().as_bytes(),
+                &seed,
+            );
+            assert_eq!(output, expected);
+        }
+    }
+
+    #[test]
+    fn the_hkdf_is_that_of_rfc_5869_and_passes_wycheproof() {
+        let expand = |expander: &dyn HkdfExpander, vector: &Value, len| {
+            let mut okm = vec![0; len];
+            expander.expand_slice(&[&bytes(vector, "info")], &mut okm).ok().map(|()| okm)
+        };
+        let extract = |vector: &Value| {
+            SHA256.extract_from_secret(Some(&bytes(vector, "salt")), &bytes(vector, "ikm"))
+        };
+        let all = vectors(include_str!("../../tests/vectors/hkdf-rfc5869.json"));
+        assert_eq!(all.len(), 3);
+        for vector in all {
+            let okm = bytes(&vector, "okm");
+            let key = SHA256.expander_for_okm(&OkmBlock::new(&bytes(&vector, "prk")));
+            for expander in [extract(&vector), key] {
+                assert_eq!(expand(&*expander, &vector, okm.len()), Some(okm.clone()));
+            }
+        }
+        let all = vectors(include_str!("../../tests/vectors/hkdf_sha256.json"));
+        assert_eq!(all.len(), 86);
+        for vector in all {
+            let okm =
+                expand(&*extract(&vector), &vector, vector["size"].as_u64().unwrap() as usize);
+            assert_eq!(okm, (vector["result"] == "valid").then(|| bytes(&vector, "okm")));
+        }
+    }
 
     /// Each suite of rustls, and ours.
     fn suites() -> Vec<(SupportedCipherSuite, SupportedCipherSuite)> {
