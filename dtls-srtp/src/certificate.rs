@@ -29,17 +29,18 @@ use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair,
 };
-use rustls::SignatureScheme;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::sign::SigningKey;
+use rustls::sign::{Signer, SigningKey};
+use rustls::{SignatureAlgorithm, SignatureScheme};
 use thiserror::Error;
 
 pub use self::der::DerError;
 use self::external::ExternalKey;
 pub use self::public_key::PublicKey;
 use crate::crypto::Crypto;
+use crate::dtls::SIGNATURE_SCHEMES;
 use crate::fingerprint::{Fingerprint, HashAlgorithm};
 
 /// The kind of key that [`Certificate::generate`] makes.
@@ -100,6 +101,8 @@ struct Inner {
     /// What is sent after it.
     chain: Vec<Vec<u8>>,
     key: Arc<dyn SigningKey>,
+    /// What the key signs with, one for each scheme.
+    signers: Vec<Box<dyn Signer>>,
     /// Whether the application answers for `key`, which then only knows its schemes.
     external: bool,
     expires: Option<SystemTime>,
@@ -149,10 +152,9 @@ impl Certificate {
             }])
             .ok_or(CertificateError::Generation)?;
         let leaf = encode::self_signed(&parameters, &serial, &common_name, &*key, &*signer)?;
-        let expires = Some(parameters.not_after);
-        Ok(Self {
-            inner: Arc::new(Inner { leaf, chain: Vec::new(), key, external: false, expires }),
-        })
+        let (chain, signers, expires) = (Vec::new(), vec![signer], Some(parameters.not_after));
+        let inner = Inner { leaf, chain, key, signers, external: false, expires };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Takes a certificate that was made elsewhere: its DER encoding, followed by those of its
@@ -193,8 +195,8 @@ impl Certificate {
     }
 
     /// Takes a certificate whose private key stays where it is: in a hardware module, or another
-    /// process. `sign` is called once per handshake and may take its time, all of it the
-    /// caller's.
+    /// process. Its signers are chosen here, one for each scheme; `sign` is called once per
+    /// handshake and may take its time, all of it the caller's.
     ///
     /// # Errors
     ///
@@ -210,7 +212,7 @@ impl Certificate {
                 return Err(CertificateError::OtherKey);
             }
         }
-        Self::with_key(chain, key, false)
+        Self::with_key(chain, key, &SIGNATURE_SCHEMES, false)
     }
 
     /// Takes a certificate whose private key answers later: in a hardware module or a service that
@@ -228,19 +230,21 @@ impl Certificate {
         chain: Vec<Vec<u8>>,
         schemes: Vec<SignatureScheme>,
     ) -> Result<Self, CertificateError> {
-        let key = ExternalKey::new(check(&chain)?, schemes)?;
-        Self::with_key(chain, Arc::new(key), true)
+        let key = ExternalKey::new(check(&chain)?, schemes.clone())?;
+        Self::with_key(chain, Arc::new(key), &schemes, true)
     }
 
     fn with_key(
         chain: Vec<Vec<u8>>,
         key: Arc<dyn SigningKey>,
+        schemes: &[SignatureScheme],
         external: bool,
     ) -> Result<Self, CertificateError> {
         let mut chain = chain.into_iter();
         let leaf = chain.next().ok_or(CertificateError::Empty)?;
         let chain = chain.collect();
-        Ok(Self { inner: Arc::new(Inner { leaf, chain, key, external, expires: None }) })
+        let signers = schemes.iter().filter_map(|scheme| key.choose_scheme(&[*scheme])).collect();
+        Ok(Self { inner: Arc::new(Inner { leaf, chain, key, signers, external, expires: None }) })
     }
 
     /// Computes the fingerprint to announce.
@@ -266,11 +270,27 @@ impl Certificate {
     /// The certificate of one and the key of another, as an attacker has them.
     #[cfg(test)]
     pub(crate) fn with_any_key(chain: Vec<Vec<u8>>, other: Self) -> Result<Self, CertificateError> {
-        Self::with_key(chain, Arc::clone(&other.inner.key), false)
+        Self::with_key(chain, Arc::clone(&other.inner.key), &SIGNATURE_SCHEMES, false)
     }
 
+    pub(crate) fn algorithm(&self) -> SignatureAlgorithm {
+        self.inner.key.algorithm()
+    }
+
+    #[cfg(test)]
     pub(crate) fn key(&self) -> &dyn SigningKey {
         &*self.inner.key
+    }
+
+    /// The schemes of the key; if it signs elsewhere, most preferred first.
+    pub(crate) fn schemes(&self) -> impl Iterator<Item = SignatureScheme> {
+        self.inner.signers.iter().map(|signer| signer.scheme())
+    }
+
+    /// What the key signs with in a scheme.
+    pub(crate) fn signer(&self, scheme: SignatureScheme) -> Option<&dyn Signer> {
+        let signer = self.inner.signers.iter().find(|signer| signer.scheme() == scheme);
+        signer.map(|signer| &**signer)
     }
 
     /// Whether signatures are asked of the application.
@@ -318,7 +338,7 @@ impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Certificate")
             .field("fingerprint", &self.fingerprint(HashAlgorithm::Sha256))
-            .field("algorithm", &self.inner.key.algorithm())
+            .field("algorithm", &self.algorithm())
             .finish_non_exhaustive()
     }
 }

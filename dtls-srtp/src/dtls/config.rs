@@ -5,7 +5,6 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::sign::Signer;
 use rustls::{CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme};
 
 use super::key_log::KeyLog;
@@ -77,23 +76,30 @@ pub enum LossReaction {
     Timer,
 }
 
-/// The certificate that is shown to a peer, and what its key signs with.
-pub(crate) struct Credential<'s> {
-    pub(crate) certificate: &'s Certificate,
-    pub(crate) signer: Box<dyn Signer>,
+/// The certificate that is shown to a peer, and the scheme that its key signs with.
+pub(crate) struct Credential {
+    pub(crate) certificate: Certificate,
+    pub(crate) scheme: SignatureScheme,
 }
 
-impl<'s> Credential<'s> {
-    /// With the first of `schemes` that the key of `certificate` has, if any. A key that signs
-    /// elsewhere has an order of its own.
-    pub(crate) fn new(certificate: &'s Certificate, schemes: &[SignatureScheme]) -> Option<Self> {
-        let key = certificate.key();
-        let signer = match certificate.is_external() {
-            true => key.choose_scheme(schemes),
-            // Keys of the providers go through a list of their own.
-            false => schemes.iter().find_map(|scheme| key.choose_scheme(&[*scheme])),
+impl Credential {
+    /// With the first of our `schemes` that the peer `accepts` and the key of `certificate` has, if
+    /// any. A key that signs elsewhere has an order of its own.
+    pub(crate) fn new(
+        certificate: &Certificate,
+        schemes: &[SignatureScheme],
+        accepts: impl Fn(SignatureScheme) -> bool,
+    ) -> Option<Self> {
+        let fits = |scheme: &SignatureScheme| {
+            schemes.contains(scheme)
+                && accepts(*scheme)
+                && certificate.schemes().any(|own| own == *scheme)
         };
-        Some(Self { certificate, signer: signer? })
+        let scheme = match certificate.is_external() {
+            true => certificate.schemes().find(fits),
+            false => schemes.iter().copied().find(fits),
+        };
+        scheme.map(|scheme| Self { certificate: certificate.clone(), scheme })
     }
 }
 
@@ -547,7 +553,7 @@ impl Settings {
 
     /// The suites of DTLS 1.2 that the key of `certificate` can sign for.
     pub(crate) fn suites_of(&self, certificate: &Certificate) -> impl Iterator<Item = &Suite> {
-        let authentication = Authentication::of(certificate.key().algorithm());
+        let authentication = Authentication::of(certificate.algorithm());
         self.suites.iter().filter(move |suite| Some(suite.authentication) == authentication)
     }
 
@@ -555,9 +561,10 @@ impl Settings {
     pub(crate) fn credential_1_3(
         &self,
         accepts: impl Fn(SignatureScheme) -> bool,
-    ) -> Option<Credential<'_>> {
-        let schemes: Vec<_> = self.schemes_1_3().filter(|scheme| accepts(*scheme)).collect();
-        self.certificates().find_map(|certificate| Credential::new(certificate, &schemes))
+    ) -> Option<Credential> {
+        let accepts = |scheme| is_of_1_3(scheme) && accepts(scheme);
+        self.certificates()
+            .find_map(|certificate| Credential::new(certificate, &self.schemes, accepts))
     }
 
     /// The groups that `version` (of TLS: rustls knows no other) can use.

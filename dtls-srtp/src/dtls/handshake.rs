@@ -167,18 +167,18 @@ impl Step<'_> {
     /// is asked, and nothing of the flight is sent until it answers.
     pub(crate) fn sign(
         &mut self,
-        credential: &Credential<'_>,
+        credential: Credential,
         message: &[u8],
     ) -> Result<Option<Vec<u8>>, HandshakeError> {
-        let Credential { certificate, signer } = credential;
-        let scheme = signer.scheme();
+        let Credential { certificate, scheme } = credential;
         self.facts.local_scheme = Some(scheme);
-        self.facts.certificate = Some((*certificate).clone());
+        let certificate = self.facts.certificate.insert(certificate);
         if certificate.is_external() {
             self.flight.hold();
             *self.signing = Some(Signing { scheme, message: message.to_vec() });
             return Ok(None);
         }
+        let signer = certificate.signer(scheme).ok_or(HandshakeError::Internal)?;
         signer.sign(message).map(Some).map_err(|_| HandshakeError::Internal)
     }
 
@@ -309,7 +309,7 @@ impl Step<'_> {
     }
 
     /// The hash of the transcript so far.
-    pub(crate) fn hash(&self) -> Result<Output, HandshakeError> {
+    pub(crate) fn hash(&mut self) -> Result<Output, HandshakeError> {
         self.transcript.hash().ok_or(HandshakeError::Internal)
     }
 }

@@ -88,7 +88,7 @@ fn log_application_secrets(secrets: &ApplicationSecrets, step: &Step<'_>) {
 /// Signs that we have the key of our certificate; `None` if the application has to.
 fn sign(
     role: Role,
-    credential: &Credential<'_>,
+    credential: Credential,
     step: &mut Step<'_>,
 ) -> Result<Option<Vec<u8>>, HandshakeError> {
     let content = signed_content(role, step.hash()?.as_ref());

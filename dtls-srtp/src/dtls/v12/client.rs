@@ -7,7 +7,7 @@ use super::session::{Negotiated, Session};
 use super::{check_finished, install, send_finished};
 use crate::certificate::{Certificate, PublicKey};
 use crate::crypto::Group;
-use crate::dtls::config::Credential;
+use crate::dtls::config::{Credential, Settings};
 use crate::dtls::flight::Answer;
 use crate::dtls::handshake::{State as AnyState, Step};
 use crate::dtls::message::authentication::{
@@ -46,12 +46,9 @@ pub(crate) struct WaitServerHelloDone {
     request: Option<Request>,
 }
 
-/// What the server accepts, from its CertificateRequest.
-struct Request {
-    certificate_types: Vec<u8>,
-    /// Those of ours, most preferred first.
-    schemes: Vec<SignatureScheme>,
-}
+/// What we answer to a CertificateRequest: nothing if none of our certificates will do, or we
+/// remain anonymous.
+struct Request(Option<Credential>);
 
 /// Our own signature, in the middle of flight 5.
 pub(crate) struct WaitSignature {
@@ -184,29 +181,33 @@ impl WaitServerHelloDone {
         message: Message<'_>,
         step: &mut Step<'_>,
     ) -> Result<Self, HandshakeError> {
-        let (certificate_types, schemes) = parse_certificate_request(message.body)?;
-        let accepts = |scheme: &SignatureScheme| schemes.contains((*scheme).into());
-        let request = Request {
-            certificate_types: certificate_types.to_vec(),
-            schemes: step.settings.schemes.iter().copied().filter(accepts).collect(),
-        };
-        if self.request.replace(request).is_some() {
+        if self.request.is_some() {
             return Err(HandshakeError::UnexpectedMessage);
         }
+        self.request = Some(Request::read(message, step.settings)?);
         step.transcript.add(message.bytes);
         Ok(self)
     }
 
     /// Sends flight 5 and agrees on the keys.
-    fn handle(self, message: Message<'_>, step: &mut Step<'_>) -> Result<AnyState, HandshakeError> {
+    fn handle(
+        mut self,
+        message: Message<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<AnyState, HandshakeError> {
         if !message.body.is_empty() {
             return Err(HandshakeError::Malformed);
         }
         step.transcript.add(message.bytes);
 
         step.start_flight(Answer::Expected);
-        let credential = match &self.request {
-            Some(request) => request.send_certificate(step),
+        let credential = match &mut self.request {
+            Some(Request(credential)) => {
+                let credential = credential.take();
+                let chain = credential.iter().flat_map(|credential| credential.certificate.chain());
+                step.send(HandshakeType::Certificate, |buf| write_certificate(buf, chain));
+                credential
+            }
             None => None,
         };
         let key_exchange = self.group.start().map_err(|_| HandshakeError::Internal)?;
@@ -214,7 +215,7 @@ impl WaitServerHelloDone {
         let state = WaitSignature { session };
         let Some(credential) = credential else { return state.finish(step) };
         let messages = step.transcript.take_messages();
-        match step.sign(&credential, &messages)? {
+        match step.sign(credential, &messages)? {
             Some(signature) => state.sign(&signature, step),
             None => Ok(AnyState::Client12(State::Signature(state))),
         }
@@ -235,25 +236,22 @@ impl WaitServerHelloDone {
 }
 
 impl Request {
-    /// Sends our first certificate that the server can use, or none if there is no such or we
-    /// remain anonymous
+    /// Chooses our first certificate that the server can use
     /// ([RFC 5246 §7.4.6](https://www.rfc-editor.org/rfc/rfc5246#section-7.4.6)).
-    fn send_certificate<'s>(&self, step: &mut Step<'s>) -> Option<Credential<'s>> {
-        let settings = step.settings;
+    fn read(message: Message<'_>, settings: &Settings) -> Result<Self, HandshakeError> {
+        let (certificate_types, schemes) = parse_certificate_request(message.body)?;
         let accepts = |certificate: &&Certificate| {
-            let kind = Authentication::of(certificate.key().algorithm()).map(certificate_type);
-            kind.is_some_and(|kind| self.certificate_types.contains(&kind))
+            let kind = Authentication::of(certificate.algorithm()).map(certificate_type);
+            kind.is_some_and(|kind| certificate_types.contains(&kind))
         };
-        let credential = match settings.anonymous_client {
-            true => None,
-            false => settings
-                .certificates()
-                .filter(accepts)
-                .find_map(|certificate| Credential::new(certificate, &self.schemes)),
-        };
-        let chain = credential.iter().flat_map(|credential| credential.certificate.chain());
-        step.send(HandshakeType::Certificate, |buf| write_certificate(buf, chain));
-        credential
+        let accepts_scheme = |scheme: SignatureScheme| schemes.contains(scheme.into());
+        if settings.anonymous_client {
+            return Ok(Self(None));
+        }
+        let mut certificates = settings.certificates().filter(accepts);
+        Ok(Self(certificates.find_map(|certificate| {
+            Credential::new(certificate, &settings.schemes, accepts_scheme)
+        })))
     }
 }
 

@@ -111,7 +111,7 @@ pub(crate) fn start(
         point_formats: hello.extensions.point_formats.is_some(),
         srtp_profile: srtp_profile.and_then(|profile| profile.code()),
     };
-    send_flight_4(answer, negotiated, group, &credential, step)
+    send_flight_4(answer, negotiated, group, credential, step)
 }
 
 impl State {
@@ -142,10 +142,10 @@ impl State {
 
 /// The first certificate of ours that goes with a suite that the client has, with a scheme that the
 /// client can verify, and with its curves; of its suites, the first.
-fn choose_suite<'s>(
+fn choose_suite(
     hello: &ClientHello<'_>,
-    settings: &'s Settings,
-) -> Result<(Suite, Credential<'s>), HandshakeError> {
+    settings: &Settings,
+) -> Result<(Suite, Credential), HandshakeError> {
     let offered = hello.extensions.signature_algorithms;
     let mut missing = HandshakeError::NoCommonCipherSuite;
     for certificate in settings.certificates() {
@@ -163,8 +163,7 @@ fn choose_suite<'s>(
         let accepts = |scheme: SignatureScheme| {
             offered.contains(scheme.into()) && suite.provider.sign.contains(&scheme)
         };
-        let schemes: Vec<_> = settings.schemes.iter().copied().filter(|s| accepts(*s)).collect();
-        if let Some(credential) = Credential::new(certificate, &schemes) {
+        if let Some(credential) = Credential::new(certificate, &settings.schemes, accepts) {
             return Ok((*suite, credential));
         }
     }
@@ -200,7 +199,7 @@ fn send_flight_4(
     answer: ServerAnswer<'_>,
     negotiated: Negotiated,
     group: Group,
-    credential: &Credential<'_>,
+    credential: Credential,
     step: &mut Step<'_>,
 ) -> Result<AnyState, HandshakeError> {
     use HandshakeType as Type;
@@ -311,10 +310,11 @@ impl WaitFinished {
     fn handle(self, message: Message<'_>, step: &mut Step<'_>) -> Result<(), HandshakeError> {
         check_finished(message, &self.verify_data)?;
         step.transcript.add(message.bytes);
+        let hash = step.hash()?;
         let Some(AnySession::Dtls12(session)) = &*step.session else {
             return Err(HandshakeError::Internal);
         };
-        let verify_data = session.verify_data(Role::Server, step.hash()?.as_ref());
+        let verify_data = session.verify_data(Role::Server, hash.as_ref());
         step.start_flight(Answer::Last);
         send_finished(&verify_data, step);
         Ok(())

@@ -1,6 +1,5 @@
 //! The client's side of the handshake, from ServerHello on.
 
-use rustls::SignatureScheme;
 use rustls::crypto::SharedSecret;
 
 use super::key_schedule::{ApplicationSecrets, Expander, HandshakeExpanders};
@@ -36,8 +35,12 @@ pub(crate) struct WaitEncryptedExtensions {
 pub(crate) struct WaitCertificate {
     negotiated: Negotiated,
     secrets: HandshakeExpanders,
-    request: Option<Vec<SignatureScheme>>,
+    request: Option<Request>,
 }
+
+/// What we answer to a CertificateRequest: nothing if we remain anonymous, or the server could not
+/// verify what we sign.
+struct Request(Option<Credential>);
 
 /// The server's CertificateVerify.
 pub(crate) struct WaitCertificateVerify(WaitCertificate);
@@ -115,11 +118,15 @@ impl WaitCertificate {
         message: Message<'_>,
         step: &mut Step<'_>,
     ) -> Result<Self, HandshakeError> {
-        let schemes = parse_request(message.body)?;
-        let schemes = schemes.iter().map(SignatureScheme::from).collect();
-        if self.request.replace(schemes).is_some() {
+        if self.request.is_some() {
             return Err(HandshakeError::UnexpectedMessage);
         }
+        let schemes = parse_request(message.body)?;
+        let credential = match step.settings.anonymous_client {
+            true => None,
+            false => step.settings.credential_1_3(|scheme| schemes.contains(scheme.into())),
+        };
+        self.request = Some(Request(credential));
         step.transcript.add(message.bytes);
         Ok(self)
     }
@@ -160,32 +167,20 @@ impl WaitFinished {
 
         // An ACK answers it.
         step.start_flight(Answer::Expected);
-        let credential = request.and_then(|schemes| send_certificate(&schemes, step));
+        let credential = request.and_then(|Request(credential)| {
+            let chain = credential.iter().flat_map(|credential| credential.certificate.chain());
+            step.send_in(Epoch::HANDSHAKE, HandshakeType::Certificate, |buf| {
+                write_certificate(buf, chain);
+            });
+            credential
+        });
         let state = WaitSignature { negotiated, secret: secrets.client, application };
         let Some(credential) = credential else { return state.finish(step) };
-        match super::sign(Role::Client, &credential, step)? {
+        match super::sign(Role::Client, credential, step)? {
             Some(signature) => state.sign(&signature, step),
             None => Ok(AnyState::Client13(State::Signature(Box::new(state)))),
         }
     }
-}
-
-/// Sends our certificate; none, if we remain anonymous or the server could not verify what it
-/// signs.
-fn send_certificate<'s>(
-    schemes: &[SignatureScheme],
-    step: &mut Step<'s>,
-) -> Option<Credential<'s>> {
-    let settings = step.settings;
-    let credential = match settings.anonymous_client {
-        true => None,
-        false => settings.credential_1_3(|scheme| schemes.contains(&scheme)),
-    };
-    let chain = credential.iter().flat_map(|credential| credential.certificate.chain());
-    step.send_in(Epoch::HANDSHAKE, HandshakeType::Certificate, |buf| {
-        write_certificate(buf, chain);
-    });
-    credential
 }
 
 impl WaitSignature {

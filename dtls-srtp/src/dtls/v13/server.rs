@@ -89,7 +89,7 @@ pub(crate) fn start(
     });
     let negotiated = Negotiated { suite, group: group.name(), srtp_profile };
     let state = WaitSignature { negotiated, secrets };
-    match super::sign(Role::Server, &credential, step)? {
+    match super::sign(Role::Server, credential, step)? {
         Some(signature) => state.sign(&signature, step),
         None => Ok(AnyState::Server13(State::Signature(state))),
     }
