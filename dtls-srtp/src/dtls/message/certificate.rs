@@ -3,7 +3,7 @@
 //!
 //! The `certificate_request_context` is empty in a handshake, and we never ask after it.
 
-use super::extension::{self, u16s, write_extension};
+use super::extension::{self, Extensions, u16s, write_extension};
 use crate::dtls::codec::{Reader, U16s, Write};
 use crate::dtls::{HandshakeError, Role};
 
@@ -18,7 +18,7 @@ pub(crate) fn parse_request(body: &[u8]) -> Result<U16s<'_>, HandshakeError> {
         return Err(HandshakeError::Malformed);
     }
     let mut schemes = None;
-    for (kind, data) in extension::read_list(list)? {
+    for (kind, data) in Extensions::parse(list)? {
         let mut reader = Reader(data);
         if kind == extension::CERTIFICATE_AUTHORITIES {
             extension::check_authorities(&mut reader)?;

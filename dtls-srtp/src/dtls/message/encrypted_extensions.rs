@@ -1,7 +1,7 @@
 //! EncryptedExtensions: what the server answers that need not be in the clear
 //! ([RFC 8446 §4.3.1](https://www.rfc-editor.org/rfc/rfc8446#section-4.3.1)).
 
-use super::extension::{self, SrtpAnswer, write_srtp_answer};
+use super::extension::{self, Extensions, SrtpAnswer, write_srtp_answer};
 use crate::dtls::HandshakeError;
 use crate::dtls::codec::{Malformed, Reader, U16s, Write};
 
@@ -20,7 +20,7 @@ impl<'a> EncryptedExtensions<'a> {
         let list = reader.vec16()?;
         reader.end()?;
         let mut extensions = Self::default();
-        for (kind, data) in extension::read_list(list)? {
+        for (kind, data) in Extensions::parse(list)? {
             extensions.put(kind, data)?;
         }
         Ok(extensions)

@@ -21,35 +21,53 @@ pub(super) const CONNECTION_ID: u16 = 54;
 pub(super) const QUIC_TRANSPORT_PARAMETERS: u16 = 57;
 pub(super) const RENEGOTIATION_INFO: u16 = 0xff01;
 
-/// Reads a list of extensions, known and unknown: their types and what is in them.
-///
-/// "There MUST NOT be more than one extension of the same type"
-/// ([RFC 5246 §7.4.1.4](https://www.rfc-editor.org/rfc/rfc5246#section-7.4.1.4)).
-pub(super) fn read_list(list: &[u8]) -> Result<Vec<(u16, &[u8])>, Malformed> {
-    let mut reader = Reader(list);
-    // As many as a hello of ours has, and some more.
-    let mut extensions = Vec::with_capacity(12);
-    while !reader.is_empty() {
-        extensions.push((reader.u16()?, reader.vec16()?));
+/// A list of extensions, known and unknown, that was checked: their types and what is in them.
+pub(super) struct Extensions<'a>(Reader<'a>);
+
+impl<'a> Extensions<'a> {
+    /// Checks a list. "There MUST NOT be more than one extension of the same type"
+    /// ([RFC 5246 §7.4.1.4](https://www.rfc-editor.org/rfc/rfc5246#section-7.4.1.4)).
+    pub(super) fn parse(list: &'a [u8]) -> Result<Self, Malformed> {
+        /// More than any hello has.
+        const FEW: usize = 32;
+        let (mut kinds, mut len) = ([0; FEW], 0);
+        let mut reader = Reader(list);
+        while !reader.is_empty() {
+            let (kind, _) = read_extension(&mut reader)?;
+            let Some(place) = kinds.get_mut(len) else {
+                return Self::parse_many(list);
+            };
+            *place = kind;
+            if kinds.iter().take(len).any(|before| *before == kind) {
+                return Err(Malformed);
+            }
+            len += 1;
+        }
+        Ok(Self(Reader(list)))
     }
-    if has_twice(&extensions) { Err(Malformed) } else { Ok(extensions) }
+
+    /// A peer may send thousands, but not make that slow.
+    fn parse_many(list: &'a [u8]) -> Result<Self, Malformed> {
+        let (mut kinds, mut reader) = (Vec::new(), Reader(list));
+        while !reader.is_empty() {
+            kinds.push(read_extension(&mut reader)?.0);
+        }
+        kinds.sort_unstable();
+        let twice = kinds.windows(2).any(|pair| matches!(pair, [one, next] if one == next));
+        if twice { Err(Malformed) } else { Ok(Self(Reader(list))) }
+    }
 }
 
-/// Whether a type is there more than once. A peer may send thousands, but not make that slow.
-fn has_twice(extensions: &[(u16, &[u8])]) -> bool {
-    if extensions.len() <= 32 {
-        let mut rest = extensions;
-        while let [(kind, _), others @ ..] = rest {
-            if others.iter().any(|(other, _)| other == kind) {
-                return true;
-            }
-            rest = others;
-        }
-        return false;
+impl<'a> Iterator for Extensions<'a> {
+    type Item = (u16, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        read_extension(&mut self.0).ok()
     }
-    let mut kinds: Vec<_> = extensions.iter().map(|(kind, _)| *kind).collect();
-    kinds.sort_unstable();
-    kinds.windows(2).any(|pair| matches!(pair, [one, next] if one == next))
+}
+
+fn read_extension<'a>(reader: &mut Reader<'a>) -> Result<(u16, &'a [u8]), Malformed> {
+    Ok((reader.u16()?, reader.vec16()?))
 }
 
 pub(super) fn u16s(buf: &mut Vec<u8>, values: impl Iterator<Item = u16>) {
@@ -183,11 +201,19 @@ mod tests {
             buf
         };
         let three = list(&[USE_SRTP, 0x1234, COOKIE]);
-        let read = read_list(&three).unwrap();
+        let read: Vec<_> = Extensions::parse(&three).unwrap().collect();
         assert_eq!(read, [USE_SRTP, 0x1234, COOKIE].map(|kind| (kind, &b"data"[..])));
-        assert_eq!(read_list(&three[1..]), Err(Malformed));
+        assert!(Extensions::parse(&three[1..]).is_err());
         for kind in [USE_SRTP, 0x1234] {
-            assert_eq!(read_list(&list(&[kind, COOKIE, kind])), Err(Malformed));
+            assert!(Extensions::parse(&list(&[kind, COOKIE, kind])).is_err());
+        }
+        // As many as there is room for, and more.
+        for count in 30..40 {
+            let mut kinds: Vec<u16> = (0..count).collect();
+            assert_eq!(Extensions::parse(&list(&kinds)).unwrap().count(), kinds.len());
+            assert!(Extensions::parse(&list(&kinds)[1..]).is_err());
+            kinds.push(count - 1);
+            assert!(Extensions::parse(&list(&kinds)).is_err(), "{count}");
         }
     }
 }

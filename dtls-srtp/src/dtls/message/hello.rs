@@ -3,7 +3,7 @@
 //! [RFC 6347 §4.2.1](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.1),
 //! [RFC 9147 §5.3](https://www.rfc-editor.org/rfc/rfc9147#section-5.3)).
 
-use super::extension::{self, KeyShares, read_srtp, u16s, write_extension};
+use super::extension::{self, Extensions, KeyShares, read_srtp, u16s, write_extension};
 pub(crate) use super::server_hello::{ServerAnswer, ServerHello};
 use crate::dtls::codec::{Malformed, Reader, U16s, Write};
 use crate::dtls::record::{DTLS_1_0, DTLS_1_2, DTLS_1_3};
@@ -141,7 +141,7 @@ impl<'a> ClientExtensions<'a> {
         }
         let list = reader.vec16()?;
         reader.end()?;
-        for (kind, data) in extension::read_list(list)? {
+        for (kind, data) in Extensions::parse(list)? {
             extensions.put(kind, data)?;
         }
         Ok(extensions)

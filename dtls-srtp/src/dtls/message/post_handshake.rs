@@ -2,7 +2,7 @@
 //! ([RFC 8446 §4.6.3](https://www.rfc-editor.org/rfc/rfc8446#section-4.6.3)), NewConnectionId and
 //! RequestConnectionId ([RFC 9147 §9](https://www.rfc-editor.org/rfc/rfc9147#section-9)).
 
-use super::extension;
+use super::extension::Extensions;
 use crate::dtls::HandshakeError;
 use crate::dtls::codec::{Malformed, Reader, Write};
 
@@ -104,7 +104,7 @@ pub(crate) fn check_new_session_ticket(body: &[u8]) -> Result<(), Malformed> {
     if reader.vec16()?.is_empty() {
         return Err(Malformed);
     }
-    extension::read_list(reader.vec16()?)?;
+    Extensions::parse(reader.vec16()?)?;
     reader.end()
 }
 

@@ -1,7 +1,9 @@
 //! ServerHello of both versions, and HelloRetryRequest, which is one with a special random
 //! ([RFC 8446 §4.1.3](https://www.rfc-editor.org/rfc/rfc8446#section-4.1.3)).
 
-use super::extension::{self, SrtpAnswer, read_key_share, write_extension, write_srtp_answer};
+use super::extension::{
+    self, Extensions, SrtpAnswer, read_key_share, write_extension, write_srtp_answer,
+};
 use crate::dtls::HandshakeError;
 use crate::dtls::codec::{Malformed, Reader, Write};
 use crate::dtls::record::{DTLS_1_2, DTLS_1_3};
@@ -97,7 +99,7 @@ impl<'a> ServerHello<'a> {
         }
         let list = reader.vec16()?;
         reader.end()?;
-        for (kind, data) in extension::read_list(list)? {
+        for (kind, data) in Extensions::parse(list)? {
             hello.put(kind, data)?;
         }
         Ok(hello)
