@@ -216,8 +216,9 @@ pub struct Connection {
     ids_event: bool,
     closed_event: Option<CloseReason>,
     mtu: usize,
-    initial_timeout: Option<Duration>,
-    round_trip_time: Option<Duration>,
+    timing: Timing,
+    /// Whether the application has said how long the first timer is.
+    timed: bool,
     stats: Stats,
 }
 
@@ -260,7 +261,8 @@ impl Connection {
         let mut connection = Self {
             peer: Peer::new(identity),
             mtu: settings.mtu.clamp(*MTUS.start(), *MTUS.end()),
-            initial_timeout: settings.initial_timeout,
+            timing: Timing::new(&settings),
+            timed: settings.initial_timeout.is_some(),
             settings,
             role,
             now,
@@ -278,7 +280,6 @@ impl Connection {
             connected_event: false,
             ids_event: false,
             closed_event: None,
-            round_trip_time: None,
             stats: Stats::default(),
         };
         connection.incoming.offer_connection_id(connection_id.into());
@@ -325,9 +326,8 @@ impl Connection {
     /// Does what is due: a flight that was not answered in time is sent again.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.see(now);
-        let timing = self.timing();
         let Some((flight, acks)) = self.phase.sending() else { return };
-        match flight.handle_timeout(self.now, timing) {
+        match flight.handle_timeout(self.now, self.timing) {
             Timeout::NotYet => (),
             // Only a part of the answer came: what did come is said again.
             Timeout::Retransmit if flight.was_acknowledged() => acks.send_by(self.now),
@@ -341,13 +341,19 @@ impl Connection {
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Range<usize>> {
         self.see(now);
         let start = buf.len();
-        let timing = self.timing();
         if let Some((flight, acks)) = self.phase.sending() {
             // Who has not received our Finished has no keys yet for what follows it.
             let heard = self.role == Role::Server || flight.was_acknowledged();
             acks.write(self.now, buf, self.mtu, heard, &mut self.outgoing);
             if flight.is_sending() {
-                flight.write_datagram(self.now, buf, start, self.mtu, timing, &mut self.outgoing);
+                flight.write_datagram(
+                    self.now,
+                    buf,
+                    start,
+                    self.mtu,
+                    self.timing,
+                    &mut self.outgoing,
+                );
             }
         }
         if let Phase::Handshaking(handshake) = &mut self.phase
@@ -398,21 +404,6 @@ impl Connection {
     /// An older `now` is read as the newest seen.
     fn see(&mut self, now: Instant) {
         self.now = self.now.max(now);
-    }
-
-    fn timing(&self) -> Timing {
-        let settings = &self.settings;
-        let initial = self.initial_timeout.unwrap_or_else(|| match self.round_trip_time {
-            Some(round_trip_time) => (round_trip_time.saturating_mul(3) / 2).max(MIN_TIMEOUT),
-            None => DEFAULT_TIMEOUT,
-        });
-        let max = settings.max_timeout.clamp(*TIMEOUTS.start(), *TIMEOUTS.end());
-        Timing {
-            initial: initial.clamp(*TIMEOUTS.start(), max),
-            max,
-            max_retransmissions: settings.max_retransmissions,
-            reaction: settings.loss_reaction,
-        }
     }
 
     /// An alert is protected as soon as the peer can open it.

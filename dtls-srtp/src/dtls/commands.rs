@@ -26,7 +26,9 @@ impl Connection {
     /// Says how long a round trip takes, as ICE has measured it: the first retransmission of the
     /// flights that begin after this comes after one and a half of it, but no less than 30 ms.
     pub fn set_round_trip_time(&mut self, round_trip_time: Duration) {
-        self.round_trip_time = Some(round_trip_time);
+        if !self.timed {
+            self.timing = self.timing.of_round_trip(round_trip_time);
+        }
     }
 
     /// Changes the time until a flight's first retransmission, as
@@ -34,11 +36,11 @@ impl Connection {
     /// flight that waits: its timer ends as if it had been that long from the beginning.
     pub fn set_initial_timeout(&mut self, now: Instant, timeout: Duration) {
         self.see(now);
-        self.initial_timeout = Some(timeout);
-        let timing = self.timing();
+        self.timing = self.timing.beginning_with(timeout);
+        self.timed = true;
         if let Some((flight, acks)) = self.phase.sending() {
-            flight.set_timing(timing);
-            acks.set_delay(flight.timeout(timing) / 4);
+            flight.set_timing(self.timing);
+            acks.set_delay(flight.timeout(self.timing) / 4);
         }
     }
 
@@ -47,9 +49,8 @@ impl Connection {
     /// before that.
     pub fn peer_listens(&mut self, now: Instant) {
         self.see(now);
-        let timing = self.timing();
         if let Some((flight, _)) = self.phase.sending() {
-            flight.restart_timer(self.now, timing);
+            flight.restart_timer(self.now, self.timing);
         }
     }
 

@@ -8,11 +8,12 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use self::contents::Contents;
-use super::config::LossReaction;
+use super::config::{LossReaction, Settings};
 use super::epoch::Epoch;
 use super::message::HandshakeType;
 use super::outgoing::Outgoing;
 use super::transcript::Transcript;
+use super::{DEFAULT_TIMEOUT, MIN_TIMEOUT, TIMEOUTS};
 
 /// What happens when no answer comes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -267,6 +268,27 @@ pub(crate) struct Timing {
 }
 
 impl Timing {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let max = settings.max_timeout.clamp(*TIMEOUTS.start(), *TIMEOUTS.end());
+        let timing = Self {
+            initial: max,
+            max,
+            max_retransmissions: settings.max_retransmissions,
+            reaction: settings.loss_reaction,
+        };
+        timing.beginning_with(settings.initial_timeout.unwrap_or(DEFAULT_TIMEOUT))
+    }
+
+    /// With another first timer.
+    pub(crate) fn beginning_with(self, initial: Duration) -> Self {
+        Self { initial: initial.clamp(*TIMEOUTS.start(), self.max), ..self }
+    }
+
+    /// With the first timer for a peer that is so far away.
+    pub(crate) fn of_round_trip(self, round_trip_time: Duration) -> Self {
+        self.beginning_with((round_trip_time.saturating_mul(3) / 2).max(MIN_TIMEOUT))
+    }
+
     /// How long it takes until a flight without an answer is given up.
     fn whole(&self) -> Duration {
         let (mut whole, mut timeout, mut rest) =

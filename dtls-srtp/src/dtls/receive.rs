@@ -128,7 +128,7 @@ impl Connection {
         if self.settings.loss_reaction == LossReaction::Timer {
             return;
         }
-        let soon = self.now + self.timing().initial / 4;
+        let soon = self.now + self.timing.initial / 4;
         // A client without keys, which a HelloRetryRequest may have told the version, has nothing to
         // name, and who names nothing without protection is not heard.
         let has_keys = self.role == Role::Server || self.incoming.has_handshake_keys();

@@ -11,13 +11,12 @@ impl Connection {
     /// ([RFC 9147 §7.1](https://www.rfc-editor.org/rfc/rfc9147#section-7.1)): at once if there is
     /// a gap, else if the rest does not follow.
     pub(super) fn acknowledge_part(&mut self, new: bool) {
-        let timing = self.timing();
         let Phase::Handshaking(handshake) = &mut self.phase else { return };
         // "1/4 the current retransmit timer value", which has grown with the losses before this one
         // if all waits for timers.
         let delay = match self.settings.loss_reaction {
-            LossReaction::Immediate => timing.initial / 4,
-            LossReaction::Timer => handshake.flight.timeout(timing) / 4,
+            LossReaction::Immediate => self.timing.initial / 4,
+            LossReaction::Timer => handshake.flight.timeout(self.timing) / 4,
         };
         if handshake.inbox.version() != Some(Version::Dtls13) || handshake.acks.is_empty() {
             return;
@@ -32,7 +31,6 @@ impl Connection {
 
     /// Takes an ACK.
     pub(super) fn handle_ack(&mut self, epoch: Epoch, body: &[u8]) {
-        let timing = self.timing();
         let proved = epoch > Epoch::PLAINTEXT;
         let is_1_3 = self.agreed_version() == Some(Version::Dtls13);
         let numbers = match ack::parse(body) {
@@ -58,10 +56,10 @@ impl Connection {
             return;
         }
         let Some((flight, _)) = self.phase.sending() else { return };
-        match flight.acknowledge(self.now, numbers, proved, timing) {
+        match flight.acknowledge(self.now, numbers, proved, self.timing) {
             // A client that lacks what it is said to have asks again.
             Acknowledged::Waiting
-                if self.role == Role::Server && timing.reaction == LossReaction::Timer =>
+                if self.role == Role::Server && self.timing.reaction == LossReaction::Timer =>
             {
                 flight.rest_if_claimed();
             }

@@ -79,7 +79,6 @@ impl Connection {
                 Inserted::TooLong => return self.fail(HandshakeError::MessageTooLong),
             }
         }
-        let timing = self.timing();
         match &mut self.phase {
             Phase::Handshaking(handshake) => {
                 // There are no ACKs in DTLS 1.2.
@@ -100,7 +99,7 @@ impl Connection {
                 post.acks.receive(number);
                 match self.settings.loss_reaction {
                     LossReaction::Immediate => post.acks.send_by(self.now),
-                    LossReaction::Timer => post.acks.send_after(self.now, timing.initial / 4),
+                    LossReaction::Timer => post.acks.send_after(self.now, self.timing.initial / 4),
                 }
             }
             _ => (),
@@ -146,9 +145,8 @@ impl Connection {
     /// ([RFC 6347 §4.2.4](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.4),
     /// [RFC 9147 §5.8.1](https://www.rfc-editor.org/rfc/rfc9147#section-5.8.1)).
     fn repeat_flight(&mut self) {
-        let timing = self.timing();
         if let Some((flight, _)) = self.phase.sending()
-            && flight.repeat(self.now, timing)
+            && flight.repeat(self.now, self.timing)
         {
             self.stats.flights_retransmitted += 1;
         }
