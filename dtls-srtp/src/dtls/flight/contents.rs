@@ -79,7 +79,7 @@ impl Default for Contents {
             bytes: Vec::with_capacity(768),
             pieces: Vec::with_capacity(6),
             sending: None,
-            carried: VecDeque::with_capacity(6),
+            carried: VecDeque::new(),
             records: 0,
         }
     }
@@ -283,6 +283,10 @@ impl Contents {
         if let Some(number) = number {
             if self.carried.len() >= MAX_CARRIED {
                 self.carried.pop_front();
+            }
+            // There is none in DTLS 1.2, so that nothing was kept free for it.
+            if self.carried.capacity() == 0 {
+                self.carried.reserve(6);
             }
             let (part, range) = (piece.part, piece.range.clone());
             self.carried.push_back(Carried { number, order, part, range });
