@@ -20,6 +20,8 @@ pub(crate) struct Transcript {
     /// The messages themselves: which hash to use is not known before the suite, and
     /// CertificateVerify signs with a hash of its own.
     messages: Vec<u8>,
+    /// How much of them is hashed: the rest is when the hash is asked for, all at once.
+    hashed: usize,
     hash: Option<Box<dyn Context>>,
     form: Form,
     kept: Kept,
@@ -46,17 +48,16 @@ impl Transcript {
 
     /// Adds a message with its header.
     pub(crate) fn add(&mut self, message: &[u8]) {
-        if let Some(hash) = &mut self.hash {
-            match self.form {
-                Form::Dtls12 => hash.update(message),
-                Form::Dtls13 => update_1_3(&mut **hash, message),
-            }
-        }
         if self.kept == Kept::Messages {
             if self.messages.capacity() == 0 {
                 self.messages = Vec::with_capacity(Self::ROOM);
             }
             self.messages.extend_from_slice(message);
+        } else if let Some(hash) = &mut self.hash {
+            match self.form {
+                Form::Dtls12 => hash.update(message),
+                Form::Dtls13 => update_1_3(&mut **hash, message),
+            }
         }
     }
 
@@ -67,9 +68,7 @@ impl Transcript {
 
     /// Hashes with `hash` from here on, what came before included.
     pub(crate) fn start(&mut self, hash: &'static dyn Hash) {
-        let mut context = hash.start();
-        context.update(&self.messages);
-        self.hash = Some(context);
+        self.hash = Some(hash.start());
     }
 
     /// Hashes as DTLS 1.3 does with `hash` from here on, what came before included, and forgets
@@ -81,9 +80,8 @@ impl Transcript {
             update_1_3(&mut *context, message);
             messages = rest;
         }
-        self.hash = Some(context);
-        self.form = Form::Dtls13;
-        self.forget_messages();
+        self.messages = Vec::new();
+        (self.hash, self.form, self.kept) = (Some(context), Form::Dtls13, Kept::HashOnly);
     }
 
     /// Puts the hash of the first ClientHello, which is all so far, in its place, as a
@@ -101,25 +99,32 @@ impl Transcript {
         let [_, l0, l1, l2] = (first_hello.len() as u32).to_be_bytes();
         context.update(&[HandshakeType::MessageHash.code(), l0, l1, l2]);
         context.update(first_hello);
-        Self { hash: Some(context), form: Form::Dtls13, kept: Kept::HashOnly, messages: Vec::new() }
+        Self { hash: Some(context), form: Form::Dtls13, kept: Kept::HashOnly, ..Self::default() }
     }
 
     /// Takes the messages so far out, and keeps only the hash.
     pub(crate) fn take_messages(&mut self) -> Vec<u8> {
-        let messages = mem::take(&mut self.messages);
-        self.forget_messages();
-        messages
+        self.hash_all();
+        self.kept = Kept::HashOnly;
+        mem::take(&mut self.messages)
     }
 
     /// Keeps only the hash: no signature over the messages will come.
     pub(crate) fn forget_messages(&mut self) {
-        self.messages = Vec::new();
-        self.kept = Kept::HashOnly;
+        self.take_messages();
     }
 
     /// The hash of the messages so far; `None` before [`Transcript::start`].
-    pub(crate) fn hash(&self) -> Option<Output> {
+    pub(crate) fn hash(&mut self) -> Option<Output> {
+        self.hash_all();
         self.hash.as_ref().map(|hash| hash.fork_finish())
+    }
+
+    fn hash_all(&mut self) {
+        if let Some(hash) = &mut self.hash {
+            hash.update(self.messages.get(self.hashed..).unwrap_or_default());
+            self.hashed = self.messages.len();
+        }
     }
 }
 
@@ -197,7 +202,7 @@ mod tests {
             let header = [254, 0, 0, first.as_ref().len() as u8];
             let expected = hash.hash(&[&header, first.as_ref()].concat());
             assert_eq!(transcript.hash().unwrap().as_ref(), expected.as_ref());
-            let stateless = Transcript::after_retry(hash, first.as_ref());
+            let mut stateless = Transcript::after_retry(hash, first.as_ref());
             assert_eq!(stateless.hash().unwrap().as_ref(), expected.as_ref());
         }
     }
