@@ -40,12 +40,14 @@ pub(crate) struct Ids {
     len: u8,
     /// The newest of them that the peer has used.
     used: u8,
+    /// The one that the datagram at hand is addressed to.
+    at_hand: u8,
 }
 
 impl Ids {
     /// One of at most 255 bytes. An empty one is none.
     pub(crate) fn one(id: Box<[u8]>) -> Self {
-        Self { len: id.len().min(u8::MAX.into()) as u8, bytes: id, used: 0 }
+        Self { len: id.len().min(u8::MAX.into()) as u8, bytes: id, used: 0, at_hand: 0 }
     }
 
     /// How long each of them is.
@@ -63,9 +65,13 @@ impl Ids {
         self.bytes.len() / self.len().max(1)
     }
 
-    /// Where an id stands among them.
-    pub(crate) fn find(&self, id: &[u8]) -> Option<u8> {
-        self.iter().position(|known| known == id).map(|at| at as u8)
+    /// Whether an id is one of them: the datagram at hand is addressed to it then.
+    pub(crate) fn find(&mut self, id: &[u8]) -> bool {
+        let place = self.iter().position(|known| known == id);
+        if let Some(place) = place {
+            self.at_hand = place as u8;
+        }
+        place.is_some()
     }
 
     /// The newest that the peer has used.
@@ -73,9 +79,9 @@ impl Ids {
         self.iter().nth(self.used.into()).unwrap_or_default()
     }
 
-    /// Notes that the peer has used the one that stands at `at`.
-    pub(crate) fn note_use(&mut self, at: u8) {
-        self.used = self.used.max(at);
+    /// Notes that the peer has used the one that the datagram at hand is addressed to.
+    pub(crate) fn note_use(&mut self) {
+        self.used = self.used.max(self.at_hand);
     }
 
     /// The most that are unused: with the one in use and the one before it, as many as there are
@@ -103,6 +109,7 @@ impl Ids {
         let kept = self.bytes.get(usize::from(forgotten) * self.len()..).unwrap_or_default();
         self.bytes = [kept, &bytes].concat().into();
         self.used -= forgotten;
+        self.at_hand = self.at_hand.saturating_sub(forgotten);
         fresh
     }
 }
@@ -161,12 +168,14 @@ mod tests {
         assert_eq!((ids(&all), all.current()), (vec![0, 1, 2, 3], &[0, 0][..]));
 
         // It goes over one of them, and an old one comes late.
-        all.note_use(all.find(&[2, 2]).unwrap());
-        all.note_use(all.find(&[1, 1]).unwrap());
+        for id in [2, 1] {
+            assert!(all.find(&[id, id]));
+            all.note_use();
+        }
         assert_eq!(all.current(), [2, 2]);
         assert_eq!(add(&mut all, 255), 2);
         assert_eq!((ids(&all), all.current()), (vec![1, 2, 3, 4, 5], &[2, 2][..]));
-        assert_eq!((all.find(&[0, 0]), all.len()), (None, 2));
+        assert_eq!((all.find(&[0, 0]), all.len()), (false, 2));
     }
 
     #[test]
@@ -183,10 +192,12 @@ mod tests {
             });
             // It has used the second one that it has.
             let second = all.iter().nth(1).unwrap().to_vec();
-            all.note_use(all.find(&second).unwrap());
+            assert!(all.find(&second));
+            all.note_use();
         }
         let last = all.iter().next_back().unwrap().to_vec();
-        all.note_use(all.find(&last).unwrap());
+        assert!(all.find(&last));
+        all.note_use();
         assert_eq!(all.current(), last);
     }
 

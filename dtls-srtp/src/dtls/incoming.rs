@@ -23,8 +23,6 @@ pub(crate) struct Incoming {
     previous: Option<Box<(v13::protection::Opener, Instant)>>,
     /// What the peer is to address us with.
     ids: Ids,
-    /// Which of them the datagram at hand is addressed to.
-    id: u8,
     /// Whether it has agreed to.
     addressing: bool,
     datagram: Datagram,
@@ -137,6 +135,10 @@ impl Incoming {
     /// Says that the records to come are of another datagram than those before.
     pub(crate) fn start_datagram(&mut self) {
         self.datagram = Datagram::default();
+    }
+
+    /// Says that all records of the datagram at hand were read.
+    pub(crate) fn end_datagram(&mut self) {
         if self.handshake.as_ref().is_some_and(HandshakeOpener::is_roused) {
             self.rest_handshake_keys();
         }
@@ -184,11 +186,8 @@ impl Incoming {
             // A ServerHello that is late may say that there are ids.
             (None, Addressee::Unknown) => return !self.addressing,
             (Some(id), _) => match self.ids.find(id) {
-                Some(at) => {
-                    self.id = at;
-                    Addressee::Us
-                }
-                None => Addressee::SomebodyElse,
+                true => Addressee::Us,
+                false => Addressee::SomebodyElse,
             },
         };
         self.datagram.addressee = addressee;
@@ -198,7 +197,7 @@ impl Incoming {
     /// Takes note of a record that was opened.
     fn note(&mut self, number: RecordNumber) {
         if self.datagram.addressee == Addressee::Us {
-            self.ids.note_use(self.id);
+            self.ids.note_use();
         }
         if self.newest.is_none_or(|newest| newest < number) {
             (self.newest, self.datagram.is_newest) = (Some(number), true);

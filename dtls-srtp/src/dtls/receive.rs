@@ -52,7 +52,8 @@ impl<'d> Iterator for Records<'_, 'd> {
 
 impl Drop for Records<'_, '_> {
     fn drop(&mut self) {
-        self.for_each(|_plaintext| ());
+        self.by_ref().for_each(|_plaintext| ());
+        self.connection.incoming.end_datagram();
     }
 }
 

@@ -223,6 +223,14 @@ fn in_1_3_the_id_need_not_be_repeated_in_a_datagram() {
 
 /// Sends a handshake message under the client's newest keys.
 fn say(pair: &mut Pair, kind: HandshakeType, body: &[u8]) -> Option<CloseReason> {
+    let mut datagram = said(pair, kind, body);
+    let now = pair.now;
+    pair.server.handle_datagram(now, &mut datagram);
+    pair.server.close_reason()
+}
+
+/// A handshake message of the client's, protected.
+fn said(pair: &mut Pair, kind: HandshakeType, body: &[u8]) -> Vec<u8> {
     let mut datagram = Vec::new();
     let message_seq = match &pair.server.phase {
         Phase::Established { rest: Rest::PostHandshake(post), .. } => post.inbox.next_seq(),
@@ -232,9 +240,7 @@ fn say(pair: &mut Pair, kind: HandshakeType, body: &[u8]) -> Option<CloseReason>
     pair.client.outgoing.write(epoch, ContentType::Handshake, &mut datagram, |buf| {
         message::write(buf, kind, message_seq as u16, |buf| buf.extend_from_slice(body));
     });
-    let now = pair.now;
-    pair.server.handle_datagram(now, &mut datagram);
-    pair.server.close_reason()
+    datagram
 }
 
 #[test]
@@ -293,6 +299,25 @@ fn request(pair: &mut Pair, count: u8) -> Vec<Vec<u8>> {
     }
     assert_eq!(pair.server.poll_timeout(), None, "it was acknowledged");
     ids.expect("it answers")
+}
+
+#[test]
+fn the_id_in_use_stays_so_when_those_before_it_are_forgotten() {
+    let [_, configs] = with_ids(Some(4), Some(8));
+    let mut pair = Pair::new(configs);
+    pair.run(perfect);
+    let ids = request(&mut pair, 4);
+    pair.client.outgoing.set_connection_id(&ids[3]);
+    let data = sealed(&mut pair.client, b"moved");
+    assert_eq!(to_server(&mut pair, data), [b"moved"]);
+
+    // It asks for more, and what follows in the same datagram has no id: those before it are gone
+    // by then.
+    let request = said(&mut pair, HandshakeType::RequestConnectionId, &[4]);
+    let behind = without_id(&mut pair, b"behind");
+    assert_eq!(to_server(&mut pair, [request, behind].concat()), [b"behind"]);
+    assert_eq!(pair.server.connection_ids().count(), 6);
+    assert_eq!(pair.server.connection_id(), Some(&ids[3][..]));
 }
 
 #[test]
