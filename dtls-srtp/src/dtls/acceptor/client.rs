@@ -18,8 +18,8 @@ use crate::dtls::{Connection, Event, Phase, Records};
 /// ([RFC 9147 §5.11](https://www.rfc-editor.org/rfc/rfc9147#section-5.11),
 /// [RFC 6347 §4.2.8](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.8)). So hellos go to the
 /// acceptor here, the new handshake stands beside the old connection, which goes on, and takes its
-/// place when it is connected; one that was never connected is replaced at once. Hellos that were
-/// recorded or are late have no part in that: one cookie is good once, and none that is older than
+/// place when it is connected; one that is not connected, or no more, is replaced at once. Hellos
+/// that were recorded or are late have no part in that: one cookie is good once, and none that is older than
 /// that of the newest handshake.
 ///
 /// Its calls are those of a [`Connection`], and [`AcceptedClient::connection`] has the rest.
@@ -142,9 +142,9 @@ impl AcceptedClient {
             return;
         };
         match self.connection.phase {
-            // It serves nobody yet, and what it sends would only confuse the new client.
-            Phase::Handshaking(_) => self.connection = accepted,
-            _ => self.newer = Some(Box::new(accepted)),
+            Phase::Established { .. } => self.newer = Some(Box::new(accepted)),
+            // It serves nobody, and what it sends would only confuse the new client.
+            Phase::Handshaking(_) | Phase::Closed(_) => self.connection = accepted,
         }
     }
 
@@ -198,7 +198,8 @@ impl AcceptedClient {
     /// what belongs to it is gone, and so is what was set on it ([`Connection::set_mtu`],
     /// [`Connection::set_round_trip_time`], [`Connection::set_initial_timeout`]): the new one began
     /// with the acceptor's [`Config`](crate::dtls::Config). [`Event::SignatureNeeded`] is about
-    /// [`AcceptedClient::newer`] if the connection itself has no request.
+    /// [`AcceptedClient::newer`] if the connection itself has no request, and [`Event::Closed`] is
+    /// about the connection that served: a newer handshake goes on, as long as all of this is kept.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.put_in_place();
         let newer = self.newer.as_mut().filter(|newer| newer.signature_event);

@@ -195,6 +195,35 @@ fn a_client_that_restarts_in_the_middle_of_its_first_handshake_is_let_in() {
 }
 
 #[test]
+fn a_client_that_failed_is_let_in_again() {
+    // Its first certificate is the wrong one. Its flight takes several datagrams.
+    let (right, server) = configs();
+    let wrong = versions(Version::Dtls12, Version::Dtls12).with_any_remote_certificate();
+    let mut door = Door::new((wrong, server));
+    let mut client = AcceptedClient::new(door.enter());
+    while door.client.close_reason().is_none() {
+        transmit(&mut client, &mut door);
+        for question in door.questions() {
+            receive(&mut client, &mut door, &question);
+        }
+    }
+    assert!(client.connection().close_reason().is_some());
+    restart(&mut door, right.with_mtu(300), 9);
+    for _ in 0..8 {
+        for question in door.questions() {
+            // Its alert may be said again after some time.
+            door.now += Duration::from_millis(1);
+            receive(&mut client, &mut door, &question);
+            transmit(&mut client, &mut door);
+        }
+        door.now += Duration::from_millis(300);
+        transmit(&mut client, &mut door);
+    }
+    assert!(door.client.is_connected(), "{:?}", door.client);
+    assert!(client.connection().is_connected() && client.newer().is_none());
+}
+
+#[test]
 fn a_handshake_that_is_not_finished_is_given_up() {
     let config = || versions(Version::Dtls13, Version::Dtls13).with_any_remote_certificate();
     let mut door = Door::new((config(), config()));
