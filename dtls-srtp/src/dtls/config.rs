@@ -150,6 +150,7 @@ impl Config {
             return Err(ConfigError::NoCipherSuite);
         }
         let groups = find_groups(&crypto, &GROUPS)?;
+        let srtp_profiles = supported_profiles(&Profile::DEFAULT, &crypto);
         let mut shared = Settings {
             versions: Vec::new(),
             range: Version::Dtls12..=Version::Dtls13,
@@ -160,7 +161,7 @@ impl Config {
             suites,
             suites_1_3,
             groups,
-            srtp_profiles: Profile::DEFAULT.to_vec(),
+            srtp_profiles,
             client_authentication: ClientAuthentication::default(),
             anonymous_client: false,
             cookies: false,
@@ -238,12 +239,13 @@ impl Config {
     }
 
     /// The SRTP profiles to offer or to choose from, most preferred first; the server's order
-    /// decides. Default: [`Profile::DEFAULT`]. None at all leaves the extension out, and those that
-    /// DTLS has no number for ([`Profile::code`]) are never offered.
+    /// decides. Default: [`Profile::DEFAULT`]. None at all leaves the extension out. Those that
+    /// DTLS has no number for ([`Profile::code`]) or that the packet cryptography lacks are left out,
+    /// so that nothing is agreed on that cannot be done.
     #[must_use]
     pub fn with_srtp_profiles(mut self, profiles: &[Profile]) -> Self {
-        self.settings().srtp_profiles =
-            profiles.iter().copied().filter(|profile| profile.code().is_some()).collect();
+        let settings = self.settings();
+        settings.srtp_profiles = supported_profiles(profiles, &settings.crypto);
         self
     }
 
@@ -474,6 +476,12 @@ impl Config {
     pub(crate) fn settings(&mut self) -> &mut Settings {
         Arc::make_mut(&mut self.shared)
     }
+}
+
+fn supported_profiles(profiles: &[Profile], crypto: &Crypto) -> Vec<Profile> {
+    let can_be_agreed_on =
+        |profile: &Profile| profile.code().is_some() && profile.is_supported(crypto);
+    profiles.iter().copied().filter(can_be_agreed_on).collect()
 }
 
 fn find_groups(crypto: &Crypto, names: &[NamedGroup]) -> Result<Vec<Group>, ConfigError> {

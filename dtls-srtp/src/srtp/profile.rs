@@ -1,3 +1,6 @@
+use super::keys::{Derivation, MasterKey};
+use crate::crypto::Crypto;
+
 /// A crypto suite of SRTP, in DTLS a protection profile: cipher, lengths of keys and tags.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
@@ -110,6 +113,16 @@ impl Profile {
     /// ([RFC 5764 §4.2](https://www.rfc-editor.org/rfc/rfc5764#section-4.2)).
     pub const fn keying_material_len(self) -> usize {
         2 * (self.key_len() + self.salt_len())
+    }
+
+    /// Whether `crypto` has what it takes.
+    pub(crate) fn is_supported(self, crypto: &Crypto) -> bool {
+        let zeros = [0; 32];
+        let key = zeros.get(..self.key_len()).unwrap_or_default();
+        let salt = zeros.get(..self.salt_len()).unwrap_or_default();
+        Derivation::new(self, &MasterKey::new(key, salt), crypto)
+            .and_then(|derivation| derivation.rtp(crypto))
+            .is_ok()
     }
 
     /// Returns the length in bytes of the tag of an SRTP packet.

@@ -9,7 +9,9 @@ use sha2::Sha256;
 
 use super::super::*;
 use super::pair::*;
-use crate::crypto::Crypto;
+use crate::crypto::{
+    Aead, AeadAlgorithm, AesCtr, AesCtrHmacSha1, Crypto, KeyError, PacketCrypto, SequenceNumberMask,
+};
 use crate::srtp::Profile;
 
 #[derive(Debug, Default)]
@@ -220,4 +222,52 @@ fn without_the_extended_master_secret_the_randoms_are_its_seed() {
     assert_eq!(logs.map(|log| log.0.lock().unwrap().clone()), [[line.clone()], [line]]);
     let export = |side: &Connection| side.export_keying_material("label", None, 60).unwrap();
     assert_eq!(*export(&pair.client), *export(&pair.server));
+}
+
+/// Packet cryptography without AES-256-GCM.
+#[derive(Debug)]
+struct Small;
+
+impl PacketCrypto for Small {
+    fn aead(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn Aead>, KeyError> {
+        match algorithm {
+            AeadAlgorithm::Aes256Gcm => Err(KeyError::Unsupported(algorithm)),
+            _ => Crypto::default().packets.aead(algorithm, key),
+        }
+    }
+
+    fn sequence_number_mask(
+        &self,
+        algorithm: AeadAlgorithm,
+        key: &[u8],
+    ) -> Result<Box<dyn SequenceNumberMask>, KeyError> {
+        Crypto::default().packets.sequence_number_mask(algorithm, key)
+    }
+
+    fn aes_ctr(&self, key: &[u8]) -> Result<Box<dyn AesCtr>, KeyError> {
+        Crypto::default().packets.aes_ctr(key)
+    }
+
+    fn aes_ctr_hmac_sha1(
+        &self,
+        cipher_key: &[u8],
+        authentication_key: &[u8],
+    ) -> Result<Box<dyn AesCtrHmacSha1>, KeyError> {
+        Crypto::default().packets.aes_ctr_hmac_sha1(cipher_key, authentication_key)
+    }
+}
+
+#[test]
+fn a_profile_that_the_packet_cryptography_lacks_is_not_agreed_on() {
+    let profiles = [Profile::AeadAes256Gcm, Profile::AeadAes128Gcm];
+    let settings = || Config::new(certificate(), Crypto::default()).unwrap();
+    let small = Crypto { packets: &Small, ..Crypto::default() };
+    for set in [true, false] {
+        let server = Config::new(certificate(), small.clone()).unwrap();
+        let server = if set { server.with_srtp_profiles(&profiles) } else { server };
+        let client = settings().with_srtp_profiles(&profiles);
+        let mut pair = Pair::new(acquainted((client, server)));
+        pair.run(perfect);
+        assert_eq!(pair.server.srtp_profile(), Some(Profile::AeadAes128Gcm));
+    }
 }
