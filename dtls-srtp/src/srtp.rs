@@ -138,13 +138,22 @@ pub struct Context {
     profile: Profile,
 }
 
-/// How many packets a master key may still protect.
+/// How many packets a master key may still protect: none of either kind once one of them is used up.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PacketsLeft {
     /// RTP packets.
     pub rtp: u64,
     /// RTCP packets.
     pub rtcp: u64,
+}
+
+impl PacketsLeft {
+    /// Whether the master key may protect nothing any more: when either number "have been secured
+    /// with the same key (whichever occurs before)"
+    /// ([RFC 3711 §9.2](https://www.rfc-editor.org/rfc/rfc3711#section-9.2)).
+    const fn is_used_up(self) -> bool {
+        self.rtp == 0 || self.rtcp == 0
+    }
 }
 
 impl Context {
@@ -312,7 +321,7 @@ impl Context {
         let ssrc = layout.ssrc;
         let mark = self.cryptex.mark(&layout)?;
         let key = &mut self.keys.current;
-        if key.left.rtp == 0 {
+        if key.left.is_used_up() {
             return Err(ProtectError::KeyExhausted);
         }
         let mut fresh = None;
@@ -397,7 +406,7 @@ impl Context {
         let packet = buf.get(start..).ok_or(ProtectError::Malformed)?;
         let ssrc = rtcp_sender(packet).ok_or(ProtectError::Malformed)?;
         let key = &mut self.keys.current;
-        if key.left.rtcp == 0 {
+        if key.left.is_used_up() {
             return Err(ProtectError::KeyExhausted);
         }
         let mut fresh = None;

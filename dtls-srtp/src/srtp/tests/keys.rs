@@ -116,9 +116,7 @@ fn a_key_lasts_as_long_as_the_settings_say_and_tells_before_its_end() {
     let mut packet = rtp(32, b"payload");
     assert_eq!(sender.protect_rtp(&mut packet, 0), Err(ProtectError::KeyExhausted));
     assert_eq!(packet, rtp(32, b"payload"), "a refused packet is left alone");
-    for _ in 0..3 {
-        sender.protect_rtcp(&mut rtcp(SSRC), 0).unwrap();
-    }
+    // Whichever occurs before.
     assert_eq!(sender.protect_rtcp(&mut rtcp(SSRC), 0), Err(ProtectError::KeyExhausted));
 
     let second = MasterKey::new(&[3; 32], &[4; 14]).with_mki(&[2]);
@@ -126,6 +124,13 @@ fn a_key_lasts_as_long_as_the_settings_say_and_tells_before_its_end() {
     assert!(sender.send_with(&[2]) && !sender.needs_new_key());
     sender.protect_rtp(&mut packet, 0).unwrap();
     assert_eq!(sender.packets_left(), PacketsLeft { rtp: 31, rtcp: 3 });
+    for _ in 0..3 {
+        assert!(!sender.needs_new_key());
+        sender.protect_rtcp(&mut rtcp(SSRC), 0).unwrap();
+    }
+    assert!(sender.needs_new_key());
+    let again = sender.protect_rtp(&mut rtp(33, b"payload"), 0);
+    assert_eq!(again, Err(ProtectError::KeyExhausted));
 }
 
 #[test]
