@@ -127,6 +127,13 @@ impl Contents {
         self.pieces.is_empty()
     }
 
+    /// How many records its pieces were last sent in.
+    pub(super) fn records(&self) -> usize {
+        let mut last = None;
+        let orders = self.pieces.iter().filter_map(|piece| piece.sent.map(|(_, order)| order));
+        orders.filter(|order| last.replace(*order) != Some(*order)).count()
+    }
+
     /// Adds ChangeCipherSpec.
     pub(super) fn change_cipher_spec(&mut self) {
         self.push(Part::ChangeCipherSpec, 1);

@@ -16,7 +16,11 @@ impl Flight {
     ///
     /// What was lost twice is sent twice at a time from then on, which costs the network less than
     /// a shorter timer would: with 30 % loss, a hello of two datagrams arrives by the third timer
-    /// in 98 of 100 tries instead of 95, and that timer is late.
+    /// in 98 of 100 tries instead of 95, and that timer is late. "DTLS stacks SHOULD NOT send more
+    /// than 10 records in a single transmission"
+    /// ([RFC 9147 §5.8.3](https://www.rfc-editor.org/rfc/rfc9147#section-5.8.3)): a flight that
+    /// took more than five is sent once. One of more than ten, which chains of certificates and
+    /// datagrams of a few hundred bytes make, leaves as a whole all the same: its records are short.
     pub(crate) fn handle_timeout(&mut self, now: Instant, timing: Timing) -> Timeout {
         if self.deadline.is_none_or(|deadline| now < deadline) {
             return Timeout::NotYet;
@@ -27,7 +31,9 @@ impl Flight {
             return Timeout::GiveUp;
         }
         self.retransmissions += 1;
-        self.twice = self.retransmissions > 1 && timing.reaction == LossReaction::Immediate;
+        let is_short = self.contents.as_ref().is_some_and(|contents| contents.records() <= 5);
+        let immediate = timing.reaction == LossReaction::Immediate;
+        self.twice = self.retransmissions > 1 && immediate && is_short;
         self.timeout = (self.timeout * 2).min(timing.max);
         self.deadline = self.acknowledged.then(|| now + self.timeout);
         if let Some(contents) = &mut self.contents {

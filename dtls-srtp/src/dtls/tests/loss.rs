@@ -235,3 +235,28 @@ fn a_flight_is_cut_anew_when_it_is_sent_again() {
     server.handle_timeout(later);
     assert_eq!(flight(&mut server, later).len(), 1);
 }
+
+#[test]
+fn what_was_lost_twice_is_sent_twice_unless_it_is_long() {
+    // Five records, and seven.
+    for (mtu, times) in [(1200, 2), (200, 1)] {
+        let now = any_instant();
+        let mut server = Connection::server(configs().1.with_mtu(mtu), now, [1; 32]);
+        let mut client = Connection::client(configs().0, now, [2; 32]);
+        let mut hello = Vec::new();
+        while client.poll_transmit(now, &mut hello).is_some() {
+            server.handle_datagram(now, &mut hello);
+            hello.clear();
+        }
+        let [first, second, third] = [(); 3].map(|()| {
+            let now = server.poll_timeout().unwrap();
+            server.handle_timeout(now);
+            let mut sent = Vec::new();
+            while server.poll_transmit(now, &mut sent).is_some() {}
+            sent.len()
+        });
+        assert_eq!(second, first, "MTU {mtu}");
+        // That of records cut for 548 bytes comes on top.
+        assert_eq!(third / first, times, "MTU {mtu}: {first} {third}");
+    }
+}
