@@ -45,6 +45,8 @@ pub(crate) struct Transport {
     pub(crate) handshake: Option<Handshake>,
     /// While ICE's checks carry the handshake, or may.
     pub(crate) sped: Option<Box<sped::Sped>>,
+    /// Whether the other side has said that it does not read it.
+    pub(crate) refuses_sped: bool,
     pub(crate) remote_fingerprints: Vec<dtls_srtp::Fingerprint>,
     /// Made when DTLS has given the keys.
     pub(crate) srtp: Option<Box<SrtpContexts>>,
@@ -164,6 +166,7 @@ impl Transport {
             approved: false,
             handshake: None,
             sped: None,
+            refuses_sped: false,
             remote_fingerprints: Vec::new(),
             srtp: None,
             cryptex: CryptexPlan::default(),

@@ -221,6 +221,49 @@ fn flights_of_many_datagrams_travel_in_checks() {
 }
 
 #[test]
+fn the_last_flight_travels_in_checks_too() {
+    // No datagram of DTLS arrives by itself: what a check has no room for never does. Consent checks
+    // carry the last of it.
+    let [a, b] = [(); 2].map(|()| {
+        let mut configuration = configuration(true);
+        configuration.path_mtu = 400;
+        configuration
+    });
+    let mut pair = Pair::with(a, b, 6);
+    pair.delay = Duration::from_millis(50);
+    pair.fate = Box::new(|_, bytes| match Message::parse(bytes) {
+        Ok(_) => Fate::Deliver,
+        Err(_) => Fate::Drop,
+    });
+    let now = pair.now;
+    pair.peers[A].create_data_channel(now, "a", DataChannelInit::default()).unwrap();
+    pair.negotiate(A);
+    let done = pair.run_until(Duration::from_secs(20), |pair| {
+        dtls_is_connected(pair, A) && dtls_is_connected(pair, B)
+    });
+    assert!(done, "{:?}", [A, B].map(|peer| dtls_is_connected(&mut pair, peer)));
+}
+
+#[test]
+fn who_has_refused_is_not_asked_again() {
+    // B, who is the client of DTLS, offers again in the turn of its answer, before there is a path.
+    let mut pair = pair([false, true], 7);
+    let now = pair.now;
+    pair.peers[A].create_data_channel(now, "a", DataChannelInit::default()).unwrap();
+    pair.negotiate(A);
+    let now = pair.now;
+    pair.trace = Some(Vec::new());
+    pair.peers[B].set_local_description(now, None).unwrap();
+    assert!(pair.run_until(Duration::from_secs(5), |pair| {
+        dtls_is_connected(pair, A) && dtls_is_connected(pair, B)
+    }));
+    for (.., bytes) in pair.trace.as_ref().unwrap() {
+        assert!(!has(bytes, AttributeType::MetaDtlsInStun));
+        assert!(!has(bytes, AttributeType::MetaDtlsInStunAcknowledgement));
+    }
+}
+
+#[test]
 fn opens_through_loss_duplication_and_reordering() {
     for sped in [[true, true], [true, false]] {
         let mut times = Vec::new();

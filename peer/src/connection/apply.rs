@@ -103,7 +103,10 @@ impl PeerConnection {
     /// … even before receiving the SDP answer."
     fn apply_sped(&mut self, index: usize, remote: Option<&RemoteTransport>) {
         let Some(transport) = self.transports.get_mut(index) else { return };
-        if remote.is_some_and(|remote| !remote.sped) {
+        if let Some(remote) = remote {
+            transport.refuses_sped = !remote.sped;
+        }
+        if transport.refuses_sped {
             if let Some(sped) = &mut transport.sped {
                 sped.stop();
             }

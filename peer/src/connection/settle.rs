@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use dtls_srtp::dtls;
+use dtls_srtp::dtls::{self, AlertDescription};
 
 use super::{DataCloseReason, FailureReason, PeerConnection, Route, SignatureId};
 use crate::event::{Event, Readable};
@@ -290,6 +290,8 @@ impl PeerConnection {
             }
             return true;
         };
+        // "The reduced MTU should only be used until the DTLS handshake is complete": until our last
+        // flight has arrived, which is to fit the checks as well.
         if let Some(dtls) = transport.dtls.as_mut().filter(|_| embedding.is_none()) {
             dtls.set_mtu(self.configuration.path_mtu);
         }
@@ -313,15 +315,21 @@ impl PeerConnection {
         }
         if let (Some(sped), Some(dtls)) = (&mut transport.sped, &mut transport.dtls) {
             sped.finish(dtls);
-            // "The reduced MTU should only be used until the DTLS handshake is complete."
-            dtls.set_mtu(self.configuration.path_mtu);
         }
         let keys = transport.dtls.as_ref().and_then(|dtls| dtls.srtp_keys());
-        if let Some(keys) = keys
-            && let Ok(mut contexts) = SrtpContexts::new(&keys, &self.configuration)
-        {
-            contexts.set_cryptex(transport.cryptex);
-            transport.srtp = Some(Box::new(contexts));
+        match keys.map(|keys| SrtpContexts::new(&keys, &self.configuration)) {
+            Some(Ok(mut contexts)) => {
+                contexts.set_cryptex(transport.cryptex);
+                transport.srtp = Some(Box::new(contexts));
+            }
+            // Packet cryptography that is there no more: better no connection than one without media.
+            Some(Err(_)) => {
+                if let Some(dtls) = &mut transport.dtls {
+                    dtls.abort(now, AlertDescription::InternalError);
+                }
+                return;
+            }
+            None => (),
         }
         // Application data that overtook the handshake's end waits inside DTLS.
         while let Some(plaintext) = self
