@@ -267,3 +267,36 @@ fn header_extensions_are_encrypted_once_both_sides_say_that_they_understand() {
         assert!(peer.stats(now).transports[0].cryptex);
     }
 }
+
+#[test]
+fn a_packet_that_srtp_refuses_holds_up_nothing() {
+    let mut configuration = Configuration::default();
+    configuration.max_srtp_sources = 1;
+    let mut pair = Pair::with(configuration, Configuration::default(), 8);
+    let now = pair.now;
+    let [first, second] = [(); 2].map(|()| {
+        let init = TransceiverInit::send_only();
+        pair.peers[A].add_transceiver(now, MediaKind::Audio, init).unwrap()
+    });
+    pair.negotiate(A);
+    assert!(pair.run_until(Duration::from_secs(5), connected));
+    let send = |pair: &mut Pair, audio, n: u32| {
+        let now = pair.now;
+        let frame = Frame::new(Bytes::from_static(b"an audio frame"), n * 960);
+        pair.peers[A].sender(audio).unwrap().send_frame(now, frame).unwrap();
+    };
+    send(&mut pair, first, 0);
+    pair.run_for(Duration::from_millis(20));
+    // There is no room for the second source, whose packets come first.
+    for n in 1..=3 {
+        send(&mut pair, second, n);
+        send(&mut pair, first, n);
+    }
+    let (now, mut buf, mut media) = (pair.now, Vec::new(), 0);
+    while let Some(transmit) = pair.peers[A].poll_transmit(now, &mut buf) {
+        media += u32::from(transmit.contents[0] & 0xc0 == 0x80);
+        buf.clear();
+    }
+    assert_eq!(media, 3);
+    assert!(pair.peers[A].poll_timeout().is_none_or(|at| at > now));
+}

@@ -63,17 +63,18 @@ impl PeerConnection {
             self.settle_data();
             return Some((path, None));
         }
-        if let (Some(srtp), Some(rtp)) = (&mut transport.srtp, &mut transport.rtp)
+        while let (Some(srtp), Some(rtp)) = (&mut transport.srtp, &mut transport.rtp)
             && let Some(range) = rtp.poll_transmit(now, buf)
         {
-            let sealed = match buf.get(range) {
-                Some([_, 192..=223, ..]) => srtp.outbound.protect_rtcp(buf, start),
-                _ => {
-                    transport.budget.media_leaves(now);
-                    srtp.outbound.protect_rtp(buf, start)
-                }
+            let is_rtcp = matches!(buf.get(range), Some([_, 192..=223, ..]));
+            let sealed = match is_rtcp {
+                true => srtp.outbound.protect_rtcp(buf, start),
+                false => srtp.outbound.protect_rtp(buf, start),
             };
             if sealed.is_ok() {
+                if !is_rtcp {
+                    transport.budget.media_leaves(now);
+                }
                 return Some((path, None));
             }
             // The key is worn out (RFC 3711 §9.2), which takes years, there are too many sources, or
