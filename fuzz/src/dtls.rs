@@ -1,12 +1,12 @@
 use std::sync::OnceLock;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use dtls_srtp::certificate::{Certificate, CertificateParameters};
 use dtls_srtp::crypto::{
     Aead, AeadAlgorithm, AesCtr, AesCtrHmacSha1, Crypto, CryptoError, KeyError, PacketCrypto, Ring,
     SequenceNumberMask,
 };
-use dtls_srtp::dtls::{Acceptor, Config, Connection, KeyUpdate, Version};
+use dtls_srtp::dtls::{AcceptedClient, Acceptor, Config, Connection, KeyUpdate, Version};
 use dtls_srtp::fingerprint::HashAlgorithm;
 
 use crate::choices::Choices;
@@ -189,6 +189,7 @@ pub fn dtls_acceptor(bytes: &[u8]) {
     let (mut to_acceptor, mut answer) = (Wire::default(), Vec::new());
     // What came from each address, less what went back.
     let mut balances = [0; 4];
+    let mut served: Option<AcceptedClient> = None;
     for _ in 0..MAX_STEPS {
         if choices.is_empty() {
             break;
@@ -196,6 +197,9 @@ pub fn dtls_acceptor(bytes: &[u8]) {
         let now = clock.now();
         client.handle_timeout(now);
         to_acceptor.drain(|buf| client.poll_transmit(now, buf).is_some());
+        if let Some(served) = &mut served {
+            serve(served, now, &mut client);
+        }
         let what = choices.byte();
         let mut datagram = match what {
             0..=0xbf => to_acceptor.next(&mut choices).unwrap_or_default(),
@@ -203,27 +207,47 @@ pub fn dtls_acceptor(bytes: &[u8]) {
                 clock.advance(&mut choices);
                 continue;
             }
+            0xd0..=0xd7 => {
+                client =
+                    Connection::client(config(other, settings >> 2), now, [choices.byte(); 32]);
+                continue;
+            }
             _ => choices.long_bytes().to_vec(),
         };
         let received = datagram.len();
         answer.clear();
+        if let Some(served) = served.as_mut().filter(|_| what & 3 == 0) {
+            drop(served.handle_datagram(now, &[0], &mut datagram, &mut acceptor, &mut answer));
+            client.handle_datagram(now, &mut answer);
+            continue;
+        }
         let accepted = acceptor.handle_datagram(now, &[what & 3], &mut datagram, &mut answer);
         if let Some(balance) = balances.get_mut(usize::from(what & 3)) {
             *balance += received;
             assert!(answer.len() <= *balance, "an amplifier");
             *balance -= answer.len();
         }
-        if let Some(mut server) = accepted {
+        if let Some(server) = accepted {
             assert!(answer.is_empty());
-            let mut flight = Vec::new();
-            while server.poll_transmit(now, &mut flight).is_some() {
-                client.handle_datagram(now, &mut flight);
-                flight.clear();
-            }
+            let mut accepted = AcceptedClient::new(server);
+            serve(&mut accepted, now, &mut client);
+            served = served.or_else(|| (what & 3 == 0).then_some(accepted));
         } else if !answer.is_empty() {
             client.handle_datagram(now, &mut answer);
         }
     }
+}
+
+/// Lets a client that was let in do what is due.
+fn serve(served: &mut AcceptedClient, now: Instant, client: &mut Connection) {
+    served.handle_timeout(now);
+    while served.poll_event().is_some() {}
+    let mut datagram = Vec::new();
+    while served.poll_transmit(now, &mut datagram).is_some() {
+        client.handle_datagram(now, &mut datagram);
+        datagram.clear();
+    }
+    assert_does_not_spin(now, served.poll_timeout());
 }
 
 /// No encryption at all, so that what is inside of records can be changed.
