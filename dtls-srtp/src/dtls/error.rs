@@ -113,6 +113,16 @@ impl HandshakeError {
     }
 }
 
+impl HandshakeError {
+    /// What a key exchange failed by: the peer's key share, or the provider.
+    pub(crate) const fn of_exchange(error: &rustls::Error) -> Self {
+        match error {
+            rustls::Error::PeerMisbehaved(_) => Self::InvalidKeyShare,
+            _ => Self::Internal,
+        }
+    }
+}
+
 impl From<Malformed> for HandshakeError {
     fn from(_: Malformed) -> Self {
         Self::Malformed

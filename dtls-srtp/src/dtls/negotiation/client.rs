@@ -118,7 +118,7 @@ impl WaitServerHello {
                 true => key_exchange.complete(share.public_key),
                 false => key_exchange.complete_hybrid_component(share.public_key),
             };
-            return completed.map_err(|_| HandshakeError::InvalidKeyShare);
+            return completed.map_err(|error| HandshakeError::of_exchange(&error));
         }
         Err(HandshakeError::IllegalParameter)
     }

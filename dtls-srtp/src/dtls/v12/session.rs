@@ -51,7 +51,7 @@ impl Session {
             .provider
             .prf_provider
             .for_key_exchange(&mut master_secret, key_exchange, peer_public_key, label, seed)
-            .map_err(|_| HandshakeError::InvalidKeyShare)?;
+            .map_err(|error| HandshakeError::of_exchange(&error))?;
         Ok(Self { negotiated, group, master_secret })
     }
 

@@ -62,8 +62,9 @@ pub(crate) fn start(
         .ok_or(HandshakeError::NoCommonSignatureScheme)?;
     let srtp_profile = step.choose_srtp_profile(hello.extensions.srtp_profiles);
 
-    let exchanged =
-        group.start_and_complete(public_key).map_err(|_| HandshakeError::InvalidKeyShare)?;
+    let exchanged = group
+        .start_and_complete(public_key)
+        .map_err(|error| HandshakeError::of_exchange(&error))?;
     step.start_flight(Answer::Expected);
     let connection_id = step.answer_connection_id(hello.extensions.connection_id);
     let share = Share {
