@@ -8,7 +8,7 @@ mod str0m;
 
 use crate::table::Entrant;
 
-pub use self::peerless::{Peerless, PeerlessPeer, PeerlessSped};
+pub use self::peerless::{Peerless, PeerlessPeer, PeerlessSped, PeerlessSpedX25519};
 #[cfg(feature = "peers")]
 pub use self::rtc::{Rtc, RtcPeer};
 #[cfg(feature = "peers")]

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use bytes::Bytes;
 use peerless::media::transceiver::TransceiverInit;
+use peerless::security::NamedGroup;
 use peerless::{
     Configuration, ConnectionState, DataChannelId, DataChannelInit, Datagram, Event, FiveTuple,
     IceCandidate, MediaKind, Origin, OutgoingPacket, PeerConnection, Readable, ReceiveMode,
@@ -21,6 +22,10 @@ pub struct Peerless;
 /// The same with the DTLS handshake in ICE's checks (SPED), which is off by default.
 #[derive(Debug)]
 pub struct PeerlessSped;
+
+/// The same with X25519 alone, with which each flight is one datagram.
+#[derive(Debug)]
+pub struct PeerlessSpedX25519;
 
 /// One of its peers.
 #[allow(missing_debug_implementations, reason = "a connection holds keys and has no Debug")]
@@ -56,6 +61,19 @@ impl Stack for PeerlessSped {
     fn pair(now: Instant, seed: u64, addresses: [SocketAddr; 2]) -> (PeerlessPeer, PeerlessPeer) {
         let mut configuration = Configuration::default();
         configuration.sped = true;
+        pair(&configuration, now, seed, addresses)
+    }
+}
+
+impl Stack for PeerlessSpedX25519 {
+    type Peer = PeerlessPeer;
+
+    const NAME: &'static str = "Peerless with SPED and X25519";
+
+    fn pair(now: Instant, seed: u64, addresses: [SocketAddr; 2]) -> (PeerlessPeer, PeerlessPeer) {
+        let mut configuration = Configuration::default();
+        configuration.sped = true;
+        configuration.dtls.groups = vec![NamedGroup::X25519, NamedGroup::secp256r1];
         pair(&configuration, now, seed, addresses)
     }
 }
