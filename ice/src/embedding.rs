@@ -40,8 +40,9 @@ pub struct Embedded {
 /// Acknowledgements in a message, at most ("up to four CRC-32 values").
 const MAX_ACKNOWLEDGEMENTS: usize = 4;
 
-/// The time between two messages whose only purpose is the datagram in them: the least Ta that
-/// [RFC 8445 §14.2](https://www.rfc-editor.org/rfc/rfc8445#section-14.2) allows.
+/// The time from a check to one whose only purpose is the datagram in it: the least Ta that
+/// [RFC 8445 §14.2](https://www.rfc-editor.org/rfc/rfc8445#section-14.2) allows. Responses are not
+/// paced.
 const SPACING: Duration = Duration::from_millis(5);
 
 /// How long a datagram may be so that a message with it, and all the attributes that it can have,
@@ -77,8 +78,8 @@ pub(crate) struct Carrier {
     embedding: Embedding,
     turns: Vec<Turn>,
     max_turns: usize,
-    /// When the last message left that had a datagram.
-    sent: Option<Instant>,
+    /// When the last check left.
+    checked: Option<Instant>,
     pub(crate) received: VecDeque<Embedded>,
 }
 
@@ -108,12 +109,17 @@ impl Carrier {
         if datagrams == 0 {
             return None;
         }
-        let due = self.sent.map_or(now, |sent| sent + SPACING);
+        let due = self.checked.map_or(now, |checked| checked + SPACING);
         let is_due = match self.turns.iter().find(|turn| turn.path == *path) {
             Some(turn) => turn.next < datagrams,
             None => self.turns.len() < self.max_turns,
         };
         is_due.then_some(due)
+    }
+
+    /// Says that a check leaves.
+    pub(crate) const fn check_leaves(&mut self, now: Instant) {
+        self.checked = Some(now);
     }
 
     /// Appends both attributes to a message: "It is recommended that this attribute
@@ -123,7 +129,6 @@ impl Carrier {
     /// keeps its turn.
     pub(crate) fn write<'b>(
         &mut self,
-        now: Instant,
         path: FiveTuple,
         room: usize,
         allowed: usize,
@@ -135,17 +140,11 @@ impl Carrier {
         words.iter_mut().zip(acknowledgements).for_each(|(word, crc)| *word = crc.to_be_bytes());
         let value = value.get(..4 * acknowledgements.len()).unwrap_or_default();
         let writer = writer.attribute(AttributeType::MetaDtlsInStunAcknowledgement, value);
-        let datagram = self.take_turn(now, path, room, allowed);
+        let datagram = self.take_turn(path, room, allowed);
         writer.attribute(AttributeType::MetaDtlsInStun, datagram.as_deref().unwrap_or_default())
     }
 
-    fn take_turn(
-        &mut self,
-        now: Instant,
-        path: FiveTuple,
-        room: usize,
-        allowed: usize,
-    ) -> Option<Arc<[u8]>> {
+    fn take_turn(&mut self, path: FiveTuple, room: usize, allowed: usize) -> Option<Arc<[u8]>> {
         let datagrams = &self.embedding.datagrams;
         if datagrams.is_empty() {
             return None;
@@ -171,7 +170,6 @@ impl Carrier {
         let datagram = datagrams.get(chosen).filter(|datagram| datagram.len() <= allowed)?;
         // Counts on beyond the first round, which says that everything was carried once.
         turn.next += 1 + (chosen + datagrams.len() - from) % datagrams.len();
-        self.sent = Some(now);
         Some(Arc::clone(datagram))
     }
 
@@ -202,7 +200,8 @@ mod tests {
     use super::*;
 
     fn carried(carrier: &mut Carrier, now: Instant, path: FiveTuple) -> Vec<u8> {
-        carrier.take_turn(now, path, 100, 100).map(|own| own.to_vec()).unwrap_or_default()
+        carrier.check_leaves(now);
+        carrier.take_turn(path, 100, 100).map(|own| own.to_vec()).unwrap_or_default()
     }
 
     fn path(port: u16) -> FiveTuple {

@@ -249,7 +249,8 @@ impl Context {
         }
         if let Some(carrier) = carrier {
             let room = room(&self.config, remote.username.len());
-            writer = carrier.write(now, pair.path, room, room, writer);
+            carrier.check_leaves(now);
+            writer = carrier.write(pair.path, room, room, writer);
         }
         writer.integrity(&remote.key).fingerprint().finish();
         pair.record(Attempt { id, sent: now, role: self.role, nominating });

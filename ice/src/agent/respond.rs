@@ -122,12 +122,7 @@ impl Agent {
         self.responses.push_back(owed);
     }
 
-    pub(super) fn write_response(
-        &mut self,
-        now: Instant,
-        owed: &Owed,
-        buf: &mut Vec<u8>,
-    ) -> Option<FiveTuple> {
+    pub(super) fn write_response(&mut self, owed: &Owed, buf: &mut Vec<u8>) -> Option<FiveTuple> {
         let room = self.embedding_room(owed.stream);
         let allowed = match self.paths.proof(&owed.path) {
             Some(PathProof::Response) => room,
@@ -149,7 +144,7 @@ impl Agent {
                 .unknown_attributes(numbers.into_iter().filter(|&number| number != 0)),
         };
         if let (OwedKind::Success, Some(carrier)) = (owed.kind, &mut session.carrier) {
-            writer = carrier.write(now, owed.path, room, allowed, writer);
+            writer = carrier.write(owed.path, room, allowed, writer);
         }
         writer = match owed.sha256 {
             true => writer.integrity_sha256(&session.local_key),

@@ -239,7 +239,7 @@ impl Agent {
                 if self.responses.is_empty() {
                     self.responses = Default::default();
                 }
-                self.write_response(now, &owed, buf)
+                self.write_response(&owed, buf)
             }
             Send::Consent { stream, generation, pair } => {
                 self.write_consent_check(now, stream, generation, pair, buf)
