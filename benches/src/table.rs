@@ -407,7 +407,7 @@ impl Table {
         let none = || "–".to_owned();
         let mut cells = vec![figure];
         cells.resize_with(entrants, none);
-        cells.push(bare.map_or_else(none, |(_, least)| format!("{least:.1}")));
+        cells.push(bare.map_or_else(none, |(_, least)| format!("{least}")));
         cells.resize_with(entrants + 1 + self.others.min(1), none);
         cells.push(bare.map_or_else(none, |(ours, least)| format!("{:.2}", ours / least)));
         self.line(&format!("| {name} | {} |", cells.join(" | ")));
