@@ -98,6 +98,7 @@ pub struct Certificate {
 struct Inner {
     /// The end-entity certificate first; never empty.
     leaf: Vec<u8>,
+    public_key: Option<PublicKey>,
     /// What is sent after it.
     chain: Vec<Vec<u8>>,
     key: Arc<dyn SigningKey>,
@@ -153,7 +154,8 @@ impl Certificate {
             .ok_or(CertificateError::Generation)?;
         let leaf = encode::self_signed(&parameters, &serial, &common_name, &*key, &*signer)?;
         let (chain, signers, expires) = (Vec::new(), vec![signer], Some(parameters.not_after));
-        let inner = Inner { leaf, chain, key, signers, external: false, expires };
+        let public_key = PublicKey::of(&leaf);
+        let inner = Inner { leaf, public_key, chain, key, signers, external: false, expires };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -244,7 +246,9 @@ impl Certificate {
         let leaf = chain.next().ok_or(CertificateError::Empty)?;
         let chain = chain.collect();
         let signers = schemes.iter().filter_map(|scheme| key.choose_scheme(&[*scheme])).collect();
-        Ok(Self { inner: Arc::new(Inner { leaf, chain, key, signers, external, expires: None }) })
+        let public_key = PublicKey::of(&leaf);
+        let inner = Inner { leaf, public_key, chain, key, signers, external, expires: None };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Computes the fingerprint to announce.
@@ -271,6 +275,11 @@ impl Certificate {
     #[cfg(test)]
     pub(crate) fn with_any_key(chain: Vec<Vec<u8>>, other: Self) -> Result<Self, CertificateError> {
         Self::with_key(chain, Arc::clone(&other.inner.key), &SIGNATURE_SCHEMES, false)
+    }
+
+    /// What kind of key it has, if that is known.
+    pub(crate) fn public_key(&self) -> Option<PublicKey> {
+        self.inner.public_key
     }
 
     pub(crate) fn algorithm(&self) -> SignatureAlgorithm {

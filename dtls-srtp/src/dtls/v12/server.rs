@@ -174,7 +174,7 @@ fn choose_suite(
 /// certificate MUST respect the client's choice of elliptic curves"
 /// ([RFC 8422 §5.3](https://www.rfc-editor.org/rfc/rfc8422#section-5.3)).
 fn respects_curves(certificate: &Certificate, hello: &ClientHello<'_>) -> bool {
-    let curve = PublicKey::of(certificate.der()).and_then(PublicKey::curve);
+    let curve = certificate.public_key().and_then(PublicKey::curve);
     curve
         .zip(hello.extensions.supported_groups)
         .is_none_or(|(curve, offered)| offered.contains(curve.into()))
