@@ -7,7 +7,7 @@ use dtls_srtp::dtls::GROUPS;
 use dtls_srtp::{Certificate, CertificateParameters, dtls};
 
 use crate::configuration::Configuration;
-use crate::security::{CIPHER_SUITES, SecurityPolicy, is_post_quantum};
+use crate::security::{CIPHER_SUITES, Profile, SecurityPolicy, is_post_quantum};
 
 /// The most that SRTP and SRTCP add: SRTCP's index and flag (4) and GCM's tag (16), or HMAC-SHA1's
 /// (10) with the index (4). [RFC 7714 §5](https://www.rfc-editor.org/rfc/rfc7714#section-5),
@@ -49,7 +49,7 @@ pub(crate) fn config(
         .and_then(|config| config.with_signature_schemes(&policy.signature_schemes))
         .and_then(|config| config.with_versions(policy.lowest_version(), policy.max_version))
         .map_err(|error| error.to_string())?;
-    // Most have no wish here, and finding the suites again takes a while.
+    // Most have no wish here, and finding again what the providers have takes a while.
     if policy.cipher_suites != CIPHER_SUITES {
         let suites = &policy.cipher_suites;
         config = config.with_cipher_suites(suites).map_err(|error| error.to_string())?;
@@ -59,8 +59,10 @@ pub(crate) fn config(
         groups.retain(|group| !policy.post_quantum || is_post_quantum(*group));
         config = config.with_groups(&groups).map_err(|error| error.to_string())?;
     }
-    let config = configuration.dtls.apply(config);
-    Ok(config.with_mtu(configuration.path_mtu).with_srtp_profiles(&policy.srtp_profiles))
+    if policy.srtp_profiles != Profile::DEFAULT {
+        config = config.with_srtp_profiles(&policy.srtp_profiles);
+    }
+    Ok(configuration.dtls.apply(config).with_mtu(configuration.path_mtu))
 }
 
 /// The kind of key that the policy allows, the one that every peer knows first.
