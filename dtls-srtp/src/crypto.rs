@@ -54,6 +54,7 @@ use thiserror::Error;
 #[cfg(feature = "aws-lc-rs")]
 pub use self::aws_lc_rs_packets::AwsLcRs;
 pub(crate) use self::group::Group;
+pub(crate) use self::hashing::KeyedPrf;
 pub use self::ring_packets::Ring;
 pub use self::x25519_mlkem768::X25519MlKem768;
 

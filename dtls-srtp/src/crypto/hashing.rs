@@ -6,6 +6,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::ptr;
 
 use hmac::digest::{Digest, KeyInit, Output};
 use hmac::{Hmac, Mac};
@@ -17,7 +18,7 @@ use rustls::crypto::{ActiveKeyExchange, CryptoProvider};
 use rustls::version::TLS12;
 use rustls::{CipherSuiteCommon, Error, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
 use sha2::{Sha256, Sha384};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 static SHA256: Hashing<Sha256, Hmac<Sha256>> = Hashing(HashAlgorithm::SHA256, PhantomData);
 static SHA384: Hashing<Sha384, Hmac<Sha384>> = Hashing(HashAlgorithm::SHA384, PhantomData);
@@ -173,35 +174,67 @@ impl<D, M: Mac + KeyInit + Clone> Prf for Hashing<D, M> {
         Ok(())
     }
 
-    /// [RFC 5246 §5](https://www.rfc-editor.org/rfc/rfc5246#section-5): of the chain `A(i)` goes
-    /// each into the next one, and into a block of the output.
     fn for_secret(&self, output: &mut [u8], secret: &[u8], label: &[u8], seed: &[u8]) {
-        let keyed: M = keyed(secret);
-        // `A(i) + label + seed` in one piece: each piece of an HMAC costs as much as a block of it.
-        let (mut few, mut many) = ([0; 160], Vec::new());
-        let len = M::output_size() + label.len() + seed.len();
-        let input = match few.get_mut(..len) {
-            Some(input) => input,
-            None => {
-                many.resize(len, 0);
-                &mut many[..]
-            }
-        };
-        let (link, rest) = input.split_at_mut(M::output_size());
-        let (to_label, to_seed) = rest.split_at_mut(label.len());
-        to_label.copy_from_slice(label);
-        to_seed.copy_from_slice(seed);
-        link.copy_from_slice(&sign(&keyed, rest));
-        let mut blocks = output.chunks_mut(M::output_size()).peekable();
-        while let Some(block) = blocks.next() {
-            copy(block, &sign(&keyed, input));
-            let (link, _) = input.split_at_mut(M::output_size());
-            if blocks.peek().is_some() {
-                let next = sign(&keyed, link);
-                link.copy_from_slice(&next);
-            } else {
-                link.zeroize();
-            }
+        fill(&keyed::<M>(secret), output, label, seed);
+    }
+}
+
+/// [RFC 5246 §5](https://www.rfc-editor.org/rfc/rfc5246#section-5): of the chain `A(i)` goes each
+/// into the next one, and into a block of the output.
+fn fill<M: Mac + Clone>(keyed: &M, output: &mut [u8], label: &[u8], seed: &[u8]) {
+    // `A(i) + label + seed` in one piece: each piece of an HMAC costs as much as a block of it.
+    let (mut few, mut many) = ([0; 160], Vec::new());
+    let len = M::output_size() + label.len() + seed.len();
+    let input = match few.get_mut(..len) {
+        Some(input) => input,
+        None => {
+            many.resize(len, 0);
+            &mut many[..]
+        }
+    };
+    let (link, rest) = input.split_at_mut(M::output_size());
+    let (to_label, to_seed) = rest.split_at_mut(label.len());
+    to_label.copy_from_slice(label);
+    to_seed.copy_from_slice(seed);
+    link.copy_from_slice(&sign(keyed, rest));
+    let mut blocks = output.chunks_mut(M::output_size()).peekable();
+    while let Some(block) = blocks.next() {
+        copy(block, &sign(keyed, input));
+        let (link, _) = input.split_at_mut(M::output_size());
+        if blocks.peek().is_some() {
+            let next = sign(keyed, link);
+            link.copy_from_slice(&next);
+        } else {
+            link.zeroize();
+        }
+    }
+}
+
+/// The PRF of DTLS 1.2 under one secret, for several outputs.
+pub(crate) enum KeyedPrf {
+    Sha256(Hmac<Sha256>),
+    Sha384(Hmac<Sha384>),
+    /// rustls's interface takes the secret each time.
+    Other(&'static dyn Prf, Zeroizing<Vec<u8>>),
+}
+
+impl KeyedPrf {
+    pub(crate) fn new(prf: &'static dyn Prf, secret: &[u8]) -> Self {
+        if ptr::addr_eq(prf, &raw const SHA256) {
+            Self::Sha256(keyed(secret))
+        } else if ptr::addr_eq(prf, &raw const SHA384) {
+            Self::Sha384(keyed(secret))
+        } else {
+            Self::Other(prf, secret.to_vec().into())
+        }
+    }
+
+    /// Fills `output`.
+    pub(crate) fn fill(&self, output: &mut [u8], label: &[u8], seed: &[u8]) {
+        match self {
+            Self::Sha256(keyed) => fill(keyed, output, label, seed),
+            Self::Sha384(keyed) => fill(keyed, output, label, seed),
+            Self::Other(prf, secret) => prf.for_secret(output, secret, label, seed),
         }
     }
 }
@@ -383,6 +416,13 @@ mod tests {
                     out
                 };
                 assert_eq!(fill(ours.prf_provider), fill(theirs.prf_provider), "{len} bytes");
+                for suite in [ours, theirs] {
+                    let keyed = KeyedPrf::new(suite.prf_provider, &secret);
+                    assert_eq!(matches!(keyed, KeyedPrf::Other(..)), ptr::eq(suite, theirs));
+                    let mut out = vec![0; len];
+                    keyed.fill(&mut out, b"label", b"seed");
+                    assert_eq!(out, fill(suite.prf_provider), "{len} bytes");
+                }
             }
             compared += 1;
         }

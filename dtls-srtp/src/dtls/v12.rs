@@ -37,11 +37,17 @@ use super::handshake::Step;
 use super::message::{HandshakeType, Message};
 use super::session::Session as AnySession;
 use super::{HandshakeError, Role};
+use crate::crypto::KeyedPrf;
 
 /// Takes the agreed keys into use.
-fn install(session: Box<Session>, role: Role, step: &mut Step<'_>) -> Result<(), HandshakeError> {
+fn install(
+    session: Box<Session>,
+    prf: &KeyedPrf,
+    role: Role,
+    step: &mut Step<'_>,
+) -> Result<(), HandshakeError> {
     step.log_secret("CLIENT_RANDOM", session.master_secret());
-    let (sealer, opener) = session.keys(role, &step.settings.crypto)?;
+    let (sealer, opener) = session.keys(prf, role, &step.settings.crypto)?;
     step.outgoing.set_keys_1_2(sealer);
     step.incoming.set_keys_1_2(opener);
     *step.session = Some(AnySession::Dtls12(session));

@@ -15,7 +15,7 @@ use super::super::message::server_hello::Answer13;
 use super::super::message::{Fragment, FragmentHeader, HandshakeType};
 use super::super::signature::verify;
 use super::super::suite::{Suite, Suite13};
-use super::super::v12::session::{Negotiated, Session};
+use super::super::v12::session::{Negotiated, Session, verify_data};
 use super::super::v13::key_schedule::{Exporter, TrafficSecret};
 use super::super::v13::protection::{Opened, Opener as Opener13};
 use super::super::v13::record::{Record, split};
@@ -395,7 +395,7 @@ impl Call12 {
             HandshakeType::Finished => {
                 let hash = self.transcript.hash().unwrap();
                 let session = self.session.as_ref().unwrap();
-                assert_eq!(body, session.verify_data(sender, hash.as_ref()));
+                assert_eq!(body, verify_data(&session.prf(), sender, hash.as_ref()));
             }
             _ => (),
         }
@@ -421,8 +421,8 @@ impl Call12 {
         };
         let master_secret = capture.secret("CLIENT_RANDOM", &self.client_random);
         let session = Session::from_master_secret(negotiated, master_secret.try_into().unwrap());
-        let (_, server) = session.keys(Role::Client, &crypto).unwrap();
-        let (_, client) = session.keys(Role::Server, &crypto).unwrap();
+        let (_, server) = session.keys(&session.prf(), Role::Client, &crypto).unwrap();
+        let (_, client) = session.keys(&session.prf(), Role::Server, &crypto).unwrap();
         self.openers = Some([client, server]);
         if let Some(profile) = srtp_profile {
             self.srtp.start(profile, |material| {

@@ -3,7 +3,7 @@
 use rustls::crypto::ActiveKeyExchange;
 use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
 
-use super::session::{Negotiated, Session};
+use super::session::{Negotiated, Session, verify_data};
 use super::{check_finished, install, send_finished};
 use crate::certificate::{Certificate, PublicKey};
 use crate::crypto::Group;
@@ -270,11 +270,12 @@ impl WaitSignature {
     fn finish(self, step: &mut Step<'_>) -> Result<AnyState, HandshakeError> {
         let Self { session } = self;
         step.transcript.forget_messages();
-        let verify_data = session.verify_data(Role::Client, step.hash()?.as_ref());
-        send_finished(&verify_data, step);
+        let prf = session.prf();
+        let own = verify_data(&prf, Role::Client, step.hash()?.as_ref());
+        send_finished(&own, step);
 
-        let verify_data = session.verify_data(Role::Server, step.hash()?.as_ref());
-        install(session, Role::Client, step)?;
+        let verify_data = verify_data(&prf, Role::Server, step.hash()?.as_ref());
+        install(session, &prf, Role::Client, step)?;
         Ok(AnyState::Client12(State::Finished(WaitFinished { verify_data })))
     }
 }

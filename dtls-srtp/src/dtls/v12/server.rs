@@ -3,7 +3,7 @@
 use rustls::crypto::ActiveKeyExchange;
 use rustls::{NamedGroup, ProtocolVersion, SignatureScheme};
 
-use super::session::{Negotiated, Session};
+use super::session::{Negotiated, Session, verify_data};
 use super::{check_finished, install, send_finished};
 use crate::certificate::{Certificate, PublicKey};
 use crate::crypto::Group;
@@ -301,8 +301,9 @@ impl WaitCertificateVerify {
 
 impl WaitFinished {
     fn new(session: Box<Session>, step: &mut Step<'_>) -> Result<Self, HandshakeError> {
-        let verify_data = session.verify_data(Role::Client, step.hash()?.as_ref());
-        install(session, Role::Server, step)?;
+        let prf = session.prf();
+        let verify_data = verify_data(&prf, Role::Client, step.hash()?.as_ref());
+        install(session, &prf, Role::Server, step)?;
         Ok(Self { verify_data })
     }
 
@@ -314,7 +315,7 @@ impl WaitFinished {
         let Some(AnySession::Dtls12(session)) = &*step.session else {
             return Err(HandshakeError::Internal);
         };
-        let verify_data = session.verify_data(Role::Server, hash.as_ref());
+        let verify_data = verify_data(&session.prf(), Role::Server, hash.as_ref());
         step.start_flight(Answer::Last);
         send_finished(&verify_data, step);
         Ok(())

@@ -6,7 +6,7 @@ use rustls::crypto::ActiveKeyExchange;
 use zeroize::Zeroizing;
 
 use super::protection::{Iv, Opener, Sealer};
-use crate::crypto::Crypto;
+use crate::crypto::{Crypto, KeyedPrf};
 use crate::dtls::suite::Suite;
 use crate::dtls::{ExportError, HandshakeError, Role};
 use crate::srtp::Profile;
@@ -67,9 +67,15 @@ impl Session {
         &*self.master_secret
     }
 
+    /// The PRF under the master secret.
+    pub(crate) fn prf(&self) -> KeyedPrf {
+        KeyedPrf::new(self.negotiated.suite.provider.prf_provider, &*self.master_secret)
+    }
+
     /// The keys of our records and of the peer's.
     pub(crate) fn keys(
         &self,
+        prf: &KeyedPrf,
         role: Role,
         crypto: &Crypto,
     ) -> Result<(Sealer, Opener), HandshakeError> {
@@ -78,7 +84,7 @@ impl Session {
         // The longest: two keys of 32 bytes and two IVs of 12.
         let mut block = Zeroizing::new([0; 88]);
         let block = block.get_mut(..2 * (key_len + iv_len)).ok_or(HandshakeError::Internal)?;
-        self.prf(block, b"key expansion", &concat(server_random, client_random));
+        prf.fill(block, b"key expansion", &concat(server_random, client_random));
 
         // client_write_key, server_write_key, client_write_IV, server_write_IV
         let (keys, ivs) = block.split_at(2 * key_len);
@@ -91,17 +97,6 @@ impl Session {
             Role::Client => (Sealer::new(client, client_iv), Opener::new(server, server_iv)),
             Role::Server => (Sealer::new(server, server_iv), Opener::new(client, client_iv)),
         })
-    }
-
-    /// The contents of the Finished message of `sender` after the messages that `hash` covers.
-    pub(crate) fn verify_data(&self, sender: Role, hash: &[u8]) -> [u8; 12] {
-        let label = match sender {
-            Role::Client => &b"client finished"[..],
-            Role::Server => &b"server finished"[..],
-        };
-        let mut verify_data = [0; 12];
-        self.prf(&mut verify_data, label, hash);
-        verify_data
     }
 
     /// The exporter of [RFC 5705 §4](https://www.rfc-editor.org/rfc/rfc5705#section-4).
@@ -123,20 +118,26 @@ impl Session {
         }
         let randoms = concat(&self.negotiated.client_random, &self.negotiated.server_random);
         match context {
-            None => self.prf(out, label.as_bytes(), &randoms),
+            None => self.prf().fill(out, label.as_bytes(), &randoms),
             Some(context) => {
                 let len = u16::try_from(context.len()).map_err(|_| ExportError::ContextTooLong)?;
                 let seed = [&randoms[..], &len.to_be_bytes(), context].concat();
-                self.prf(out, label.as_bytes(), &seed);
+                self.prf().fill(out, label.as_bytes(), &seed);
             }
         }
         Ok(())
     }
+}
 
-    fn prf(&self, out: &mut [u8], label: &[u8], seed: &[u8]) {
-        let prf = self.negotiated.suite.provider.prf_provider;
-        prf.for_secret(out, &*self.master_secret, label, seed);
-    }
+/// The contents of the Finished message of `sender` after the messages that `hash` covers.
+pub(crate) fn verify_data(prf: &KeyedPrf, sender: Role, hash: &[u8]) -> [u8; 12] {
+    let label = match sender {
+        Role::Client => &b"client finished"[..],
+        Role::Server => &b"server finished"[..],
+    };
+    let mut verify_data = [0; 12];
+    prf.fill(&mut verify_data, label, hash);
+    verify_data
 }
 
 fn concat(first: &[u8; 32], second: &[u8; 32]) -> [u8; 64] {
