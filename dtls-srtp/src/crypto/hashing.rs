@@ -143,8 +143,8 @@ impl<M: Mac> Drop for Secret<M> {
     }
 }
 
-/// An HMAC under a key. Not inlined: a handshake goes through it some twenty times, and should find it
-/// in the processor's cache.
+/// An HMAC under a key. Not inlined: a handshake goes through it some twenty times, and should
+/// find it in the processor's cache.
 #[inline(never)]
 fn sign<M: Mac + Clone>(keyed: &M, message: &[u8]) -> Secret<M> {
     let mut mac = keyed.clone();
@@ -200,14 +200,14 @@ fn fill<M: Mac + Clone>(keyed: &M, output: &mut [u8], label: &[u8], seed: &[u8])
     let mut blocks = output.chunks_mut(M::output_size()).peekable();
     while let Some(block) = blocks.next() {
         copy(block, &sign(keyed, input));
-        let (link, _) = input.split_at_mut(M::output_size());
         if blocks.peek().is_some() {
+            let (link, _) = input.split_at_mut(M::output_size());
             let next = sign(keyed, link);
             link.copy_from_slice(&next);
-        } else {
-            link.zeroize();
         }
     }
+    let (link, _) = input.split_at_mut(M::output_size());
+    link.zeroize();
 }
 
 /// The PRF of DTLS 1.2 under one secret, for several outputs.
