@@ -2,7 +2,7 @@ use rand::rngs::ChaCha20Rng;
 use rand::{Rng, RngExt, SeedableRng};
 
 use super::super::message::{FragmentHeader, HandshakeType};
-use super::super::record::{DTLS_1_2, Header, split};
+use super::super::record::split;
 use super::super::*;
 use super::pair::*;
 use crate::certificate::Certificate;
@@ -33,15 +33,6 @@ fn other(role: Role) -> Role {
         Role::Client => Role::Server,
         Role::Server => Role::Client,
     }
-}
-
-/// A plaintext record.
-fn plaintext(content_type: ContentType, sequence_number: u64, body: &[u8]) -> Vec<u8> {
-    let mut datagram = Vec::new();
-    let header = Header { content_type, version: DTLS_1_2, epoch: 0, sequence_number };
-    header.write(&mut datagram, body.len() as u16);
-    datagram.extend_from_slice(body);
-    datagram
 }
 
 #[test]

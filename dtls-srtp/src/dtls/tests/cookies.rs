@@ -4,19 +4,9 @@ use rand::rngs::ChaCha20Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::super::message::{FragmentHeader, HandshakeType};
-use super::super::record::{DTLS_1_2, Header};
+use super::super::record::Header;
 use super::super::*;
 use super::pair::*;
-
-/// A record without protection.
-fn plaintext(sequence_number: u64, body: &[u8]) -> Vec<u8> {
-    let content_type = ContentType::Handshake;
-    let header = Header { content_type, version: DTLS_1_2, epoch: 0, sequence_number };
-    let mut datagram = Vec::new();
-    header.write(&mut datagram, body.len() as u16);
-    datagram.extend_from_slice(body);
-    datagram
-}
 
 /// A ClientHello, or the first `len` bytes of it.
 fn hello(sequence_number: u64, body: &[u8], len: usize) -> Vec<u8> {
@@ -25,7 +15,7 @@ fn hello(sequence_number: u64, body: &[u8], len: usize) -> Vec<u8> {
         ..FragmentHeader::whole(HandshakeType::ClientHello, 0, body.len() as u32)
     };
     let message = [&header.bytes(), &body[..len]].concat();
-    plaintext(sequence_number, &message)
+    plaintext(ContentType::Handshake, sequence_number, &message)
 }
 
 #[test]
@@ -45,7 +35,7 @@ fn no_more_is_sent_than_came_to_an_address_that_is_not_proved() {
                 let mut datagram = match rng.random_range(0..3) {
                     0 => hello(sequence_number, &body, body.len()),
                     1 => hello(sequence_number, &body, rng.random_range(0..=body.len())),
-                    _ => plaintext(sequence_number, &[]),
+                    _ => plaintext(ContentType::Handshake, sequence_number, &[]),
                 };
                 came += datagram.len();
                 drop(server.handle_datagram(now, &mut datagram));

@@ -6,7 +6,7 @@ use super::super::codec::Reader;
 use super::super::message::encrypted_extensions::EncryptedExtensions;
 use super::super::message::extension::SrtpAnswer;
 use super::super::message::{Fragment, FragmentHeader, HandshakeType, write};
-use super::super::record::{DTLS_1_2, Header, split};
+use super::super::record::{Header, split};
 use super::super::v13::record::Record;
 use super::super::*;
 use super::pair::*;
@@ -24,16 +24,6 @@ fn sent(pair: &mut Pair, from: Role) -> Vec<Vec<u8>> {
         datagrams.push(mem::take(&mut datagram));
     }
     datagrams
-}
-
-/// A record without protection.
-fn plaintext(sequence_number: u64, body: &[u8]) -> Vec<u8> {
-    let content_type = ContentType::Handshake;
-    let header = Header { content_type, version: DTLS_1_2, epoch: 0, sequence_number };
-    let mut datagram = Vec::new();
-    header.write(&mut datagram, body.len() as u16);
-    datagram.extend_from_slice(body);
-    datagram
 }
 
 fn find(datagram: &[u8], pattern: &[u8]) -> Option<usize> {
@@ -209,13 +199,17 @@ fn a_certificate_that_changes_when_it_is_repeated_stays_what_it_was() {
     }
     let (done, others) = records.split_last().unwrap();
     for (number, body) in others {
-        receive(&mut pair, Role::Client, &plaintext(*number, body));
+        receive(&mut pair, Role::Client, &plaintext(ContentType::Handshake, *number, body));
     }
     assert_eq!(pair.client.peer_certificate(), Some(&*real));
     let dropped = pair.client.stats().records_dropped;
-    receive(&mut pair, Role::Client, &plaintext(100, &certificate_message(1, other.der())));
+    receive(
+        &mut pair,
+        Role::Client,
+        &plaintext(ContentType::Handshake, 100, &certificate_message(1, other.der())),
+    );
     assert_eq!(pair.client.stats().records_dropped, dropped + 1);
-    receive(&mut pair, Role::Client, &plaintext(done.0, &done.1));
+    receive(&mut pair, Role::Client, &plaintext(ContentType::Handshake, done.0, &done.1));
     pair.run(perfect);
     assert_eq!(pair.client.peer_certificate(), Some(&*real));
     pair.assert_data_flows();
@@ -235,7 +229,11 @@ fn a_certificate_of_two_halves_is_neither_of_two() {
         let mut reader = Reader(body);
         let Fragment { header: message, body: whole } = Fragment::read(&mut reader).unwrap();
         if message.kind != HandshakeType::Certificate {
-            receive(&mut pair, Role::Client, &plaintext(header.sequence_number, body));
+            receive(
+                &mut pair,
+                Role::Client,
+                &plaintext(ContentType::Handshake, header.sequence_number, body),
+            );
             continue;
         }
         let (first, last) = whole.split_at(whole.len() / 2);
@@ -246,7 +244,7 @@ fn a_certificate_of_two_halves_is_neither_of_two() {
             let header = FragmentHeader { offset, fragment_length, ..message };
             let fragment = [&header.bytes()[..], part].concat();
             number += 1;
-            receive(&mut pair, Role::Client, &plaintext(number, &fragment));
+            receive(&mut pair, Role::Client, &plaintext(ContentType::Handshake, number, &fragment));
         }
     }
     let reason = Some(CloseReason::Handshake(HandshakeError::FingerprintMismatch));
@@ -274,7 +272,7 @@ fn a_certificate_after_the_handshake_changes_nothing() {
                 let message_seq = if next { message_seq } else { 1 };
                 let message = certificate_message(message_seq, other.der());
                 let datagram = match protected {
-                    false => plaintext(1000, &message),
+                    false => plaintext(ContentType::Handshake, 1000, &message),
                     true => {
                         let mut datagram = Vec::new();
                         let outgoing = &mut pair.side(from).outgoing;

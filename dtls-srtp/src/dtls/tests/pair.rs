@@ -316,6 +316,15 @@ pub(crate) fn sealed(connection: &mut Connection, plaintext: &[u8]) -> Vec<u8> {
     buf
 }
 
+/// A record without protection.
+pub(crate) fn plaintext(content_type: ContentType, sequence_number: u64, body: &[u8]) -> Vec<u8> {
+    let mut datagram = Vec::new();
+    let header = Header { content_type, version: DTLS_1_2, epoch: 0, sequence_number };
+    header.write(&mut datagram, body.len() as u16);
+    datagram.extend_from_slice(body);
+    datagram
+}
+
 /// The messages of a datagram; protected records are in brackets.
 pub(crate) fn describe(datagram: &[u8]) -> String {
     let mut datagram = datagram.to_vec();
