@@ -203,8 +203,8 @@ fn checks_of_one_side_carry_the_handshake_both_ways() {
     assert!(pair.elapsed() <= Duration::from_millis(160), "{:?}", pair.elapsed());
 }
 
-#[test]
-fn flights_of_many_datagrams_travel_in_checks() {
+/// Both sides cut their flights for a path of 400 bytes.
+fn narrow_pair() -> Pair {
     let [a, b] = [(); 2].map(|()| {
         let mut configuration = configuration(true);
         configuration.path_mtu = 400;
@@ -212,6 +212,12 @@ fn flights_of_many_datagrams_travel_in_checks() {
     });
     let mut pair = Pair::with(a, b, 6);
     pair.delay = Duration::from_millis(50);
+    pair
+}
+
+#[test]
+fn flights_of_many_datagrams_travel_in_checks() {
+    let mut pair = narrow_pair();
     pair.fate = Box::new(|_, bytes| {
         assert!(bytes.len() <= 400, "{} bytes", bytes.len());
         Fate::Deliver
@@ -224,13 +230,7 @@ fn flights_of_many_datagrams_travel_in_checks() {
 fn the_last_flight_travels_in_checks_too() {
     // No datagram of DTLS arrives by itself: what a check has no room for never does. Consent checks
     // carry the last of it.
-    let [a, b] = [(); 2].map(|()| {
-        let mut configuration = configuration(true);
-        configuration.path_mtu = 400;
-        configuration
-    });
-    let mut pair = Pair::with(a, b, 6);
-    pair.delay = Duration::from_millis(50);
+    let mut pair = narrow_pair();
     pair.fate = Box::new(|_, bytes| match Message::parse(bytes) {
         Ok(_) => Fate::Deliver,
         Err(_) => Fate::Drop,
