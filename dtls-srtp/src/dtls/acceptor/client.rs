@@ -19,8 +19,8 @@ use crate::dtls::{Connection, Event, Phase, Records};
 /// [RFC 6347 §4.2.8](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.8)). So hellos go to the
 /// acceptor here, the new handshake stands beside the old connection, which goes on, and takes its
 /// place when it is connected; one that is not connected, or no more, is replaced at once. Hellos
-/// that were recorded or are late have no part in that: one cookie is good once, and none that is older than
-/// that of the newest handshake.
+/// that were recorded or are late have no part in that: one cookie is good once, and none that is
+/// older than that of the newest handshake.
 ///
 /// Its calls are those of a [`Connection`], and [`AcceptedClient::connection`] has the rest.
 ///
