@@ -158,6 +158,56 @@ fn forwards_packets_with_their_payload_untouched() {
 }
 
 #[test]
+fn a_change_of_mode_amid_a_picture_asks_for_a_whole_one() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    let video =
+        pair.peers[A].add_transceiver(now, MediaKind::Video, TransceiverInit::default()).unwrap();
+    pair.peers[B].add_track(now, MediaKind::Video, &[]).unwrap();
+    pair.negotiate(A);
+    assert!(pair.run_until(Duration::from_secs(5), connected));
+    let theirs = track(&pair, B);
+    let send = |pair: &mut Pair, picture: u32, keyframe: bool| {
+        let frame = Frame::new(vp8(picture, keyframe, 60_000), picture * 3000);
+        let now = pair.now;
+        pair.peers[A].sender(video).unwrap().send_frame(now, frame).unwrap();
+    };
+    let echoed = |pair: &mut Pair, millis: u64| {
+        let mut pictures = 0;
+        for _ in 0..millis {
+            pair.run_for(Duration::from_millis(1));
+            let now = pair.now;
+            while let Some(packet) = pair.peers[B].receiver(theirs).unwrap().read_packet() {
+                pair.peers[B].sender(theirs).unwrap().forward(now, &packet).unwrap();
+            }
+            while pair.peers[A].receiver(video).unwrap().read_frame(now).is_some() {
+                pictures += 1;
+            }
+        }
+        pictures
+    };
+    send(&mut pair, 0, true);
+    let received = |pair: &mut Pair| {
+        let now = pair.now;
+        pair.peers[B].stats(now).inbound_rtp.first().map_or(0, |it| it.local.packets_received)
+    };
+    while received(&mut pair) < 2 {
+        pair.run_for(Duration::from_millis(1));
+    }
+    let now = pair.now;
+    assert!(received(&mut pair) < 50, "only a part of the picture");
+    pair.peers[B].receiver(theirs).unwrap().set_mode(now, ReceiveMode::Packets);
+    for picture in 1..5 {
+        send(&mut pair, picture, false);
+        assert_eq!(echoed(&mut pair, 33), 0, "what they build on is not there");
+    }
+    assert!(pair.saw(A, &Event::KeyFrameRequested(video)));
+    send(&mut pair, 5, true);
+    send(&mut pair, 6, false);
+    assert_eq!(echoed(&mut pair, 50), 2);
+}
+
+#[test]
 fn turning_a_track_off_and_on_renegotiates() {
     let mut pair = Pair::new();
     let now = pair.now;

@@ -36,7 +36,8 @@ impl<'c> Receiver<'c> {
         rtp.read_packet(section)
     }
 
-    /// Chooses between frames and packets. What was not read in the old mode is dropped.
+    /// Chooses between frames and packets. What was not read in the old mode is dropped, a frame
+    /// that has arrived in part too; so the other side is asked for a key frame of video.
     pub fn set_mode(&mut self, now: Instant, mode: rtp::section::Mode) {
         let now = self.connection.advance(now);
         self.connection.jsep.set_receive_mode(self.id, mode);

@@ -22,11 +22,14 @@ impl Session {
     pub fn set_section(&mut self, now: Instant, id: SectionId, parameters: Parameters) {
         self.advance(now);
         self.payload_types = None;
+        let mut another_mode = false;
         let slot = match self.sections.slot_of(id) {
             Some(slot) => {
                 if let Some(section) = self.sections.get_mut(slot) {
+                    let mode = section.mode();
                     section.parameters = parameters;
                     section.derive();
+                    another_mode = mode != section.mode();
                 }
                 slot
             }
@@ -34,6 +37,9 @@ impl Session {
         };
         self.settle_sender(slot);
         self.settle_receiver(slot);
+        if another_mode {
+            self.ask_key_frames(slot);
+        }
         self.reduced_size =
             self.sections.iter().all(|(_, section)| section.parameters.reduced_size);
     }
@@ -55,14 +61,18 @@ impl Session {
             self.sections.iter().all(|(_, section)| section.parameters.reduced_size);
     }
 
-    /// Chooses how the application reads a section. What was not read in the old mode is dropped.
+    /// Chooses how the application reads a section. What was not read in the old mode is dropped,
+    /// a frame that has arrived in part too; so video's sources are asked for a key frame.
     pub fn set_receive_mode(&mut self, now: Instant, id: SectionId, mode: Mode) {
         self.advance(now);
         let Some(slot) = self.sections.slot_of(id) else { return };
         let section = self.sections.get_mut(slot);
-        if let Some(receive) = section.and_then(|section| section.parameters.receive.as_mut()) {
+        if let Some(receive) = section.and_then(|section| section.parameters.receive.as_mut())
+            && receive.mode != mode
+        {
             receive.mode = mode;
             self.settle_receiver(slot);
+            self.ask_key_frames(slot);
         }
     }
 
@@ -447,22 +457,27 @@ impl Session {
     pub fn request_key_frame(&mut self, now: Instant, section: SectionId) {
         self.advance(now);
         let Some(slot) = self.sections.slot_of(section) else { return };
-        let Some(section) = self.sections.get_mut(slot) else { return };
+        let asked = self.ask_key_frames(slot);
+        if let Some(section) = self.sections.get_mut(slot) {
+            section.flags.wants_key_frame = !asked;
+        }
+    }
+
+    /// Queues a PLI or FIR to every source of a section. Returns whether there is one.
+    fn ask_key_frames(&mut self, slot: u16) -> bool {
+        let streams = |session: &Self, position: usize| {
+            session.sections.get(slot)?.receiver.streams.get(position).copied()
+        };
         let mut asked = false;
-        for position in 0..section.receiver.streams.len() {
-            let index = self
-                .sections
-                .get(slot)
-                .and_then(|section| section.receiver.streams.get(position).copied());
-            let Some(index) = index else { break };
+        let mut position = 0;
+        while let Some(index) = streams(self, position) {
             if self.streams.get(index).is_some_and(|stream| stream.repairs.is_none()) {
                 self.ask_key_frame(index);
                 asked = true;
             }
+            position += 1;
         }
-        if let Some(section) = self.sections.get_mut(slot) {
-            section.flags.wants_key_frame = !asked;
-        }
+        asked
     }
 
     /// Queues a PLI or FIR to a stream's source.

@@ -224,4 +224,12 @@ fn modes_can_change() {
     pair.a.send_frame(pair.now, VIDEO, Frame::new(vp8_frame(2, 500, true), 6000)).unwrap();
     pair.run(30 * MS);
     assert!(pair.b.read_packet(VIDEO).is_some());
+    // Whoever comes in amid a picture cannot read it: each change asked for a whole one.
+    let asked = |pair: &Pair| pair.b.inbound_stats(VIDEO).next().unwrap().pli_count;
+    assert_eq!(asked(&pair), 2);
+    for (mode, plis) in [(Mode::Packets, 2), (Mode::Frames, 3), (Mode::Frames, 3)] {
+        pair.b.set_receive_mode(pair.now, VIDEO, mode);
+        pair.run(30 * MS);
+        assert_eq!(asked(&pair), plis);
+    }
 }
