@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::calls::{Command, TabId};
 use crate::figures;
-use crate::signalling::Candidate;
+use crate::signalling::{Candidate, Mode};
 use crate::{drive, now};
 
 /// Runs the test, says how it went, and fails if anything was not as it should be.
@@ -40,12 +40,12 @@ pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     report("connected", &format!("in {:.1} ms · {}", millis(took), facts.line()));
 
     let mut failed = Vec::new();
-    for mode in ["frames", "packets"] {
-        page.say(&json!({ "type": "mode", "mode": mode }));
+    for (mode, name) in [(Mode::Frames, "frames"), (Mode::Packets, "packets")] {
+        page.choose(mode)?;
         let [video, audio] = page.stream()?;
         let figures = page.figures()?;
-        report(mode, &format!("{video} pictures, {audio} sounds back, identical · {figures}"));
-        failed.extend([&video, &audio].iter().filter(|back| !back.all()).map(|_| mode));
+        report(name, &format!("{video} pictures, {audio} sounds back, identical · {figures}"));
+        failed.extend([&video, &audio].iter().filter(|back| !back.all()).map(|_| name));
     }
 
     let took = page.transfer()?;
@@ -111,6 +111,9 @@ enum FromProgram {
     Candidate {
         candidate: Option<Candidate>,
     },
+    Mode {
+        mode: Mode,
+    },
     Error {
         message: String,
     },
@@ -129,6 +132,10 @@ struct Page {
     file: DataChannelId,
     state: ConnectionState,
     open: bool,
+    /// What the program has said that it echoes.
+    mode: Option<Mode>,
+    /// How long media were sent: time stamps go on from one round to the next, as a camera's would.
+    streamed: Duration,
     /// What came back.
     frames: VecDeque<(TransceiverId, Bytes)>,
     messages: VecDeque<Message>,
@@ -156,6 +163,8 @@ impl Page {
             file,
             state: ConnectionState::New,
             open: false,
+            mode: None,
+            streamed: Duration::ZERO,
             frames: VecDeque::new(),
             messages: VecDeque::new(),
         })
@@ -192,6 +201,21 @@ impl Page {
         Ok(took.unwrap_or_default())
     }
 
+    /// Has the program echo frames or packets, and waits until it does: what is on its way at the
+    /// change is lost.
+    fn choose(&mut self, mode: Mode) -> Result<(), Box<dyn Error>> {
+        let start = now();
+        self.say(&json!({ "type": "mode", "mode": mode }));
+        self.mode = None;
+        while self.mode != Some(mode) {
+            self.turn(Duration::from_millis(1))?;
+            if now() - start > Duration::from_secs(10) {
+                return Err(format!("no {mode:?} after 10 s").into());
+            }
+        }
+        Ok(())
+    }
+
     /// Sends the samples in real time and compares what comes back: video, audio.
     fn stream(&mut self) -> Result<[Returned; 2], Box<dyn Error>> {
         let video = media::read_ivf(VIDEO).ok_or("the video sample cannot be read")?;
@@ -201,9 +225,7 @@ impl Page {
         due.extend(audio.into_iter().map(|sample| (self.audio, 48_000, sample)));
         due.sort_by_key(|(_, _, sample)| sample.time);
 
-        // Time stamps go on from one round to the next, as a camera's would.
-        let (start, epoch) = (now(), self.driver.statistics().sent);
-        let offset = Duration::from_secs(epoch % 1000);
+        let start = now();
         let (mut pictures, mut sounds) = (Returned::default(), Returned::default());
         let mut due = due.into_iter().peekable();
         let mut last_sent = start;
@@ -211,7 +233,7 @@ impl Page {
             while let Some((id, clock_rate, sample)) =
                 due.next_if(|(_, _, sample)| sample.time <= now() - start)
             {
-                let ticks = (offset + sample.time).as_nanos() * u128::from(clock_rate);
+                let ticks = (self.streamed + sample.time).as_nanos() * u128::from(clock_rate);
                 let mut frame = Frame::new(sample.data.clone(), (ticks / 1_000_000_000) as u32);
                 frame.captured = Some(now());
                 let mut sender = self.pc()?.sender(id).ok_or("no sender")?;
@@ -227,6 +249,7 @@ impl Page {
             }
             let all = due.peek().is_none() && pictures.all() && sounds.all();
             if all || now() - last_sent > Duration::from_secs(2) {
+                self.streamed += now() - start;
                 return Ok([pictures, sounds]);
             }
         }
@@ -282,6 +305,7 @@ impl Page {
                 FromProgram::Candidate { candidate: None } => {
                     pc.add_ice_candidate(now(), IceCandidate::default())?;
                 }
+                FromProgram::Mode { mode } => self.mode = Some(mode),
                 FromProgram::Error { message } => return Err(message.into()),
                 FromProgram::Other => {}
             }
