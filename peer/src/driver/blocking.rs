@@ -179,7 +179,7 @@ impl Blocking {
 
     /// Goes round once: does what is due, sends, reports, waits for a datagram, a deadline, a
     /// [`Waker`], or until `at_most` has passed, and receives. For applications with a loop of
-    /// their own.
+    /// their own: what other threads say before they wake it can be read when it returns.
     ///
     /// # Errors
     ///
@@ -391,7 +391,9 @@ impl Blocking {
         } else {
             [until_deadline, at_most].into_iter().flatten().min()
         };
-        match self.poll.poll(&mut self.events, timeout) {
+        let polled = self.poll.poll(&mut self.events, timeout);
+        self.waker.waited();
+        match polled {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => {}
         }

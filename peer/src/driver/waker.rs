@@ -14,34 +14,47 @@ pub struct Waker {
 
 struct Shared {
     poll: mio::Waker,
+    /// The wait is being interrupted, and has not returned yet.
+    interrupted: AtomicBool,
+    /// `on_wake` is to be called.
     woken: AtomicBool,
     stopped: AtomicBool,
 }
 
 impl Waker {
     pub(super) fn new(poll: mio::Waker) -> Self {
-        let (woken, stopped) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { shared: Arc::new(Shared { poll, woken, stopped }) }
+        let (interrupted, woken, stopped) = Default::default();
+        Self { shared: Arc::new(Shared { poll, interrupted, woken, stopped }) }
     }
 
-    /// Makes the driver call its `on_wake`, once for all calls since the last one. Returns at once.
+    /// Makes the driver call its `on_wake`, once for all calls since the last one, and ends the wait
+    /// of a [`turn`](super::Blocking::turn) that is under way, or else of the next. Returns at once.
     pub fn wake(&self) {
-        // Whoever finds it set can rely on the wake-up of the one who set it.
-        if !self.shared.woken.swap(true, Ordering::AcqRel) {
-            self.interrupt();
-        }
+        self.shared.woken.store(true, Ordering::Release);
+        self.interrupt();
     }
 
-    /// Makes the driver return from `run`, once it has sent what its connections have to say.
+    /// Makes the driver return from `run`, once it has sent what its connections have to say. A
+    /// [`turn`](super::Blocking::turn) only stops waiting.
     pub fn stop(&self) {
         self.shared.stopped.store(true, Ordering::Release);
         self.interrupt();
     }
 
     fn interrupt(&self) {
+        // Whoever finds it set can rely on the one who set it.
+        if self.shared.interrupted.swap(true, Ordering::AcqRel) {
+            return;
+        }
         if let Err(error) = self.shared.poll.wake() {
             warn!(%error, "cannot wake the driver");
         }
+    }
+
+    /// Tells that the wait is over: who wakes or stops from now on interrupts the next one. What was
+    /// asked before is seen before that begins.
+    pub(super) fn waited(&self) {
+        self.shared.interrupted.swap(false, Ordering::AcqRel);
     }
 
     pub(super) fn take_woken(&self) -> bool {

@@ -167,6 +167,50 @@ fn a_waker_wakes_and_stops_from_another_thread() {
     controller.join().unwrap();
 }
 
+/// As the one above, for an application with a loop of its own.
+#[test]
+fn a_waker_wakes_every_turn_that_waits() {
+    let mut driver = Blocking::bind(loopback()).unwrap();
+    let waker = driver.waker();
+    let (commands, inbox) = mpsc::channel::<u32>();
+    let (answers, outbox) = mpsc::channel();
+    let controller = thread::spawn(move || {
+        for n in 0..100 {
+            commands.send(n).unwrap();
+            waker.wake();
+            assert_eq!(outbox.recv_timeout(Duration::from_secs(10)), Ok(n));
+        }
+    });
+    let mut endpoint = Endpoint::new(Origin::system());
+    let mut answered = 0;
+    while answered < 100 && !controller.is_finished() {
+        // A limit only so that a failure is not a test that never ends.
+        let at_most = Some(Duration::from_secs(20));
+        driver.turn(&mut endpoint, at_most, |_, _, _| {}).unwrap();
+        for n in inbox.try_iter() {
+            answers.send(n).unwrap();
+            answered += 1;
+        }
+    }
+    controller.join().unwrap();
+}
+
+#[test]
+fn a_wake_during_a_turn_is_for_a_run_too() {
+    let mut driver = Blocking::bind(loopback()).unwrap();
+    let waker = driver.waker();
+    let mut endpoint = Endpoint::new(Origin::system());
+    waker.wake();
+    driver.turn(&mut endpoint, None, |_, _, _| {}).unwrap();
+    let mut woken = 0;
+    let on_wake = |_: &mut Endpoint| {
+        woken += 1;
+        waker.stop();
+    };
+    driver.run_with(&mut endpoint, on_wake, |_, _, _| {}).unwrap();
+    assert_eq!(woken, 1);
+}
+
 #[test]
 fn a_stop_before_the_run_counts() {
     let mut driver = Blocking::bind(loopback()).unwrap();
