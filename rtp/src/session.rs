@@ -102,6 +102,8 @@ pub struct Session {
     attention_at: Option<Instant>,
     reports: Reports,
     round_trip_time: Option<Duration>,
+    /// Whether reports have measured it.
+    reports_measure: bool,
     /// Who speaks where no section sends.
     local_ssrc: Ssrc,
     local_cname: String,
@@ -180,6 +182,7 @@ impl Session {
             attention_at: None,
             reports: Reports::new(now),
             round_trip_time: None,
+            reports_measure: false,
             local_ssrc: Ssrc(rng.random()),
             local_cname: short_term_name(&mut rng),
             reduced_size: true,
@@ -270,11 +273,17 @@ impl Session {
         self.config.mtu = mtu.max(MIN_MTU);
     }
 
-    /// Tells the round-trip time that another layer measured; reports bring better ones.
+    /// Tells the round-trip time that another layer measured; counts until the other side's reports
+    /// measure it, which they only do where we send media.
     pub fn set_round_trip_time(&mut self, round_trip_time: Duration) {
-        if self.stats.rtcp_received == 0 || self.round_trip_time.is_none() {
+        if !self.reports_measure {
             self.learn_round_trip_time(round_trip_time);
         }
+    }
+
+    /// Tells that packets go another way from here on: what reports measured was about the old one.
+    pub const fn path_changed(&mut self) {
+        self.reports_measure = false;
     }
 
     /// The smoothed round-trip time.

@@ -172,13 +172,16 @@ impl PeerConnection {
         }
     }
 
-    /// Tells SCTP when data goes another way: what it measured was about the old one.
+    /// Tells the layers above when data go another way: what they measured was about the old one.
     fn tell_path(&mut self, now: Instant, index: usize) {
         let Some(transport) = self.transports.get_mut(index) else { return };
         let path = self.ice.send_path(transport.component);
         let before = std::mem::replace(&mut transport.path, path);
         if before.is_none() || before == path {
             return;
+        }
+        if let Some(rtp) = &mut transport.rtp {
+            rtp.path_changed();
         }
         if let Some(data) = self.data.as_mut().filter(|data| data.transport == Some(transport.id)) {
             data.channels.path_changed(now);

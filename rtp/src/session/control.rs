@@ -121,8 +121,9 @@ impl Session {
             remote.total_round_trip_time += time;
             remote.round_trip_time_measurements += 1;
             // Smoothed as RFC 6298 does, without the variance.
-            let smoothed = self.round_trip_time.map_or(time, |known| (known * 7 + time) / 8);
-            self.learn_round_trip_time(smoothed);
+            let known = self.round_trip_time.filter(|_| self.reports_measure);
+            self.reports_measure = true;
+            self.learn_round_trip_time(known.map_or(time, |known| (known * 7 + time) / 8));
         }
     }
 

@@ -41,6 +41,26 @@ fn round_trip_time_and_losses_come_back() {
 }
 
 #[test]
+fn who_only_receives_learns_the_round_trip_time_from_below() {
+    let mut pair = Pair::new();
+    pair.b.set_round_trip_time(40 * MS);
+    talk(&mut pair, 200, |_| false);
+    assert!(pair.b.remote_outbound_stats(AUDIO).next().unwrap().reports_sent > 0);
+    // No report is about what it does not send.
+    pair.b.set_round_trip_time(300 * MS);
+    assert_eq!(pair.b.round_trip_time(), Some(300 * MS));
+    // Who sends knows better, until the path is another one.
+    let measured = pair.a.round_trip_time().unwrap();
+    pair.a.set_round_trip_time(300 * MS);
+    assert_eq!(pair.a.round_trip_time(), Some(measured));
+    pair.a.path_changed();
+    pair.a.set_round_trip_time(300 * MS);
+    assert_eq!(pair.a.round_trip_time(), Some(300 * MS));
+    talk(&mut pair, 500, |_| false);
+    assert!(pair.a.round_trip_time().unwrap() < 50 * MS);
+}
+
+#[test]
 fn reports_are_compound_packets_with_names() {
     let mut pair = Pair::new();
     talk(&mut pair, 500, |_| false);
