@@ -377,13 +377,7 @@ impl Session {
         let part = self.sections.get_mut(slot).ok_or(not_sending)?;
         let sender = part.sender.as_deref_mut().ok_or(not_sending)?;
         sender.admit(&self.config, packet.payload.len())?;
-        let codecs = &part.parameters.codecs;
-        let mapped = sender.forward(self.micros, packet, codecs, self.config.history_packets)?;
-        let rate = codecs.iter().find(|codec| codec.payload_type == mapped);
-        if let Some(codec) = rate {
-            let rtp_time = sender.forwarded_timestamp(packet.timestamp);
-            sender.clock = Some(SenderClock { rtp_time, at: self.micros, rate: codec.clock_rate });
-        }
+        sender.forward(self.micros, packet, &part.parameters.codecs)?;
         self.queued(slot);
         Ok(())
     }

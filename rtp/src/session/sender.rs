@@ -1,15 +1,17 @@
+mod forward;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use self::forward::Source;
 use super::Config;
-use super::media::{ReceivedPacket, SendErrorReason};
-use super::section::Codec;
+use super::media::SendErrorReason;
 use super::stats::{OutboundStats, RemoteInboundStats};
 use crate::clock::ClockRate;
 use crate::extension::Values;
-use crate::payload::{Format, Fragment, Packetizer};
+use crate::payload::{Fragment, Packetizer};
 use crate::payload_type::PayloadType;
 use crate::sequence::{ExtendedSequenceNumber, SequenceNumber};
 use crate::ssrc::Ssrc;
@@ -128,16 +130,6 @@ impl Slot {
             extensions: Values::new(),
         }
     }
-}
-
-/// The source that a forwarder's packets come from, and how its numbers become ours.
-#[derive(Clone, Copy, Debug)]
-struct Source {
-    ssrc: Ssrc,
-    payload_type: PayloadType,
-    mapped: PayloadType,
-    sequence_offset: u64,
-    timestamp_offset: u32,
 }
 
 /// A packet that is to be written now.
@@ -268,114 +260,6 @@ impl Sender {
         if self.counters.last_timestamp.replace(timestamp) != Some(timestamp) {
             self.counters.frames += 1;
         }
-    }
-
-    /// Queues a packet received elsewhere, with gaps and late packets in their place, so that the
-    /// next receiver sees the losses that are left and can ask for what comes late. A change of the
-    /// source goes on without a gap in numbers, and with the time that passed in timestamps.
-    pub(super) fn forward(
-        &mut self,
-        now: u64,
-        packet: &ReceivedPacket,
-        codecs: &[Codec],
-        history: usize,
-    ) -> Result<PayloadType, SendErrorReason> {
-        let source = match self.source {
-            Some(source)
-                if source.ssrc == packet.ssrc && source.payload_type == packet.payload_type =>
-            {
-                source
-            }
-            known => self.change_source(now, known, packet, codecs)?,
-        };
-        let number = packet.sequence.0.wrapping_add(source.sequence_offset);
-        let timestamp = packet.timestamp.wrapping_add(source.timestamp_offset);
-        let slot = Slot {
-            payload: packet.payload.clone(),
-            marker: packet.marker,
-            payload_type: source.mapped,
-            timestamp,
-            state: State::Waiting,
-            extensions: packet.extensions.clone(),
-            ..Slot::absent(now)
-        };
-        let next = self.next();
-        let gap = number.wrapping_sub(next);
-        if gap == 0 {
-            self.count_timestamp(timestamp);
-            self.push(slot);
-        } else if gap <= history.min(MAX_FORWARDED_GAP) as u64 {
-            for _ in 0..gap {
-                self.slots.push_back(Slot::absent(now));
-            }
-            self.count_timestamp(timestamp);
-            self.push(slot);
-        } else if number > next {
-            // Too far for a gap: the numbers begin anew here.
-            self.source =
-                Some(Source { sequence_offset: next.wrapping_sub(packet.sequence.0), ..source });
-            self.count_timestamp(timestamp);
-            self.push(slot);
-        } else {
-            self.fill(number, slot);
-        }
-        Ok(source.mapped)
-    }
-
-    /// Puts a packet that came late into its place; one whose place is gone, or taken, is a
-    /// duplicate or too late for everybody.
-    fn fill(&mut self, number: u64, slot: Slot) {
-        let Some(index) = number.checked_sub(self.first).map(|index| index as usize) else {
-            return;
-        };
-        let Some(place) = self.slots.get_mut(index).filter(|p| p.state == State::Absent) else {
-            return;
-        };
-        *place = Slot { repair_queued: index < self.left, ..slot };
-        self.waiting_bytes += place.len();
-        if index < self.left {
-            self.repairs.push_back(number);
-        }
-    }
-
-    fn change_source(
-        &mut self,
-        now: u64,
-        known: Option<Source>,
-        packet: &ReceivedPacket,
-        codecs: &[Codec],
-    ) -> Result<Source, SendErrorReason> {
-        let mapped = map_payload_type(packet, codecs)
-            .ok_or(SendErrorReason::UnknownFormat(packet.format))?;
-        let source = match (known, self.clock) {
-            (Some(known), _) if known.ssrc == packet.ssrc => {
-                Source { payload_type: packet.payload_type, mapped: mapped.payload_type, ..known }
-            }
-            (_, clock) => {
-                let timestamp = clock.map(|clock| {
-                    let passed = clock
-                        .rate
-                        .units(Duration::from_micros(now.saturating_sub(clock.at)))
-                        .max(1);
-                    clock.rtp_time.wrapping_add(passed as u32)
-                });
-                Source {
-                    ssrc: packet.ssrc,
-                    payload_type: packet.payload_type,
-                    mapped: mapped.payload_type,
-                    sequence_offset: self.next().wrapping_sub(packet.sequence.0),
-                    timestamp_offset: timestamp
-                        .map_or(0, |timestamp| timestamp.wrapping_sub(packet.timestamp)),
-                }
-            }
-        };
-        self.source = Some(source);
-        Ok(source)
-    }
-
-    /// How the forwarded source's timestamps become ours.
-    pub(super) fn forwarded_timestamp(&self, timestamp: u32) -> u32 {
-        self.source.map_or(timestamp, |source| timestamp.wrapping_add(source.timestamp_offset))
     }
 
     /// The next packet in order.
@@ -534,20 +418,7 @@ impl Sender {
     }
 }
 
-/// The codec of ours that a packet can go as: of its format, its own payload type before others.
-fn map_payload_type<'c>(packet: &ReceivedPacket, codecs: &'c [Codec]) -> Option<&'c Codec> {
-    let fits = |codec: &&Codec| codec.format == packet.format;
-    codecs
-        .iter()
-        .filter(fits)
-        .find(|codec| codec.payload_type == packet.payload_type)
-        // Two formats that are opaque to us may be different ones.
-        .or_else(|| codecs.iter().filter(|_| packet.format != Format::Other).find(fits))
-}
-
 /// The longest payload header that a packetizer makes.
 const PREFIX: usize = 6;
 /// Places kept for late packets where nothing is kept for retransmission.
 const FORWARDED_PLACES: usize = 64;
-/// What a source may lose in a row and still go on in the same numbers.
-const MAX_FORWARDED_GAP: usize = 512;

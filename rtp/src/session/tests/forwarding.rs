@@ -105,18 +105,74 @@ fn another_source_goes_on_without_a_gap() {
     assert_eq!(sent[3].1, sent[2].1 + 3000, "as the source says");
 }
 
+/// Sequence numbers and the last byte of the payloads that A has sent.
+fn sent(pair: &Pair) -> Vec<(SequenceNumber, u8)> {
+    pair.rtp(Side::A)
+        .map(|(_, datagram)| Packet::parse(datagram).unwrap())
+        .map(|packet| (packet.sequence_number(), packet.payload()[1]))
+        .collect()
+}
+
 #[test]
-fn a_jump_of_the_source_is_no_gap() {
+fn a_jump_of_the_source_leaves_one_place_empty() {
     let mut pair = Pair::new();
     for packet in received(77, [10, 11, 20_000, 20_001]) {
         pair.a.forward(pair.now, VIDEO, &packet).unwrap();
     }
     pair.run(MS);
-    let sent: Vec<_> = pair
+    let numbers: Vec<_> = sent(&pair).iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers[1], numbers[0].next());
+    assert_eq!(numbers[2], numbers[1].next().next(), "what is missing can be seen");
+    assert_eq!(numbers[3], numbers[2].next());
+}
+
+#[test]
+fn a_source_that_was_forgotten_goes_on() {
+    let mut pair = Pair::new();
+    let before = received(77, (65_530..=65_535).chain(0..=5));
+    // After a goodbye its numbers are counted anew, so without the cycle that was behind it.
+    let after = received(77, 6..=10);
+    assert!(after[0].sequence < before[0].sequence);
+    for packet in before.iter().chain(&after) {
+        pair.a.forward(pair.now, VIDEO, packet).unwrap();
+        pair.run(MS);
+    }
+    let sent = sent(&pair);
+    let payloads: Vec<_> = sent.iter().map(|(_, payload)| *payload).collect();
+    assert_eq!(payloads, [250, 251, 252, 253, 254, 255, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert_eq!(sent[16].0.distance_from(sent[12].0), 4);
+}
+
+#[test]
+fn what_comes_late_of_another_source_fills_no_place() {
+    let mut pair = Pair::new();
+    for packet in received(77, [10, 11, 14]) {
+        pair.a.forward(pair.now, VIDEO, &packet).unwrap();
+    }
+    // 499 and 498 were on their way when the forwarder changed to this source.
+    for packet in received(88, [500, 499, 498, 501]) {
+        pair.a.forward(pair.now, VIDEO, &packet).unwrap();
+    }
+    pair.run(MS);
+    let payloads: Vec<_> = sent(&pair).iter().map(|(_, payload)| *payload).collect();
+    assert_eq!(payloads, [10, 11, 14, 244, 245]);
+}
+
+#[test]
+fn what_comes_late_does_not_turn_the_clock_back() {
+    let mut pair = Pair::new();
+    let late = received(77, [10, 13, 11]);
+    for packet in &late {
+        pair.a.forward(pair.now, VIDEO, packet).unwrap();
+        pair.run(MS);
+    }
+    pair.a.forward(pair.now, VIDEO, &received(88, [500])[0]).unwrap();
+    pair.run(MS);
+    let stamps: Vec<_> = pair
         .rtp(Side::A)
-        .map(|(_, datagram)| Packet::parse(datagram).unwrap().sequence_number())
+        .map(|(_, datagram)| Packet::parse(datagram).unwrap().timestamp())
         .collect();
-    assert!(sent.windows(2).all(|pair| pair[0].next() == pair[1]), "{sent:?}");
+    assert_eq!(stamps, [30_000, 39_000, 33_000, 39_000 + 2 * 90], "2 ms after the newest");
 }
 
 #[test]

@@ -1,0 +1,144 @@
+//! How a forwarder's packets get the numbers and times of a source of ours.
+
+use std::time::Duration;
+
+use super::{Sender, SenderClock, Slot, State};
+use crate::payload::Format;
+use crate::payload_type::PayloadType;
+use crate::session::media::{ReceivedPacket, SendErrorReason};
+use crate::session::section::Codec;
+use crate::ssrc::Ssrc;
+
+/// The source that a forwarder's packets come from, and how its numbers become ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source {
+    ssrc: Ssrc,
+    payload_type: PayloadType,
+    mapped: PayloadType,
+    sequence_offset: u64,
+    timestamp_offset: u32,
+    /// The first of our numbers that are its: places before it belong to another source, or to
+    /// packets that it will not send any more.
+    begins: u64,
+}
+
+impl Sender {
+    /// Queues a packet received elsewhere, with gaps and late packets in their place, so that the
+    /// next receiver sees the losses that are left and can ask for what comes late. A change of the
+    /// source goes on without a gap in numbers, and with the time that passed in timestamps.
+    pub(in crate::session) fn forward(
+        &mut self,
+        now: u64,
+        packet: &ReceivedPacket,
+        codecs: &[Codec],
+    ) -> Result<(), SendErrorReason> {
+        let mut source = match self.source {
+            Some(source)
+                if source.ssrc == packet.ssrc && source.payload_type == packet.payload_type =>
+            {
+                source
+            }
+            known => self.change_source(now, known, packet, codecs)?,
+        };
+        let mut next = self.next();
+        let mut number = packet.sequence.0.wrapping_add(source.sequence_offset);
+        let ahead = number.wrapping_sub(next).cast_signed();
+        if !(-OLDEST..=MAX_FORWARDED_GAP).contains(&ahead) {
+            // Numbers begin anew. One place stays empty: what builds on packets that are missing
+            // here must not look whole.
+            self.slots.push_back(Slot::absent(now));
+            next = self.next();
+            (source.begins, source.sequence_offset) = (next, next.wrapping_sub(packet.sequence.0));
+            number = next;
+        }
+        self.source = Some(source);
+        let timestamp = packet.timestamp.wrapping_add(source.timestamp_offset);
+        let slot = Slot {
+            payload: packet.payload.clone(),
+            marker: packet.marker,
+            payload_type: source.mapped,
+            timestamp,
+            state: State::Waiting,
+            extensions: packet.extensions.clone(),
+            ..Slot::absent(now)
+        };
+        if number < next {
+            if number >= source.begins {
+                self.fill(number, slot);
+            }
+            return Ok(());
+        }
+        for _ in next..number {
+            self.slots.push_back(Slot::absent(now));
+        }
+        self.count_timestamp(timestamp);
+        self.push(slot);
+        // Packets that come late do not turn it back.
+        if let Some(codec) = codecs.iter().find(|codec| codec.payload_type == source.mapped) {
+            let rate = codec.clock_rate;
+            self.clock = Some(SenderClock { rtp_time: timestamp, at: now, rate });
+        }
+        Ok(())
+    }
+
+    /// Puts a packet that came late into its place; one whose place is gone, or taken, is a
+    /// duplicate or too late for everybody.
+    fn fill(&mut self, number: u64, slot: Slot) {
+        let Some(index) = number.checked_sub(self.first).map(|index| index as usize) else {
+            return;
+        };
+        let Some(place) = self.slots.get_mut(index).filter(|p| p.state == State::Absent) else {
+            return;
+        };
+        *place = Slot { repair_queued: index < self.left, ..slot };
+        self.waiting_bytes += place.len();
+        if index < self.left {
+            self.repairs.push_back(number);
+        }
+    }
+
+    fn change_source(
+        &mut self,
+        now: u64,
+        known: Option<Source>,
+        packet: &ReceivedPacket,
+        codecs: &[Codec],
+    ) -> Result<Source, SendErrorReason> {
+        let codec = map_payload_type(packet, codecs)
+            .ok_or(SendErrorReason::UnknownFormat(packet.format))?;
+        let (payload_type, mapped) = (packet.payload_type, codec.payload_type);
+        if let Some(known) = known.filter(|known| known.ssrc == packet.ssrc) {
+            return Ok(Source { payload_type, mapped, ..known });
+        }
+        let timestamp = self.clock.map(|clock| {
+            let passed = clock.rate.units(Duration::from_micros(now.saturating_sub(clock.at)));
+            clock.rtp_time.wrapping_add(passed.max(1) as u32)
+        });
+        Ok(Source {
+            ssrc: packet.ssrc,
+            payload_type,
+            mapped,
+            sequence_offset: self.next().wrapping_sub(packet.sequence.0),
+            timestamp_offset: timestamp
+                .map_or(0, |timestamp| timestamp.wrapping_sub(packet.timestamp)),
+            begins: self.next(),
+        })
+    }
+}
+
+/// The codec of ours that a packet can go as: of its format, its own payload type before others.
+fn map_payload_type<'c>(packet: &ReceivedPacket, codecs: &'c [Codec]) -> Option<&'c Codec> {
+    let fits = |codec: &&Codec| codec.format == packet.format;
+    codecs
+        .iter()
+        .filter(fits)
+        .find(|codec| codec.payload_type == packet.payload_type)
+        // Two formats that are opaque to us may be different ones.
+        .or_else(|| codecs.iter().filter(|_| packet.format != Format::Other).find(fits))
+}
+
+/// What a source may lose in a row and still go on in the same numbers.
+const MAX_FORWARDED_GAP: i64 = 512;
+/// No packet comes later than this: numbers are unwrapped to the nearest. One that is further
+/// behind is of a source that was forgotten and came back, counted anew.
+const OLDEST: i64 = 1 << 15;
