@@ -38,7 +38,7 @@ impl Session {
         self.settle_sender(slot);
         self.settle_receiver(slot);
         if another_mode {
-            self.ask_key_frames(slot);
+            self.begin_mode(slot);
         }
         self.reduced_size =
             self.sections.iter().all(|(_, section)| section.parameters.reduced_size);
@@ -72,8 +72,16 @@ impl Session {
         {
             receive.mode = mode;
             self.settle_receiver(slot);
-            self.ask_key_frames(slot);
+            self.begin_mode(slot);
         }
+    }
+
+    /// What was announced in the old mode is gone, and of a picture only a part will come.
+    fn begin_mode(&mut self, slot: u16) {
+        if let Some(section) = self.sections.get_mut(slot) {
+            section.flags.readable = false;
+        }
+        self.ask_key_frames(slot);
     }
 
     /// Ends the session: all sources say goodbye

@@ -233,3 +233,24 @@ fn modes_can_change() {
         assert_eq!(asked(&pair), plis);
     }
 }
+
+#[test]
+fn what_comes_after_a_change_of_mode_is_announced() {
+    let mut pair = Pair::new();
+    let readable = |pair: &mut Pair| {
+        let announced = pair.saw(Side::B, Event::Readable(VIDEO));
+        pair.events.clear();
+        announced
+    };
+    // Announced, and not read.
+    pair.a.send_frame(pair.now, VIDEO, Frame::new(vp8_frame(0, 500, true), 0)).unwrap();
+    pair.run(30 * MS);
+    assert!(readable(&mut pair));
+    for (number, mode) in [(1, Mode::Frames), (2, Mode::Packets), (3, Mode::Frames)] {
+        pair.b.set_receive_mode(pair.now, VIDEO, mode);
+        let frame = Frame::new(vp8_frame(number, 500, true), number * 3000);
+        pair.a.send_frame(pair.now, VIDEO, frame).unwrap();
+        pair.run(30 * MS);
+        assert!(readable(&mut pair), "{mode:?}");
+    }
+}
