@@ -372,8 +372,8 @@ impl Sender {
         }
     }
 
-    /// Queues a packet that is asked for, unless it is gone, was sent less than `pause` ago and may
-    /// still be on its way, or was sent again `max` times.
+    /// Queues a packet that is asked for, unless it is gone, was sent again less than `pause` ago
+    /// and that may still be on its way, or was sent again `max` times.
     pub(super) fn repair(&mut self, now: u64, sequence: SequenceNumber, pause: Duration, max: u8) {
         let next = self.next();
         let distance = sequence.distance_from(ExtendedSequenceNumber(next).wire());
@@ -385,7 +385,9 @@ impl Sender {
             return;
         }
         let Some(slot) = self.slots.get_mut(index) else { return };
-        let recent = u128::from(now.saturating_sub(slot.at)) < pause.as_micros();
+        // Who asks for the first time knows that it is lost.
+        let recent =
+            slot.repeated > 0 && u128::from(now.saturating_sub(slot.at)) < pause.as_micros();
         let enough = slot.repeated >= max;
         if slot.state != State::Sent || slot.repair_queued || recent || enough {
             return;

@@ -266,3 +266,26 @@ fn history_is_bounded_in_packets_bytes_and_age() {
         assert_eq!(pair.a.outbound_stats(VIDEO).unwrap().history_packets, 0, "old is dropped");
     }
 }
+
+#[test]
+fn who_asks_for_the_first_time_need_not_wait_for_a_round_trip() {
+    let mut pair = Pair::new();
+    pair.a.set_round_trip_time(200 * MS);
+    let packet = OutgoingPacket::new(VP8, 0, b"x"[..].into());
+    pair.a.send_packet(pair.now, VIDEO, packet).unwrap();
+    pair.run(MS);
+    let number = {
+        let (_, datagram) = pair.rtp(Side::A).next().unwrap();
+        Packet::parse(datagram).unwrap().sequence_number()
+    };
+    let mut nack = Vec::new();
+    rtcp::Writer::new(&mut nack).nack(Ssrc(1), Ssrc(200), [number]);
+    // The path is shorter than it was.
+    for (pause, repetitions) in [(50, 1), (50, 1), (150, 2)] {
+        pair.run(pause * MS);
+        pair.a.handle_datagram(pair.now, &nack);
+        pair.run(MS);
+        let stats = pair.a.outbound_stats(VIDEO).unwrap();
+        assert_eq!(stats.retransmitted_packets_sent, repetitions);
+    }
+}
