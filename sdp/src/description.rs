@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::str::FromStr;
 
 use crate::attribute::{Attribute, AttributeKind, Direction};
-use crate::error::{Fault, FaultKind, ParseError, Problem};
+use crate::error::{Fault, FaultKind, ParseError, Problem, quote};
 use crate::line::{Bandwidth, Connection, MediaLine, Origin, Timing};
 use crate::section::Section;
 use crate::section::edit::LARGEST;
@@ -390,7 +390,7 @@ fn missing_line(
     // The fault says where the line should have been, which is before what stands there.
     let fault = Fault { at: 0, length: 0, kind: FaultKind::Missing, what, reference, example };
     let mut error = ParseError::locate(line, text, text, fault);
-    error.problem = Problem::Missing { what, after: after.into() };
+    error.problem = Problem::Missing { what, after: quote(after) };
     error
 }
 

@@ -75,7 +75,7 @@ impl ParseError {
     pub(crate) fn locate(line: usize, line_text: &str, value: &str, fault: Fault) -> Self {
         let base = line_text.len() - value.len();
         let before = value.get(..fault.at).unwrap_or(value);
-        let secret = ["a=ice-pwd:", "a=crypto:"].iter().find(|name| line_text.starts_with(**name));
+        let secret = before_secret(line_text);
         let found = match (secret, value.get(fault.at..fault.at + fault.length)) {
             (None, Some(found)) => shorten(found),
             _ => "…".into(),
@@ -88,7 +88,7 @@ impl ParseError {
                 let after = match (secret, last) {
                     (None, "") => shorten(line_text.get(..base).unwrap_or_default()),
                     (None, last) => shorten(last),
-                    (Some(name), _) => (*name).into(),
+                    (Some(name), _) => shorten(name),
                 };
                 (base, Problem::Missing { what: fault.what, after })
             }
@@ -96,7 +96,7 @@ impl ParseError {
         Self {
             line,
             column: line_text.get(..offset).map_or(0, |text| text.chars().count()) + 1,
-            text: secret.map_or_else(|| shorten(line_text), |name| format!("{name}…").into()),
+            text: quote(line_text),
             problem,
             reference: fault.reference,
             example: fault.example,
@@ -140,6 +140,19 @@ impl Fault {
     pub(crate) const fn expecting(self, example: &'static str) -> Self {
         Self { example, ..self }
     }
+}
+
+/// What may be shown of a line, with or without its `a=`, whose value nobody may see: all before
+/// the value.
+pub(crate) fn before_secret(line: &str) -> Option<&str> {
+    let (before, value) = line.split_at_checked(line.find(':')? + 1)?;
+    let name = before.strip_prefix("a=").unwrap_or(before).trim_end_matches([':', ' ']);
+    (matches!(name, "ice-pwd" | "crypto") && !value.is_empty()).then_some(before)
+}
+
+/// A line as a message has it.
+pub(crate) fn quote(line: &str) -> Box<str> {
+    before_secret(line).map_or_else(|| shorten(line), |name| format!("{}…", shorten(name)).into())
 }
 
 /// Cuts what is quoted in a message: a remote chooses how long it is.

@@ -11,7 +11,7 @@ use std::fmt;
 
 use crate::attribute::{self, Attribute, AttributeKind};
 use crate::cursor::Cursor;
-use crate::error::{Fault, FaultKind, ParseError};
+use crate::error::{Fault, FaultKind, ParseError, before_secret};
 use crate::line::{Bandwidth, Connection, MediaLine, Origin, Timing};
 
 /// The lines of a session's or a media section's description, and everything that can be read
@@ -136,12 +136,8 @@ impl Section {
 
 impl fmt::Debug for Section {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hidden = ["a=ice-pwd:", "a=crypto:"];
-        f.debug_list()
-            .entries(self.lines().map(|line| {
-                hidden.iter().find(|name| line.starts_with(**name)).map_or(line, |name| *name)
-            }))
-            .finish()
+        let shown = self.lines().map(|line| before_secret(line).unwrap_or(line));
+        f.debug_list().entries(shown).finish()
     }
 }
 

@@ -195,10 +195,30 @@ fn mandatory_lines_are_asked_for_where_they_belong() {
 fn secrets_are_in_no_message() {
     let message = attribute_error("a=ice-pwd:hunter2");
     assert!(!message.contains("hunter2") && message.contains("a=ice-pwd:…"), "{message}");
+    for text in ["ice-pwd:hunter2", "a=ice-pwd:hunter2", "ice-pwd :hunter2", "a=ice-pwd :hunter2 x"]
+    {
+        let message = Attribute::parse(text).unwrap_err().to_string();
+        assert!(!message.contains("hunter2") && message.contains(":…"), "{message}");
+        let message = Attribute::parse(&format!("{text}\n")).unwrap_err().to_string();
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+    for name in ["a=ice-pwd:", "a=ice-pwd :", "a=crypto:", "a=crypto :"] {
+        let text = format!("{HEAD}{name}1VE4jhrJMdRjDXDitbQBMbvmb\r\n");
+        let shown = format!("{:?}", SessionDescription::parse(&text).unwrap());
+        assert!(!shown.contains("VE4jh") && shown.contains(name), "{shown}");
+        let message = error(&text.replace("t=0 0\r\n", ""));
+        assert!(!message.contains("VE4jh") && message.contains(name), "{message}");
+    }
     let text = format!("{HEAD}a=ice-pwd:VE4jhrJMdRjDXDitbQBMbvmb\r\n");
     let description = SessionDescription::parse(&text).unwrap();
     assert!(!format!("{description:?}").contains("VE4jh"));
     assert_eq!(description.ice_pwd(), Some("VE4jhrJMdRjDXDitbQBMbvmb"));
+}
+
+#[test]
+fn what_is_quoted_is_short() {
+    let text = format!("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns={}\r\n", "x".repeat(10_000));
+    assert!(error(&text).len() < 500, "{}", error(&text).len());
 }
 
 #[test]
