@@ -82,11 +82,14 @@ impl PeerConnection {
         Ok(())
     }
 
-    /// Adds a candidate of the other side; an empty one says that no more will come.
+    /// Adds a candidate of the other side; an empty one says that no more will come. One of a
+    /// generation that is gone is ignored.
     ///
     /// # Errors
     ///
-    /// When there is no remote description, it names no m-section of it, or cannot be parsed.
+    /// When it names no m-section of the remote description, or cannot be parsed; and when it is
+    /// early: there is no remote description yet, or it is of a generation that nobody has told, and
+    /// that the answer to our offer may tell. Add it again when the description is set.
     pub fn add_ice_candidate(
         &mut self,
         now: Instant,

@@ -8,7 +8,7 @@ use sdp::{Attribute, MediaDescription, SessionDescription};
 use super::section::Slot;
 use super::{Described, Jsep, RemoteCandidate, TransportId};
 use crate::error::Error;
-use crate::signalling::IceCandidate;
+use crate::signalling::{IceCandidate, SignalingState};
 
 /// How many candidates a section of a remote description keeps: more than an agent has addresses,
 /// and a bound on what the other side can make us hold. ICE has a bound of its own.
@@ -50,7 +50,9 @@ impl Jsep {
 
     /// Finds out which transport a candidate of the other side is for, and adds it to the remote
     /// description; an empty one ends them. `None`: it is of no use, since its section is rejected
-    /// or its generation gone.
+    /// or its generation gone. While an offer of ours waits, a generation that is not known may be
+    /// one to come, and is refused as the W3C has it
+    /// ([addIceCandidate](https://www.w3.org/TR/webrtc/#dom-peerconnection-addicecandidate)).
     pub(crate) fn add_remote_candidate(
         &mut self,
         candidate: &IceCandidate,
@@ -101,6 +103,17 @@ impl Jsep {
         let ufrag = ufrag.or_else(|| parsed.as_ref()?.ufrag.as_deref());
         let known = section.and_then(|(_, own)| own.ice_ufrag().or_else(|| described.ice_ufrag()));
         if ufrag.is_some() && known.is_some() && ufrag != known {
+            // The answer may bring it.
+            if self.state == SignalingState::HaveLocalOffer {
+                return Err(Error::Operation {
+                    operation: "add_ice_candidate",
+                    reason: format!(
+                        "the remote description has no a=ice-ufrag:{}; keep the candidate until \
+                         there is an answer to our offer",
+                        ufrag.unwrap_or_default()
+                    ),
+                });
+            }
             return Ok(None);
         }
         let index = section.map_or(index, |(index, _)| index);

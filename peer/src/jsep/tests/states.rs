@@ -481,6 +481,44 @@ fn candidates_find_their_section_and_generation() {
     assert_eq!(remote.sdp.matches("a=candidate").count(), 128);
 }
 
+/// The W3C's addIceCandidate: one whose fragment no applied remote description has is refused. What
+/// the other side says of a generation that is gone is of no use to anybody, and no error.
+#[test]
+fn a_candidate_that_overtakes_the_answer_to_a_restart_is_refused_until_it_is_there() {
+    let mut peers = pair();
+    add(&mut peers[0], MediaKind::Audio);
+    negotiate(&mut peers, 0);
+    let candidate_of = |peer: &Peer| IceCandidate {
+        candidate: "candidate:1 1 udp 2130706431 192.0.2.1 3478 typ host".into(),
+        sdp_mid: Some("0".into()),
+        username_fragment: peer.parsed_local().media[0].ice_ufrag().map(str::to_owned),
+        ..IceCandidate::default()
+    };
+    let old = candidate_of(&peers[1]);
+    peers[0].jsep.request_ice_restart();
+    let offer = peers[0].offer();
+    peers[0].set_local(offer.clone()).unwrap();
+    peers[1].set_remote(offer).unwrap();
+    let answer = peers[1].answer();
+    peers[1].set_local(answer.clone()).unwrap();
+    let new = candidate_of(&peers[1]);
+    let end = IceCandidate { candidate: String::new(), ..new.clone() };
+
+    for early in [&new, &end] {
+        let error = peers[0].jsep.add_remote_candidate(early).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OperationError);
+        assert!(error.to_string().contains("keep the candidate"), "{error}");
+    }
+    assert!(peers[0].jsep.add_remote_candidate(&old).unwrap().is_some(), "it is not answered yet");
+
+    peers[0].set_remote(answer).unwrap();
+    assert!(peers[0].jsep.add_remote_candidate(&new).unwrap().is_some());
+    assert!(peers[0].jsep.add_remote_candidate(&end).unwrap().is_some());
+    assert!(peers[0].jsep.add_remote_candidate(&old).unwrap().is_none());
+    let remote = sdp::SessionDescription::parse(&peers[0].jsep.remote_description().unwrap().sdp);
+    assert_eq!(remote.unwrap().media[0].candidates().count(), 1);
+}
+
 #[test]
 fn a_changed_fingerprint_is_refused() {
     let mut peers = pair();
