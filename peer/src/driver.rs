@@ -48,6 +48,7 @@
 mod blocking;
 mod interfaces;
 mod socket;
+mod trouble;
 mod waker;
 
 pub use blocking::{Blocking, Statistics};

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 use stun::{Ecn, FiveTuple, Transmit};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::socket::{Buffers, Outcome, Socket};
+use super::trouble::Trouble;
 use super::waker::Waker;
 use crate::endpoint::{ConnectionId, Endpoint};
 use crate::event::{Event, SocketId, SocketRequest};
@@ -58,6 +59,8 @@ pub struct Statistics {
     pub blocked: u64,
     /// How many datagrams the kernel refused, or had no socket to leave by.
     pub refused: u64,
+    /// How many system calls could not receive though something may have been there.
+    pub receive_errors: u64,
 }
 
 #[derive(Debug)]
@@ -67,6 +70,14 @@ struct Open {
     owner: Option<(ConnectionId, SocketId)>,
     /// There may be something to read. The system says so once, until it is asked in vain.
     readable: bool,
+    trouble: Trouble,
+}
+
+impl Open {
+    /// Whether it is to be read now.
+    fn is_due(&self) -> bool {
+        self.readable && self.trouble.again_at().is_none_or(|at| at <= now())
+    }
 }
 
 /// A datagram that the kernel had no room for.
@@ -139,7 +150,8 @@ impl Blocking {
     ///
     /// # Errors
     ///
-    /// When the system's means of waiting or of receiving fail for good.
+    /// When the system's means of waiting fail for good, or those of receiving at the last socket that
+    /// is everybody's. Another that fails for half a minute is closed; its addresses are gone then.
     pub fn run(
         &mut self,
         endpoint: &mut Endpoint,
@@ -153,7 +165,8 @@ impl Blocking {
     ///
     /// # Errors
     ///
-    /// When the system's means of waiting or of receiving fail for good.
+    /// When the system's means of waiting fail for good, or those of receiving at the last socket that
+    /// is everybody's. Another that fails for half a minute is closed; its addresses are gone then.
     pub fn run_with(
         &mut self,
         endpoint: &mut Endpoint,
@@ -183,7 +196,8 @@ impl Blocking {
     ///
     /// # Errors
     ///
-    /// When the system's means of waiting or of receiving fail for good.
+    /// When the system's means of waiting fail for good, or those of receiving at the last socket that
+    /// is everybody's. Another that fails for half a minute is closed; its addresses are gone then.
     pub fn turn(
         &mut self,
         endpoint: &mut Endpoint,
@@ -242,7 +256,7 @@ impl Blocking {
         self.poll.registry().register(socket.io(), Token(index), Interest::READABLE)?;
         let local = socket.addresses().first().copied().unwrap_or(address);
         debug!(%local, "socket opened");
-        let open = Some(Open { socket, owner, readable: true });
+        let open = Some(Open { socket, owner, readable: true, trouble: Trouble::default() });
         match self.sockets.get_mut(index) {
             Some(gap) => *gap = open,
             None => self.sockets.push(open),
@@ -290,15 +304,43 @@ impl Blocking {
                     }
                 }
             }
-            SocketRequest::Close { id } => self.close(|owner| owner == (from, id)),
+            SocketRequest::Close { id } => self.close(|_, owner| owner == Some((from, id))),
         }
     }
 
-    /// Closes the sockets of certain owners.
-    fn close(&mut self, mut which: impl FnMut((ConnectionId, SocketId)) -> bool) {
-        for slot in &mut self.sockets {
+    /// Closes a socket that receives no more, unless it is the last that is everybody's.
+    fn give_up(
+        &mut self,
+        endpoint: &mut Endpoint,
+        index: usize,
+        error: io::Error,
+    ) -> io::Result<()> {
+        let Some(Some(open)) = self.sockets.get(index) else { return Ok(()) };
+        let owner = open.owner;
+        if owner.is_none() && self.shared_sockets().count() == 1 {
+            return Err(error);
+        }
+        let addresses = open.socket.addresses().to_vec();
+        warn!(?addresses, %error, "a socket that cannot receive is closed");
+        self.close(|at, _| at == index);
+        for address in addresses {
+            match owner {
+                None => endpoint.remove_local_address(now(), address),
+                Some((id, _)) => {
+                    if let Some(connection) = endpoint.connection_mut(id) {
+                        connection.remove_local_address(now(), address);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes certain sockets, by their index and owner.
+    fn close(&mut self, which: impl Fn(usize, Option<(ConnectionId, SocketId)>) -> bool) {
+        for (index, slot) in self.sockets.iter_mut().enumerate() {
             if let Some(open) = slot
-                && open.owner.is_some_and(&mut which)
+                && which(index, open.owner)
             {
                 // A failure leaves nothing to be done: the socket is closed all the same.
                 let _ = self.poll.registry().deregister(open.socket.io());
@@ -383,8 +425,10 @@ impl Blocking {
     ) -> io::Result<()> {
         // Without room in the kernel, only room or a datagram helps.
         let deadline = if self.waiting.is_some() { None } else { endpoint.poll_timeout() };
+        let open = self.sockets.iter().flatten();
+        let deadline = open.filter_map(|open| open.trouble.again_at()).chain(deadline).min();
         let until_deadline = deadline.map(|at| at.saturating_duration_since(now()));
-        let busy = self.sockets.iter().flatten().any(|open| open.readable)
+        let busy = self.sockets.iter().flatten().any(Open::is_due)
             || (!all_sent && self.waiting.is_none());
         let timeout = if busy {
             Some(Duration::ZERO)
@@ -407,26 +451,44 @@ impl Blocking {
 
     fn receive(&mut self, endpoint: &mut Endpoint) -> io::Result<()> {
         let mut abandoned = false;
-        for open in self.sockets.iter_mut().flatten() {
+        let mut broken = None;
+        for (index, slot) in self.sockets.iter_mut().enumerate() {
+            let Some(open) = slot else { continue };
             abandoned |= open.owner.is_some_and(|(id, _)| endpoint.connection(id).is_none());
             for _ in 0..TURN {
-                if !open.readable {
+                if !open.is_due() {
                     break;
                 }
                 // One reading of the clock for what one system call gives.
                 let mut at = None;
                 let received = open.socket.receive(&mut self.buffers, |datagram| {
                     endpoint.handle_datagram(*at.get_or_insert_with(now), datagram);
-                })?;
+                });
                 self.statistics.receive_calls += 1;
-                self.statistics.received += received.unwrap_or_default() as u64;
-                open.readable = received.is_some();
+                match received {
+                    Ok(received) => {
+                        self.statistics.received += received.unwrap_or_default() as u64;
+                        open.readable = received.is_some();
+                        open.trouble = Trouble::default();
+                    }
+                    Err(error) => {
+                        debug!(%error, "cannot receive");
+                        self.statistics.receive_errors += 1;
+                        if open.trouble.count(now()) {
+                            broken = Some((index, error));
+                        }
+                    }
+                }
             }
         }
         if abandoned {
-            self.close(|(id, _)| endpoint.connection(id).is_none());
+            self.close(|_, owner| owner.is_some_and(|(id, _)| endpoint.connection(id).is_none()));
         }
-        Ok(())
+        match broken {
+            // If there is another, its turn comes in the next round.
+            Some((index, error)) => self.give_up(endpoint, index, error),
+            None => Ok(()),
+        }
     }
 }
 

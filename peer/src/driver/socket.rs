@@ -9,6 +9,7 @@ use stun::{Datagram, Ecn, FiveTuple, Transmit};
 use tracing::debug;
 
 use super::interfaces;
+use super::trouble::Meaning;
 
 /// What the kernel is asked to keep in each direction, in bytes; it may give less. At 100 Mbit/s it
 /// is a third of a second.
@@ -138,10 +139,13 @@ impl Socket {
             self.io.try_io(|| self.state.recv(UdpSockRef::from(&self.io), &mut slices, &mut metas));
         let received = match received {
             Ok(received) => received,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
-            // An ICMP message about a datagram that was sent earlier: there may be more to read.
-            Err(error) if is_about_an_earlier_datagram(&error) => return Ok(Some(0)),
-            Err(error) => return Err(error),
+            Err(error) => {
+                return match Meaning::of(&error) {
+                    Meaning::Empty => Ok(None),
+                    Meaning::Datagram => Ok(Some(0)),
+                    Meaning::Socket => Err(error),
+                };
+            }
         };
         let mut datagrams = 0;
         for (slice, meta) in slices.iter_mut().zip(&metas).take(received) {
@@ -156,6 +160,15 @@ impl Socket {
         Ok(Some(datagrams))
     }
 
+    /// Makes it one that cannot receive: a stream that is not connected.
+    #[cfg(test)]
+    pub(super) fn break_down(&mut self) {
+        let domain = Domain::for_address(self.bound);
+        let stream = socket2::Socket::new(domain, Type::STREAM, None).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        self.io = mio::net::UdpSocket::from_std(stream.into());
+    }
+
     /// The address that a datagram was sent to.
     fn destination(&self, ip: Option<IpAddr>) -> SocketAddr {
         match ip {
@@ -168,17 +181,6 @@ impl Socket {
             _ => self.bound,
         }
     }
-}
-
-fn is_about_an_earlier_datagram(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::ConnectionRefused
-            | ErrorKind::ConnectionReset
-            | ErrorKind::HostUnreachable
-            | ErrorKind::NetworkUnreachable
-            | ErrorKind::Interrupted
-    )
 }
 
 const fn to_codepoint(ecn: Ecn) -> EcnCodepoint {

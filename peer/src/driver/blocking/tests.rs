@@ -311,3 +311,67 @@ fn sockets_that_are_asked_for_are_opened_and_closed() {
     driver.answer(&mut endpoint, id, nowhere);
     assert_eq!(driver.sockets.iter().flatten().count(), 1);
 }
+
+/// Runs the driver until the endpoint has other addresses; tells what it returned last.
+fn exhaust(driver: &mut Blocking, endpoint: &mut Endpoint) -> io::Result<()> {
+    for open in driver.sockets.iter_mut().flatten() {
+        while open.trouble.again_at().is_some() && !open.trouble.count(now()) {}
+    }
+    let deadline = now() + Duration::from_secs(10);
+    let addresses = endpoint.local_addresses().to_vec();
+    while endpoint.local_addresses() == addresses {
+        assert!(now() < deadline, "it is never given up");
+        driver.turn(endpoint, Some(Duration::from_millis(10)), |_, _, _| {})?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_socket_that_cannot_receive_is_the_end_of_itself_alone() {
+    let mut driver = Blocking::bind_all(&[loopback(), loopback()]).unwrap();
+    let mut endpoint = Endpoint::new(Origin::system());
+    let addresses = driver.local_addresses();
+    driver.sockets[0].as_mut().unwrap().socket.break_down();
+    let other = std::net::UdpSocket::bind(loopback()).unwrap();
+    while driver.statistics().received == 0 {
+        other.send_to(b"x", addresses[1]).unwrap();
+        driver.turn(&mut endpoint, None, |_, _, _| {}).unwrap();
+    }
+    assert_eq!(endpoint.local_addresses(), addresses, "it may pass");
+    assert!(driver.statistics().receive_errors > 0);
+
+    exhaust(&mut driver, &mut endpoint).unwrap();
+    assert_eq!(endpoint.local_addresses(), &addresses[1..]);
+    assert_eq!(driver.local_addresses(), &addresses[1..]);
+
+    driver.sockets[1].as_mut().unwrap().socket.break_down();
+    driver.sockets[1].as_mut().unwrap().readable = true;
+    driver.turn(&mut endpoint, None, |_, _, _| {}).unwrap();
+    exhaust(&mut driver, &mut endpoint).unwrap_err();
+}
+
+#[test]
+fn a_socket_that_cannot_receive_is_left_alone_for_a_while() {
+    let mut driver = Blocking::bind(loopback()).unwrap();
+    let mut endpoint = Endpoint::new(Origin::system());
+    driver.sockets[0].as_mut().unwrap().socket.break_down();
+    let begin = now();
+    while now() - begin < Duration::from_millis(250) {
+        driver.turn(&mut endpoint, Some(Duration::from_millis(250)), |_, _, _| {}).unwrap();
+    }
+    assert!(driver.statistics().receive_errors <= 4, "{:?}", driver.statistics());
+}
+
+#[test]
+fn a_socket_of_one_connection_that_cannot_receive_is_closed() {
+    let mut driver = Blocking::bind(loopback()).unwrap();
+    let mut endpoint = Endpoint::new(Origin::system());
+    let id = endpoint.add_connection(now(), Configuration::default());
+    let bind = SocketRequest::Bind { id: SocketId(7), address: loopback().ip() };
+    driver.answer(&mut endpoint, id, bind);
+    let own = driver.sockets[1].as_mut().unwrap();
+    own.socket.break_down();
+    while !own.trouble.count(now() - Duration::from_secs(1)) {}
+    driver.turn(&mut endpoint, Some(Duration::ZERO), |_, _, _| {}).unwrap();
+    assert!(driver.sockets[1].is_none());
+}
