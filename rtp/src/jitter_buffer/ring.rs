@@ -12,6 +12,11 @@ use crate::payload::{Format, Inspection};
 pub(super) struct Ring {
     base: u64,
     slots: VecDeque<Slot>,
+    /// No packet is before this one: who looks for the first need not pass the same missing ones
+    /// each time.
+    packets_from: u64,
+    #[cfg(test)]
+    visits: u64,
 }
 
 #[derive(Debug)]
@@ -42,6 +47,7 @@ impl Ring {
     pub(super) fn restart_at(&mut self, base: u64) {
         self.slots.clear();
         self.base = base;
+        self.packets_from = base;
     }
 
     pub(super) fn base(&self) -> u64 {
@@ -75,6 +81,9 @@ impl Ring {
         while self.slots.len() < index {
             self.slots.push_back(Slot::Missing { since: now });
         }
+        if matches!(slot, Slot::Packet(_)) {
+            self.packets_from = self.packets_from.min(seq);
+        }
         match self.slots.get_mut(index) {
             Some(place) => *place = slot,
             None => self.slots.push_back(slot),
@@ -105,8 +114,28 @@ impl Ring {
     }
 
     /// The first packet that is there.
-    pub(super) fn next_packet(&self) -> Option<&Stored> {
-        self.packets(u64::MAX).next()
+    pub(super) fn next_packet(&mut self) -> Option<&Stored> {
+        let end = self.base + self.slots.len() as u64;
+        self.packets_from = self.packets_from.max(self.base);
+        while self.packets_from < end
+            && !matches!(self.get(self.packets_from), Some(Slot::Packet(_)))
+        {
+            self.packets_from += 1;
+            #[cfg(test)]
+            {
+                self.visits += 1;
+            }
+        }
+        match self.get(self.packets_from) {
+            Some(Slot::Packet(packet)) => Some(packet),
+            _ => None,
+        }
+    }
+
+    /// How many places were passed in search of a packet.
+    #[cfg(test)]
+    pub(super) fn visits(&self) -> u64 {
+        self.visits
     }
 
     /// The number of the first packet of the frame in which `seq` begins something; `None` where a

@@ -300,6 +300,22 @@ fn the_places_of_packets_are_bounded() {
 }
 
 #[test]
+fn numbers_that_jump_are_not_searched_again_for_each_place_dropped() {
+    let mut stream = Stream::new(Format::Vp8);
+    let mut buffer = stream.buffer();
+    let packet = stream.frame(key(20)).swap_remove(0);
+    let step = Config::default().max_packets as u64 - 1;
+    for jump in 0..100 {
+        let sequence_number = ExtendedSequenceNumber(packet.sequence_number + jump * step);
+        buffer.insert(stream.now, Arrived { sequence_number, ..packet.arrived() });
+        let _ = buffer.read_frame(stream.now);
+    }
+    let (visits, lost) = (buffer.ring.visits(), buffer.stats().packets_lost);
+    assert!(lost > 90 * step, "{lost}");
+    assert!(visits <= 2 * lost, "{visits} visits for {lost} places");
+}
+
+#[test]
 fn numbers_that_run_backwards_open_no_more_places_than_allowed() {
     let config = Config { max_packets: 100, ..Config::default() };
     let mut stream = Stream::new(Format::Vp8);
