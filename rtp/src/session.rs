@@ -416,11 +416,7 @@ impl Session {
             }
             self.judge_picture(index);
         }
-        let stream = self.streams.get_mut(index)?;
-        if stream.key_frame_at.is_some_and(|at| at <= now) {
-            stream.key_frame_at = Some(now + key_frame_pause(self.round_trip_time));
-            self.ask_key_frame(index);
-        }
+        self.renew_key_frame_request(index);
         let stream = self.streams.get_mut(index)?;
         let deadline = stream.deadline();
         stream.flags.attended = deadline.is_some();

@@ -31,6 +31,8 @@ pub(super) struct Inbound {
     pub(super) last_report: Option<LastSenderReport>,
     /// When a key frame is to be asked for, unless it comes before.
     pub(super) key_frame_at: Option<Instant>,
+    /// How often it was asked for by the timer since the last packet came.
+    pub(super) unanswered: u8,
     pub(super) command_sequence: u8,
     pub(super) last_packet: Option<Instant>,
     pub(super) extensions: Values,
@@ -87,6 +89,7 @@ impl Inbound {
             told_round_trip_time: None,
             last_report: None,
             key_frame_at: None,
+            unanswered: 0,
             command_sequence: 0,
             last_packet: None,
             extensions: Values::new(),

@@ -169,6 +169,7 @@ impl Session {
         stream.last_packet = Some(self.now);
         // It may have paused only.
         stream.ended = false;
+        stream.unanswered = 0;
         let mut has_timer = false;
         match place {
             Place::Duplicate => {
@@ -284,6 +285,21 @@ impl Session {
         }
     }
 
+    /// Asks for a key frame that has not come since it was asked for.
+    pub(super) fn renew_key_frame_request(&mut self, index: u32) {
+        let pause = super::key_frame_pause(self.round_trip_time);
+        let Some(stream) = self.streams.get_mut(index) else { return };
+        if stream.key_frame_at.is_none_or(|at| at > self.now) {
+            return;
+        }
+        stream.key_frame_at = None;
+        if stream.unanswered < MAX_UNANSWERED {
+            stream.unanswered += 1;
+            stream.key_frame_at = Some(self.now + pause);
+            self.ask_key_frame(index);
+        }
+    }
+
     /// Asks for a key frame, or plans to, while the jitter buffer waits for one.
     pub(super) fn judge_picture(&mut self, index: u32) {
         let pause = super::key_frame_pause(self.round_trip_time);
@@ -293,6 +309,8 @@ impl Session {
         match (buffer.needs_key_frame(), stream.key_frame_at) {
             (false, _) => stream.key_frame_at = None,
             (true, Some(_)) => {}
+            // The source is silent: the wish is renewed with its next packet.
+            (true, None) if stream.unanswered >= MAX_UNANSWERED => {}
             (true, None) => {
                 // A stream that begins may be in the middle of its first key frame; one that was
                 // interrupted, or did not begin with one, will not get one by waiting.
@@ -307,6 +325,10 @@ impl Session {
         }
     }
 }
+
+/// How often a source that has fallen silent is asked for a key frame: one that shows a still
+/// picture must hear it though requests are lost, one that has paused must not wake us for ever.
+const MAX_UNANSWERED: u8 = 5;
 
 enum Extensions {
     Read(Values),

@@ -246,6 +246,42 @@ fn a_lost_picture_is_told_and_the_wish_arrives() {
 }
 
 #[test]
+fn a_source_that_falls_silent_is_not_asked_for_ever() {
+    let mut pair = Pair::new();
+    pair.set(Side::B, VIDEO, frames(video(Side::B)));
+    let send = |pair: &mut Pair, number: u32, key: bool, fate| {
+        let frame = Frame::new(vp8_frame(number, 500, key), number * 3000);
+        pair.a.send_frame(pair.now, VIDEO, frame).unwrap();
+        pair.run_over(33 * MS, |side, datagram| {
+            let repeated = Packet::parse(datagram).is_ok_and(|p| p.payload_type() == RTX);
+            if side == Side::A && repeated { Fate::Lose } else { fate }
+        });
+    };
+    let arrive = Fate::DelayBy(Duration::ZERO);
+    send(&mut pair, 0, true, arrive);
+    assert!(pair.b.read_frame(pair.now, VIDEO).is_some());
+    send(&mut pair, 1, false, Fate::Lose);
+    send(&mut pair, 2, false, arrive);
+    pair.run_over(
+        Duration::from_secs(60),
+        |side, _| {
+            if side == Side::A { Fate::Lose } else { arrive }
+        },
+    );
+    let plis = |pair: &Pair| pair.b.inbound_stats(VIDEO).next().unwrap().pli_count;
+    let asked = plis(&pair);
+    assert!((2..=6).contains(&asked), "{asked} times");
+    assert_eq!(pair.b.poll_timeout(), None);
+    // With what comes next the wish is as fresh as before.
+    send(&mut pair, 3, false, arrive);
+    assert_eq!(plis(&pair), asked + 1);
+    pair.run(Duration::from_secs(1));
+    assert!(plis(&pair) > asked + 1);
+    send(&mut pair, 4, true, arrive);
+    assert!(pair.b.read_frame(pair.now, VIDEO).unwrap().keyframe);
+}
+
+#[test]
 fn history_is_bounded_in_packets_bytes_and_age() {
     let bounds = [
         Config { history_packets: 10, ..Config::default() },
