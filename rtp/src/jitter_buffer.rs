@@ -221,8 +221,14 @@ impl JitterBuffer {
     /// Tells whether lost packets are asked for again (NACK): without that only the time that a
     /// reordered packet may need is waited.
     pub fn set_retransmission(&mut self, retransmission: bool) {
-        self.patience.set_retransmission(retransmission);
-        self.settle();
+        if self.patience.set_retransmission(retransmission) {
+            self.settle();
+        }
+    }
+
+    /// Tells the rate of the timestamps from here on, when another codec's packets follow.
+    pub fn set_clock_rate(&mut self, clock_rate: ClockRate) {
+        self.patience.set_clock_rate(clock_rate);
     }
 
     /// Returns how long a missing packet is waited for at present.

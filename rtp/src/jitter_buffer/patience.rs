@@ -52,9 +52,19 @@ impl Patience {
         self.update();
     }
 
-    pub(super) fn set_retransmission(&mut self, retransmission: bool) {
+    /// Returns whether that is news.
+    pub(super) fn set_retransmission(&mut self, retransmission: bool) -> bool {
+        let changes = self.retransmission != retransmission;
         self.retransmission = retransmission;
         self.update();
+        changes
+    }
+
+    pub(super) fn set_clock_rate(&mut self, clock_rate: ClockRate) {
+        if self.clock_rate != clock_rate {
+            // Timestamps of two rates have no distance.
+            (self.clock_rate, self.previous) = (clock_rate, None);
+        }
     }
 
     /// J += (|D| - J) / 16, with the first packet of each frame only: the others of a frame have its

@@ -195,12 +195,14 @@ impl Session {
         match section.mode() {
             Mode::Frames => {
                 let round_trip_time = self.round_trip_time;
+                let clock_rate = role.codec.clock_rate;
                 let buffer = stream.jitter_buffer.get_or_insert_with(|| {
                     let config = self.config.jitter_buffer;
-                    let mut buffer = JitterBuffer::new(config, role.codec.clock_rate, self.now);
-                    buffer.set_retransmission(role.codec.nack);
-                    Box::new(buffer)
+                    Box::new(JitterBuffer::new(config, clock_rate, self.now))
                 });
+                // The codec may be another than the last packet's, or negotiated anew.
+                buffer.set_clock_rate(clock_rate);
+                buffer.set_retransmission(role.codec.nack);
                 if stream.told_round_trip_time != round_trip_time {
                     stream.told_round_trip_time = round_trip_time;
                     buffer.set_round_trip_time(round_trip_time.unwrap_or_default());

@@ -3,10 +3,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::pair::*;
+use crate::clock::ClockRate;
 use crate::extension::{AudioLevel, Kind};
 use crate::pacer::Bitrate;
 use crate::packet::Packet;
-use crate::session::section::Mode;
+use crate::payload::Format;
+use crate::payload_type::PayloadType;
+use crate::session::section::{Codec, Mode};
 use crate::session::{Event, Frame, OutgoingPacket, SendErrorReason};
 
 #[test]
@@ -253,4 +256,48 @@ fn what_comes_after_a_change_of_mode_is_announced() {
         pair.run(30 * MS);
         assert!(readable(&mut pair), "{mode:?}");
     }
+}
+
+#[test]
+fn the_jitter_buffer_follows_a_change_of_codec() {
+    let mut pair = Pair::new();
+    let pcmu = PayloadType::from_low_bits(0);
+    let mut sender = audio(Side::A);
+    sender.codecs.push(Codec::new(pcmu, Format::Pcmu, ClockRate::HZ_8000));
+    let mut receiver = frames(audio(Side::B));
+    receiver.codecs.clone_from(&sender.codecs);
+    // As an early packet may find it, before the other side's answer.
+    receiver.codecs.iter_mut().for_each(|codec| codec.nack = true);
+    pair.set(Side::A, AUDIO, sender);
+    pair.set(Side::B, AUDIO, receiver.clone());
+    for (payload_type, ticks) in [(pcmu, 160), (OPUS, 960)] {
+        for number in 0..50u32 {
+            let packet = OutgoingPacket::new(payload_type, number * ticks, vec![0xF8; 80].into());
+            pair.a.send_packet(pair.now, AUDIO, packet).unwrap();
+            pair.run(20 * MS);
+            while pair.b.read_frame(pair.now, AUDIO).is_some() {}
+        }
+    }
+    let buffer = |pair: &Pair| pair.b.inbound_stats(AUDIO).next().unwrap().jitter_buffer.unwrap();
+    assert!(buffer(&pair).jitter < MS, "{:?}", buffer(&pair).jitter);
+
+    receiver.codecs.iter_mut().for_each(|codec| codec.nack = false);
+    pair.set(Side::B, AUDIO, receiver);
+    // One is missed: without retransmission it is not waited for longer than reordering takes.
+    for number in [50, 51, 52u32] {
+        let packet = OutgoingPacket::new(OPUS, number * 960, vec![0xF8; 80].into());
+        pair.a.send_packet(pair.now, AUDIO, packet).unwrap();
+        let fate = if number == 51 { Fate::Lose } else { Fate::DelayBy(Duration::ZERO) };
+        pair.run_over(
+            20 * MS,
+            |side, _| {
+                if side == Side::A { fate } else { Fate::DelayBy(Duration::ZERO) }
+            },
+        );
+    }
+    pair.run(30 * MS);
+    let times: Vec<_> = std::iter::from_fn(|| pair.b.read_frame(pair.now, AUDIO))
+        .map(|frame| frame.rtp_time / 960)
+        .collect();
+    assert_eq!(times, [50, 52]);
 }
