@@ -423,35 +423,38 @@ impl Session {
         let slot = self.sections.slot_of(section)?;
         let section = self.sections.get_mut(slot)?;
         section.flags.readable = false;
-        let streams = &section.receiver.streams;
         // They are few: those of one m-section.
-        let (index, stream, frame) = streams
-            .iter()
-            .copied()
-            .find(|index| self.streams.get(*index).is_some_and(Inbound::is_readable))
-            .and_then(|index| {
-                let stream = self.streams.get_mut(index)?;
-                let frame = stream.jitter_buffer.as_mut()?.read_frame(self.now)?;
-                Some((index, stream, frame))
-            })?;
-        let received = ReceivedFrame {
-            data: frame.data,
-            rtp_time: frame.timestamp,
-            payload_type: frame.payload_type,
-            format: frame.format,
-            ssrc: stream.ssrc,
-            keyframe: frame.key_frame,
-            discontinuity: frame.discontinuity,
-            arrival: frame.last_arrival,
-            captured: stream
-                .captured(frame.timestamp)
-                .and_then(|captured| captured.to_system_time()),
-            codec_info: frame.codec_info,
-            extensions: stream.extensions.clone(),
-        };
-        self.judge_picture(index);
-        self.watch(index);
-        Some(received)
+        for position in 0..section.receiver.streams.len() {
+            let streams = self.sections.get(slot).map(|section| &section.receiver.streams);
+            let index = *streams?.get(position)?;
+            let Some(stream) = self.streams.get_mut(index).filter(|stream| stream.is_readable())
+            else {
+                continue;
+            };
+            let frame = stream.jitter_buffer.as_mut()?.read_frame(self.now);
+            let received = frame.map(|frame| ReceivedFrame {
+                data: frame.data,
+                rtp_time: frame.timestamp,
+                payload_type: frame.payload_type,
+                format: frame.format,
+                ssrc: stream.ssrc,
+                keyframe: frame.key_frame,
+                discontinuity: frame.discontinuity,
+                arrival: frame.last_arrival,
+                captured: stream
+                    .captured(frame.timestamp)
+                    .and_then(|captured| captured.to_system_time()),
+                codec_info: frame.codec_info,
+                extensions: stream.extensions.clone(),
+            });
+            self.judge_picture(index);
+            self.watch(index);
+            // A frame whose packets do not fit together is none: another stream may have one.
+            if received.is_some() {
+                return received;
+            }
+        }
+        None
     }
 
     /// Asks the sources of a section for a key frame: by PLI where it is negotiated, else by FIR.

@@ -6,11 +6,14 @@ use super::pair::*;
 use crate::clock::ClockRate;
 use crate::extension::{AudioLevel, Kind};
 use crate::pacer::Bitrate;
-use crate::packet::Packet;
+use crate::packet::{HeaderWriter, Packet};
 use crate::payload::Format;
+use crate::payload::h264::PacketizationMode;
 use crate::payload_type::PayloadType;
+use crate::sequence::SequenceNumber;
 use crate::session::section::{Codec, Mode};
 use crate::session::{Event, Frame, OutgoingPacket, SendErrorReason};
+use crate::ssrc::Ssrc;
 
 #[test]
 fn frames_arrive_as_they_were_sent() {
@@ -300,4 +303,30 @@ fn the_jitter_buffer_follows_a_change_of_codec() {
         .map(|frame| frame.rtp_time / 960)
         .collect();
     assert_eq!(times, [50, 52]);
+}
+
+#[test]
+fn a_frame_that_does_not_fit_together_hides_no_other() {
+    let mut pair = Pair::new();
+    let mut parameters = frames(video(Side::B));
+    parameters.codecs[0].format = Format::H264(PacketizationMode::NonInterleaved);
+    pair.set(Side::B, VIDEO, parameters);
+    let mut deliver = |ssrc: u32, sequence: u16, marker: bool, payload: &[u8]| {
+        let mut datagram = Vec::new();
+        let sequence = SequenceNumber(sequence);
+        HeaderWriter::new(&mut datagram, VP8, sequence, 7, Ssrc(ssrc)).marker(marker).finish();
+        datagram.extend_from_slice(payload);
+        pair.b.handle_datagram(pair.now, &datagram);
+    };
+    // Of the first source two fragments that both begin a NAL unit, of the second a whole one.
+    let fragment = [0x7C, 0x85, 0x88, 1];
+    deliver(5, 1, false, &fragment);
+    deliver(5, 2, true, &fragment);
+    deliver(6, 1, true, &[0x65, 0x88, 1]);
+    let frame = pair.b.read_frame(pair.now, VIDEO).unwrap();
+    assert_eq!((frame.ssrc, frame.keyframe), (Ssrc(6), true));
+    assert!(pair.b.read_frame(pair.now, VIDEO).is_none());
+    pair.run(Duration::from_secs(1));
+    let asked: Vec<_> = pair.b.inbound_stats(VIDEO).map(|stats| stats.pli_count > 0).collect();
+    assert_eq!(asked, [true, false]);
 }
