@@ -23,6 +23,12 @@ impl Bitrate {
         let bits = (bytes as u64).saturating_mul(8).saturating_mul(1_000_000_000);
         bits.checked_div(self.0).map_or(LONGEST, |nanos| Duration::from_nanos(nanos).min(LONGEST))
     }
+
+    /// How many bytes a duration has room for at this rate.
+    fn bytes_in(self, duration: Duration) -> usize {
+        let bits = duration.as_nanos().saturating_mul(self.0.into()) / 1_000_000_000;
+        usize::try_from(bits / 8).unwrap_or(usize::MAX)
+    }
 }
 
 impl fmt::Display for Bitrate {
@@ -60,17 +66,21 @@ pub struct Pacer {
 impl Pacer {
     /// A pacer for a target rate; `None` holds nothing back.
     pub fn new(rate: Option<Bitrate>) -> Self {
-        let mut pacer = Self { rate: None, paid: None, release: None };
-        pacer.set_rate(rate);
-        pacer
+        Self { rate: rate.map(quickened), paid: None, release: None }
     }
 
-    /// Changes the target rate for what is sent from here on.
-    pub fn set_rate(&mut self, rate: Option<Bitrate>) {
-        self.rate = rate.map(|Bitrate(bits)| Bitrate(bits.saturating_mul(5) / 2));
-        if self.rate.is_none() {
+    /// Changes the target rate. What was sent and has not had its time yet takes the time that it
+    /// takes at the new one.
+    pub fn set_rate(&mut self, now: Instant, rate: Option<Bitrate>) {
+        let before = std::mem::replace(&mut self.rate, rate.map(quickened));
+        let (Some(before), Some(rate), Some(paid)) = (before, self.rate, self.paid) else {
             (self.paid, self.release) = (None, None);
-        }
+            return;
+        };
+        let left = paid.saturating_duration_since(now);
+        let paid = now + rate.duration_of(before.bytes_in(left));
+        self.paid = Some(paid);
+        self.release = self.release.map(|_| paid);
     }
 
     /// Whether a packet may leave now.
@@ -94,6 +104,11 @@ impl Pacer {
         let was_held = self.release.is_some_and(|release| release > now);
         self.release = (was_held || paid > now + BURST).then_some(paid);
     }
+}
+
+/// The rate that a burst leaves at.
+const fn quickened(Bitrate(bits): Bitrate) -> Bitrate {
+    Bitrate(bits.saturating_mul(5) / 2)
 }
 
 /// How much is let out at a time.
@@ -150,10 +165,28 @@ mod tests {
         let mut pacer = Pacer::new(None);
         pacer.sent(now, 1_000_000);
         assert!(pacer.may_send(now));
-        pacer.set_rate(Some(Bitrate::from_bits_per_second(0)));
+        pacer.set_rate(now, Some(Bitrate::from_bits_per_second(0)));
         pacer.sent(now, 1);
         assert_eq!(pacer.release(), Some(now + LONGEST));
-        pacer.set_rate(None);
+        pacer.set_rate(now, None);
         assert!(pacer.may_send(now));
+    }
+
+    #[test]
+    fn what_was_sent_at_another_rate_takes_the_time_of_the_new_one() {
+        let now = base();
+        let rate = |bits| Some(Bitrate::from_bits_per_second(bits));
+        let mut pacer = Pacer::new(rate(100_000));
+        pacer.sent(now, 12_500); // 400 ms at 250 kbit/s
+        let later = now + Duration::from_millis(200);
+        pacer.set_rate(later, rate(1_000_000));
+        assert_eq!(pacer.release(), Some(later + Duration::from_millis(20)));
+        pacer.set_rate(later, rate(100_000));
+        assert_eq!(pacer.release(), Some(later + Duration::from_millis(200)));
+        // Nothing can be said of what left while nothing was to leave.
+        pacer.set_rate(later, rate(0));
+        pacer.sent(later, 1);
+        pacer.set_rate(later, rate(1_000_000));
+        assert!(pacer.may_send(later));
     }
 }

@@ -264,7 +264,7 @@ impl Session {
     /// Sets the rate that the pacer holds video and retransmissions to, times 2.5; `None`, as at the
     /// start, holds nothing.
     pub fn set_pacing_rate(&mut self, rate: Option<Bitrate>) {
-        self.pacer.set_rate(rate);
+        self.pacer.set_rate(self.now, rate);
     }
 
     /// Sets the longest plain RTP or RTCP packet, in bytes; frames handed over from here on are cut

@@ -98,7 +98,7 @@ impl Sender {
     }
 
     fn change_source(
-        &mut self,
+        &self,
         now: u64,
         known: Option<Source>,
         packet: &ReceivedPacket,
