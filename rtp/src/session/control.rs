@@ -95,7 +95,10 @@ impl Session {
 
     /// What the other side says about a stream of ours.
     fn take_block(&mut self, block: ReportBlock) {
-        let Some(slot) = self.sender_of(block.ssrc) else { return };
+        let Some(slot) = self.sender_of(block.ssrc) else {
+            self.sections.acknowledge_rtx(block.ssrc);
+            return;
+        };
         // RFC 3550 §6.4.1: A - LSR - DLSR, all in 1/65536 s.
         let round_trip_time = (block.last_sender_report != 0).then(|| {
             let now = self.ntp_time(self.now).middle();

@@ -40,6 +40,8 @@ pub(super) struct Sender {
     pub(super) cname: Option<String>,
     /// Whether a report about the stream has come: the other side knows its section.
     pub(super) acknowledged: bool,
+    /// The same for the stream of retransmissions.
+    pub(super) rtx_acknowledged: bool,
     pub(super) last_command: Option<u8>,
     pub(super) clock: Option<SenderClock>,
     /// Packets and payload bytes of the media source alone, for sender reports.
@@ -157,6 +159,7 @@ impl Sender {
             packetizer: None,
             cname: None,
             acknowledged: false,
+            rtx_acknowledged: false,
             last_command: None,
             clock: None,
             report_packets: 0,
@@ -174,7 +177,8 @@ impl Sender {
         self.repairs = VecDeque::new();
         (self.left, self.waiting_bytes, self.history_bytes) = (0, 0, 0);
         (self.source, self.packetizer) = (None, None);
-        (self.acknowledged, self.sent_since_report) = (false, false);
+        (self.acknowledged, self.rtx_acknowledged) = (false, false);
+        self.sent_since_report = false;
     }
 
     pub(super) fn has_waiting(&self) -> bool {

@@ -9,6 +9,7 @@ use super::sender::Sender;
 use super::transmit::Template;
 use crate::extension::{Kind, Values};
 use crate::payload_type::PayloadType;
+use crate::ssrc::Ssrc;
 
 /// A section with what it sends and receives.
 #[derive(Debug)]
@@ -140,6 +141,14 @@ pub(super) struct Sections {
 }
 
 impl Sections {
+    /// Notes that a report is about a stream of retransmissions, if it is one of ours.
+    pub(super) fn acknowledge_rtx(&mut self, ssrc: Ssrc) {
+        let senders = self.slots.iter_mut().flatten().filter_map(|it| it.sender.as_deref_mut());
+        senders
+            .filter(|sender| sender.rtx_ssrc == Some(ssrc))
+            .for_each(|sender| sender.rtx_acknowledged = true);
+    }
+
     pub(super) fn slot_of(&self, id: SectionId) -> Option<u16> {
         let is = |slot: &Option<Section>| slot.as_ref().is_some_and(|section| section.id == id);
         if self.slots.get(usize::from(id.0)).is_some_and(is) {

@@ -82,8 +82,11 @@ impl Session {
         if hop.abs_send_time != 0 {
             stamps.abs_send_time = Some(abs_send_time(self.wall_clock, self.now));
         }
-        let named =
-            sender.acknowledged && self.config.mid == super::MidExtension::UntilAcknowledged;
+        let acknowledged = match rtx {
+            Some(_) => sender.rtx_acknowledged,
+            None => sender.acknowledged,
+        };
+        let named = acknowledged && self.config.mid == super::MidExtension::UntilAcknowledged;
         if rtx.is_none() && packet.extensions.is_empty() {
             // Nearly every packet of video: the header is that of the last one but for some fields.
             if template.as_ref().is_none_or(|template| template.named != named) {

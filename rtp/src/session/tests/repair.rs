@@ -325,3 +325,31 @@ fn who_asks_for_the_first_time_need_not_wait_for_a_round_trip() {
         assert_eq!(stats.retransmitted_packets_sent, repetitions);
     }
 }
+
+#[test]
+fn the_stream_of_repetitions_names_its_section_until_a_report_acknowledges_it() {
+    let mut pair = Pair::new();
+    for number in 0..400u32 {
+        let packet = OutgoingPacket::new(VP8, number, vec![number as u8; 5].into());
+        pair.a.send_packet(pair.now, VIDEO, packet).unwrap();
+        // Nothing is lost until long after the media stream is known.
+        let mut lose = number > 200 && number % 20 == 0;
+        pair.run_over(20 * MS, |side, datagram| {
+            let media = side == Side::A && Packet::parse(datagram).is_ok_and(|p| p.ssrc().0 == 200);
+            if media && std::mem::take(&mut lose) {
+                Fate::Lose
+            } else {
+                Fate::DelayBy(Duration::ZERO)
+            }
+        });
+        while pair.b.read_packet(VIDEO).is_some() {}
+    }
+    let named: Vec<_> = pair
+        .rtp(Side::A)
+        .map(|(_, datagram)| Packet::parse(datagram).unwrap())
+        .filter(|packet| packet.ssrc().0 == 201)
+        .map(|packet| packet.extension(4) == Some(b"v"))
+        .collect();
+    assert!(named.len() > 8);
+    assert!(named[0] && !named[named.len() - 1], "{named:?}");
+}
