@@ -385,7 +385,7 @@ impl Session {
         let part = self.sections.get_mut(slot).ok_or(not_sending)?;
         let sender = part.sender.as_deref_mut().ok_or(not_sending)?;
         sender.admit(&self.config, packet.payload.len())?;
-        sender.forward(self.micros, packet, &part.parameters.codecs)?;
+        sender.forward((self.now, self.micros), packet, &part.parameters.codecs)?;
         self.queued(slot);
         Ok(())
     }

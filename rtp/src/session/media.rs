@@ -74,7 +74,8 @@ impl OutgoingPacket {
 #[non_exhaustive]
 pub struct ReceivedPacket {
     /// Its payload, without padding. It shares a block of 16 KiB with its neighbours, which it keeps
-    /// alive: copy one that is kept for long.
+    /// alive: copy one that is kept for long. It is empty where a source fills up its rate; forwarded,
+    /// such a packet keeps its number, so that nothing seems to be missing.
     pub payload: Bytes,
     /// Its payload type.
     pub payload_type: PayloadType,
@@ -94,6 +95,16 @@ pub struct ReceivedPacket {
     pub extensions: Values,
     /// Whether it came as a retransmission on a stream of its own (RFC 4588).
     pub retransmitted: bool,
+    /// What its source last reported.
+    pub(super) clock: Option<SourceClock>,
+}
+
+/// An instant in a source's time stamps and in ours, by its last report: streams of one sender are
+/// in step by these, whatever each has taken from its camera or microphone to here.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct SourceClock {
+    pub(super) rtp_time: u32,
+    pub(super) at: Instant,
 }
 
 /// A frame that came in.

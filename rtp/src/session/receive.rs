@@ -4,7 +4,7 @@ use super::Session;
 use super::arrivals::Arrivals;
 use super::event::Event;
 use super::inbound::Role;
-use super::media::ReceivedPacket;
+use super::media::{ReceivedPacket, SourceClock};
 use super::reception::Place;
 use super::routes::Route;
 use super::section::Mode;
@@ -229,7 +229,6 @@ impl Session {
                     self.judge_picture(index);
                 }
             }
-            Mode::Packets if payload.is_empty() => {}
             Mode::Packets => {
                 let receiver = &mut section.receiver;
                 let packet = ReceivedPacket {
@@ -243,6 +242,10 @@ impl Session {
                     arrival: self.now,
                     extensions: incoming.extensions,
                     retransmitted: incoming.retransmitted,
+                    clock: stream.last_report.map(|report| SourceClock {
+                        rtp_time: report.info.rtp_time,
+                        at: report.arrival,
+                    }),
                 };
                 let full = receiver.unread.len() >= self.config.max_unread_packets
                     || receiver.unread_bytes + payload.len() > self.config.max_unread_bytes;

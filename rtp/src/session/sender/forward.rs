@@ -1,6 +1,6 @@
 //! How a forwarder's packets get the numbers and times of a source of ours.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Sender, SenderClock, Slot, State};
 use crate::payload::Format;
@@ -28,7 +28,7 @@ impl Sender {
     /// source goes on without a gap in numbers, and with the time that passed in timestamps.
     pub(in crate::session) fn forward(
         &mut self,
-        now: u64,
+        (instant, now): (Instant, u64),
         packet: &ReceivedPacket,
         codecs: &[Codec],
     ) -> Result<(), SendErrorReason> {
@@ -76,7 +76,12 @@ impl Sender {
         // Packets that come late do not turn it back.
         if let Some(codec) = codecs.iter().find(|codec| codec.payload_type == source.mapped) {
             let rate = codec.clock_rate;
-            self.clock = Some(SenderClock { rtp_time: timestamp, at: now, rate });
+            let rtp_time = packet.clock.map_or(timestamp, |clock| {
+                let passed = rate.units(instant.saturating_duration_since(clock.at));
+                let reported = clock.rtp_time.wrapping_add(passed as u32);
+                reported.wrapping_add(source.timestamp_offset)
+            });
+            self.clock = Some(SenderClock { rtp_time, at: now, rate });
         }
         Ok(())
     }
@@ -112,7 +117,10 @@ impl Sender {
         }
         let timestamp = self.clock.map(|clock| {
             let passed = clock.rate.units(Duration::from_micros(now.saturating_sub(clock.at)));
-            clock.rtp_time.wrapping_add(passed.max(1) as u32)
+            let passed = clock.rtp_time.wrapping_add(passed as u32);
+            // Behind all that was sent, whatever the reports say.
+            let next = self.counters.last_timestamp.map_or(passed, |last| last.wrapping_add(1));
+            if passed.wrapping_sub(next).cast_signed() < 0 { next } else { passed }
         });
         Ok(Source {
             ssrc: packet.ssrc,

@@ -1,14 +1,16 @@
+use std::time::Duration;
+
 use super::pair::*;
 use crate::packet::{HeaderWriter, Packet};
+use crate::rtcp::{Compound, SenderInfo, Writer};
 use crate::session::section::{Codec, Mode, Receive};
-use crate::session::{OutgoingPacket, ReceivedPacket, SendErrorReason, Session};
-use crate::{ClockRate, PayloadType, SequenceNumber, Ssrc};
+use crate::session::{Config, OutgoingPacket, ReceivedPacket, SendErrorReason, Session};
+use crate::{ClockRate, NtpTime, PayloadType, SequenceNumber, Ssrc};
 
 /// Packets with these sequence numbers, as a forwarder reads them.
 fn received(ssrc: u32, numbers: impl IntoIterator<Item = u16>) -> Vec<ReceivedPacket> {
     let now = base();
-    let mut session =
-        Session::new(crate::session::Config::default(), now, wall_clock(), seed(Side::A, 3));
+    let mut session = Session::new(Config::default(), now, wall_clock(), seed(Side::A, 3));
     let mut parameters = video(Side::A);
     parameters.receive =
         Some(Receive { mode: Mode::Packets, ssrcs: vec![Ssrc(ssrc)], rtx: vec![] });
@@ -173,6 +175,89 @@ fn what_comes_late_does_not_turn_the_clock_back() {
         .map(|(_, datagram)| Packet::parse(datagram).unwrap().timestamp())
         .collect();
     assert_eq!(stamps, [30_000, 39_000, 33_000, 39_000 + 2 * 90], "2 ms after the newest");
+}
+
+#[test]
+fn reports_of_a_forwarder_tell_the_time_of_the_source() {
+    let (timestamp, ssrc) = (90_000, Ssrc(77));
+    // The source says when that was, and its packet comes 100 ms later.
+    for (reported, behind) in [(true, 100 * MS), (false, Duration::ZERO)] {
+        let mut pair = Pair::new();
+        let start = pair.now;
+        let mut source = Session::new(Config::default(), start, wall_clock(), seed(Side::A, 3));
+        let mut parameters = video(Side::A);
+        parameters.receive = Some(Receive { mode: Mode::Packets, ..Receive::default() });
+        source.set_section(start, VIDEO, parameters);
+        let packet = |number: u16| {
+            let mut datagram = Vec::new();
+            HeaderWriter::new(&mut datagram, VP8, SequenceNumber(number), timestamp, ssrc)
+                .extension(4, b"v")
+                .finish();
+            datagram.push(b'x');
+            datagram
+        };
+        source.handle_datagram(start, &packet(10));
+        if reported {
+            let ntp_time = NtpTime::from(wall_clock());
+            let (packet_count, octet_count, rtp_time) = (1, 1, timestamp);
+            let info = SenderInfo { ssrc, ntp_time, rtp_time, packet_count, octet_count };
+            let mut report = Vec::new();
+            Writer::new(&mut report).sender_report(info, []);
+            source.handle_datagram(start, &report);
+        }
+        pair.run(100 * MS);
+        source.handle_datagram(pair.now, &packet(11));
+        for packet in std::iter::from_fn(|| source.read_packet(VIDEO)) {
+            pair.a.forward(pair.now, VIDEO, &packet).unwrap();
+        }
+        pair.run(Duration::from_secs(5));
+        let (at, info) = pair
+            .rtcp(Side::A)
+            .find_map(|(at, datagram)| {
+                let mut all = Compound::parse(datagram).unwrap().map(Result::unwrap);
+                all.find_map(|packet| match packet {
+                    crate::rtcp::Packet::SenderReport(report) => Some((at, report.info())),
+                    _ => None,
+                })
+            })
+            .unwrap();
+        let passed = at - 100 * MS + behind;
+        let expected = timestamp + (passed.as_micros() * 90 / 1000) as u32;
+        assert!(info.rtp_time.abs_diff(expected) <= 2, "{} {expected}", info.rtp_time);
+    }
+}
+
+#[test]
+fn padding_is_no_loss() {
+    let mut pair = Pair::new();
+    pair.set(Side::B, VIDEO, frames(video(Side::B)));
+    let mut source = Session::new(Config::default(), pair.now, wall_clock(), seed(Side::A, 3));
+    let mut parameters = video(Side::A);
+    parameters.receive = Some(Receive { mode: Mode::Packets, ..Receive::default() });
+    source.set_section(pair.now, VIDEO, parameters);
+    for number in 0..20u16 {
+        // A picture of one packet, and one without a payload.
+        for (number, payload) in [(2 * number, true), (2 * number + 1, false)] {
+            let mut datagram = Vec::new();
+            let (sequence, timestamp) = (SequenceNumber(number), u32::from(number / 2) * 3000);
+            HeaderWriter::new(&mut datagram, VP8, sequence, timestamp, Ssrc(77))
+                .marker(payload)
+                .extension(4, b"v")
+                .finish();
+            if payload {
+                datagram.push(0x10);
+                datagram.extend_from_slice(&vp8_frame(number.into(), 100, number == 0));
+            }
+            source.handle_datagram(pair.now, &datagram);
+        }
+        while let Some(packet) = source.read_packet(VIDEO) {
+            pair.a.forward(pair.now, VIDEO, &packet).unwrap();
+        }
+        pair.run(33 * MS);
+    }
+    let stats = pair.b.inbound_stats(VIDEO).next().unwrap();
+    assert_eq!((stats.nack_count, stats.pli_count), (0, 0), "{stats:?}");
+    assert_eq!(std::iter::from_fn(|| pair.b.read_frame(pair.now, VIDEO)).count(), 20);
 }
 
 #[test]
