@@ -170,6 +170,14 @@ pub(crate) struct LocalCandidate {
     pub(crate) local_preference: u16,
 }
 
+/// A candidate of the other side, with how we know of it.
+#[derive(Debug)]
+pub(crate) struct RemoteCandidate {
+    pub(crate) candidate: Candidate,
+    /// The other side named it, with whatever kind it likes; if not, a check came from there.
+    pub(crate) signalled: bool,
+}
+
 impl LocalCandidate {
     pub(crate) fn is_base(&self) -> bool {
         self.candidate.kind == CandidateKind::Host

@@ -64,11 +64,11 @@ pub struct Config {
     pub max_stun_servers: usize,
     /// Candidates of ours per stream, at most.
     pub max_local_candidates: usize,
-    /// Signalled candidates of the other side per stream, at most; later ones are dropped and
-    /// counted. Browsers on machines with many interfaces send twenty or so.
+    /// Signalled candidates of the other side per stream, of whatever kind, at most; later ones are
+    /// dropped and counted. Browsers on machines with many interfaces send twenty or so.
     pub max_remote_candidates: usize,
-    /// Peer-reflexive candidates of the other side per stream, at most: a symmetric NAT makes
-    /// one per address of ours.
+    /// Candidates of the other side per stream that its checks have discovered, at most: a symmetric
+    /// NAT makes one per address of ours.
     pub max_peer_reflexive: usize,
     /// Candidate pairs of all streams together, at most
     /// ([RFC 8445 §6.1.2.5](https://www.rfc-editor.org/rfc/rfc8445#section-6.1.2.5)).

@@ -19,7 +19,7 @@ pub struct Counters {
     /// Remote candidates that were ignored: over the limit, of another generation, or at an
     /// address that cannot be checked.
     pub ignored_candidates: u64,
-    /// Peer-reflexive candidates that were over the limit.
+    /// Candidates that checks discovered, over the limit.
     pub ignored_peer_reflexive: u64,
     /// Pairs that did not fit into their checklist.
     pub ignored_pairs: u64,

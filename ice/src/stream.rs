@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use stun::{FiveTuple, Key, TransactionId};
 
-use crate::candidate::{Candidate, CandidateKind, LocalCandidate, same_address};
+use crate::candidate::{Candidate, LocalCandidate, RemoteCandidate, same_address};
 use crate::checklist::Checklist;
 use crate::credentials::Credentials;
 use crate::embedding::Carrier;
@@ -154,7 +154,7 @@ pub(crate) struct Session {
     pub(crate) local: Credentials,
     pub(crate) local_key: Key,
     pub(crate) remote: Option<Remote>,
-    pub(crate) remote_candidates: Vec<Candidate>,
+    pub(crate) remote_candidates: Vec<RemoteCandidate>,
     pub(crate) end_of_remote_candidates: bool,
     pub(crate) checklist: Checklist,
     pub(crate) early: Vec<EarlyCheck>,
@@ -187,8 +187,13 @@ impl Session {
         }
     }
 
-    pub(crate) fn count_remote(&self, kind_is: impl Fn(CandidateKind) -> bool) -> usize {
-        self.remote_candidates.iter().filter(|candidate| kind_is(candidate.kind)).count()
+    /// Counts the candidates that were signalled, or those that were discovered.
+    pub(crate) fn count_remote(&self, signalled: bool) -> usize {
+        self.remote_candidates.iter().filter(|known| known.signalled == signalled).count()
+    }
+
+    pub(crate) fn remote_candidates(&self) -> impl Iterator<Item = &Candidate> {
+        self.remote_candidates.iter().map(|known| &known.candidate)
     }
 
     pub(crate) fn remote_candidate(
@@ -196,7 +201,7 @@ impl Session {
         component: u8,
         address: std::net::SocketAddr,
     ) -> Option<&Candidate> {
-        self.remote_candidates.iter().find(|candidate| {
+        self.remote_candidates().find(|candidate| {
             candidate.component == component
                 && candidate.socket_addr().is_some_and(|known| same_address(known, address))
         })

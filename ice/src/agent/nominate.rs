@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::Agent;
-use crate::candidate::{CandidateKind, same_address};
+use crate::candidate::same_address;
 use crate::checklist::ChecklistState;
 use crate::pair::PairId;
 use crate::stream::{Grace, Role};
@@ -100,10 +100,11 @@ impl Agent {
         // What only served the checks goes; the signalled candidates stay for statistics.
         session.early = Vec::new();
         let checklist = &session.checklist;
-        session.remote_candidates.retain(|candidate| {
-            candidate.kind != CandidateKind::PeerReflexive
+        session.remote_candidates.retain(|known| {
+            known.signalled
                 || checklist.pairs().iter().any(|pair| {
-                    candidate
+                    known
+                        .candidate
                         .socket_addr()
                         .is_some_and(|address| same_address(address, pair.path.remote))
                 })

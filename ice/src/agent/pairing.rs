@@ -9,7 +9,8 @@ use stun::{FiveTuple, Transport};
 
 use super::Agent;
 use crate::candidate::{
-    Candidate, CandidateKind, LocalCandidate, is_checkable, is_link_local, priority, same_address,
+    Candidate, CandidateKind, LocalCandidate, RemoteCandidate, is_checkable, is_link_local,
+    priority, same_address,
 };
 use crate::checklist::{ChecklistState, initial_state};
 use crate::pair::{Pair, PairId, PairState, PairStats, Step};
@@ -61,27 +62,30 @@ impl Agent {
             return false;
         }
         let component = candidate.component;
+        let has_room = session.count_remote(true) < limit;
         let known = session.remote_candidates.iter_mut().find(|known| {
-            known.component == component
-                && match (known.socket_addr(), address) {
+            known.candidate.component == component
+                && match (known.candidate.socket_addr(), address) {
                     (Some(known), Some(address)) => same_address(known, address),
-                    (None, None) => known.address == candidate.address,
+                    (None, None) => known.candidate.address == candidate.address,
                     _ => false,
                 }
         });
+        if known.as_ref().is_some_and(|known| known.signalled) {
+            return true;
+        }
+        if !has_room {
+            return false;
+        }
+        let signalled = RemoteCandidate { candidate, signalled: true };
         if let Some(known) = known {
             // RFC 8838 §11 4.A: what was discovered before it was signalled takes the signalled
             // kind, foundation and priority, so that both sides see one order of pairs.
-            if known.kind == CandidateKind::PeerReflexive {
-                *known = candidate;
-                self.reprioritise(index, component, address);
-            }
+            *known = signalled;
+            self.reprioritise(index, component, address);
             return true;
         }
-        if session.count_remote(|kind| kind != CandidateKind::PeerReflexive) >= limit {
-            return false;
-        }
-        session.remote_candidates.push(candidate);
+        session.remote_candidates.push(signalled);
         if let Some(address) = address {
             let bases: Vec<SocketAddr> = stream
                 .local
@@ -115,8 +119,7 @@ impl Agent {
         let Some(stream) = self.streams.get(index) else { return };
         let remotes: Vec<SocketAddr> = stream
             .session
-            .remote_candidates
-            .iter()
+            .remote_candidates()
             .filter(|remote| remote.component == component)
             .filter_map(Candidate::socket_addr)
             .collect();

@@ -6,7 +6,7 @@ use std::time::Instant;
 use stun::{AttributeType, Class, ErrorCode, FiveTuple, Message, MessageWriter, Method, Transport};
 
 use super::Agent;
-use crate::candidate::{Candidate, CandidateAddress, CandidateKind, same_address};
+use crate::candidate::{Candidate, CandidateAddress, CandidateKind, RemoteCandidate, same_address};
 use crate::checklist::ChecklistState;
 use crate::embedding::unconfirmed_room;
 use crate::event::PathProof;
@@ -241,13 +241,13 @@ impl Agent {
         if session.remote_candidate(check.component, check.path.remote).is_some() {
             return true;
         }
-        let count = session.count_remote(|kind| kind == CandidateKind::PeerReflexive);
+        let count = session.count_remote(false);
         if count >= limit {
             self.context.counters.ignored_peer_reflexive += 1;
             return false;
         }
         tracing::debug!(remote = %check.path.remote, "peer-reflexive candidate");
-        session.remote_candidates.push(Candidate {
+        let candidate = Candidate {
             // "The foundation is an arbitrary value, different from the foundations of all other
             // remote candidates"; the hyphen is no ice-char, so that none can be equal.
             foundation: format!("-{count}"),
@@ -260,7 +260,8 @@ impl Agent {
             tcp_type: None,
             ufrag: None,
             extensions: Vec::new(),
-        });
+        };
+        session.remote_candidates.push(RemoteCandidate { candidate, signalled: false });
         true
     }
 }

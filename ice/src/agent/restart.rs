@@ -60,7 +60,7 @@ impl Agent {
         let of_session = |ufrag: &str| ufrag == credentials.ufrag;
         session
             .remote_candidates
-            .retain(|candidate| candidate.ufrag.as_deref().is_none_or(of_session));
+            .retain(|known| known.candidate.ufrag.as_deref().is_none_or(of_session));
         session.remote = Some(Remote::new(credentials, &session.local));
         session.patience = Grace::Until(now + patience);
         let early = std::mem::take(&mut session.early);

@@ -77,7 +77,7 @@ impl Agent {
 
     /// Returns the other side's candidates of a stream, signalled and peer-reflexive.
     pub fn remote_candidates(&self, id: StreamId) -> impl Iterator<Item = &Candidate> {
-        self.stream(id).into_iter().flat_map(|stream| &stream.session.remote_candidates)
+        self.stream(id).into_iter().flat_map(|stream| stream.session.remote_candidates())
     }
 
     /// Returns the paths that are proved: on them data is accepted.

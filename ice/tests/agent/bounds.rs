@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use peerless_ice::{
-    Agent, Candidate, ComponentId, Config, Credentials, Datagram, FiveTuple, Role, StreamId,
-    TransactionId,
+    Agent, Candidate, CandidateKind, ComponentId, Config, Credentials, Datagram, FiveTuple, Role,
+    StreamId, TransactionId,
 };
 use stun::{Class, Key, MessageWriter, Method};
 
@@ -46,8 +46,9 @@ impl Bench {
         SocketAddr::new([198, 51, 100, (self.next >> 8) as u8].into(), 1000 + self.next)
     }
 
-    fn add_remote(&mut self) {
+    fn add_remote(&mut self, kind: CandidateKind) {
         let candidate = Candidate {
+            kind,
             foundation: self.next.to_string(),
             ..Candidate::host(1, self.remote_address())
         };
@@ -73,14 +74,40 @@ impl Bench {
     }
 }
 
+/// Whatever kind the other side says they are; and discoveries have places of their own.
 #[test]
 fn remote_candidates_are_bounded() {
+    for kind in [
+        CandidateKind::Host,
+        CandidateKind::ServerReflexive,
+        CandidateKind::PeerReflexive,
+        CandidateKind::Relayed,
+    ] {
+        let mut bench = Bench::new(Config::default(), true);
+        for _ in 0..1000 {
+            bench.add_remote(kind);
+        }
+        let signalled = bench.agent.remote_candidates(bench.stream).count();
+        assert_eq!(signalled, 64, "{kind:?}");
+        assert_eq!(bench.agent.counters().ignored_candidates, 936);
+        for _ in 0..16 {
+            bench.check();
+        }
+        assert_eq!(bench.agent.counters().ignored_peer_reflexive, 0, "{kind:?}");
+        assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 80);
+    }
+}
+
+#[test]
+fn discoveries_that_are_signalled_later_are_bounded() {
     let mut bench = Bench::new(Config::default(), true);
     for _ in 0..1000 {
-        bench.add_remote();
+        bench.check();
+        let found = bench.agent.remote_candidates(bench.stream).last().cloned();
+        let named = Candidate { kind: CandidateKind::Host, ..found.unwrap() };
+        bench.agent.add_remote_candidate(bench.now, bench.stream, named);
     }
-    assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 64);
-    assert_eq!(bench.agent.counters().ignored_candidates, 936);
+    assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 64 + 16);
 }
 
 #[test]
@@ -97,7 +124,7 @@ fn pairs_are_bounded_and_the_best_are_kept() {
     }
     let kept: Vec<u32> = bench.agent.pairs().map(|pair| pair.remote.priority).collect();
     assert_eq!(kept, (21..=30).rev().collect::<Vec<_>>());
-    bench.add_remote();
+    bench.add_remote(CandidateKind::Host);
     assert_eq!(bench.agent.pairs().count(), 10);
 }
 

@@ -10,9 +10,9 @@ use super::{Described, Jsep, RemoteCandidate, TransportId};
 use crate::error::Error;
 use crate::signalling::{IceCandidate, SignalingState};
 
-/// How many candidates a section of a remote description keeps: more than an agent has addresses,
+/// How many candidates a section of a remote description keeps, or hands on at once: more than an agent has addresses,
 /// and a bound on what the other side can make us hold. ICE has a bound of its own.
-const MOST_CANDIDATES: usize = 128;
+pub(super) const MOST_CANDIDATES: usize = 128;
 
 impl Jsep {
     /// Adds a candidate of ours to the descriptions that have its generation, which `ufrag` names; an

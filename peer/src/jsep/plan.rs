@@ -4,6 +4,7 @@ use dtls_srtp::dtls;
 use rtp::section;
 use rtp::{ClockRate, PayloadType, Ssrc};
 
+use super::candidates::MOST_CANDIDATES;
 use super::cryptex::CryptexPlan;
 use super::section::{Slot, SlotMedia};
 use super::transceivers::TransceiverState;
@@ -164,7 +165,11 @@ impl Jsep {
             Some(RemoteTransport {
                 ufrag: ufrag.to_owned(),
                 pwd: pwd.to_owned(),
-                candidates: media.candidate_texts().filter_map(|own| own.parse().ok()).collect(),
+                candidates: media
+                    .candidate_texts()
+                    .filter_map(|own| own.parse().ok())
+                    .take(MOST_CANDIDATES)
+                    .collect(),
                 end_of_candidates: media.has_end_of_candidates() || session.has_end_of_candidates(),
                 fingerprints: fingerprints(session, media),
                 ice_lite: self.remote_lite,

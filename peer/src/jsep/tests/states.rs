@@ -519,6 +519,19 @@ fn a_candidate_that_overtakes_the_answer_to_a_restart_is_refused_until_it_is_the
     assert_eq!(remote.unwrap().media[0].candidates().count(), 1);
 }
 
+/// As many as come one by one, and no more.
+#[test]
+fn candidates_in_a_description_are_bounded() {
+    let mut peers = pair();
+    add(&mut peers[0], MediaKind::Audio);
+    let mut offer = peers[0].offer();
+    for port in 1..1000 {
+        offer.sdp += &format!("a=candidate:1 1 udp 2130706431 192.0.2.1 {port} typ host\r\n");
+    }
+    peers[1].set_remote(offer).unwrap();
+    assert_eq!(peers[1].plan().transports[0].remote.as_ref().unwrap().candidates.len(), 128);
+}
+
 #[test]
 fn a_changed_fingerprint_is_refused() {
     let mut peers = pair();
