@@ -20,6 +20,11 @@ impl Context {
         basic * (800 + self.rng.next_u32() % 401) / 1000
     }
 
+    /// At least one consent check of a side that is well comes in this time.
+    pub(super) fn longest_consent_interval(&self) -> Duration {
+        self.config.consent_interval * 6 / 5
+    }
+
     /// How long after an unanswered consent check the next one goes out: soon at first, so that a
     /// few lost packets are not taken for a lost path, then more and more slowly.
     fn consent_retry(&self, unanswered: u32, round_trip_time: Option<Duration>) -> Duration {
@@ -64,18 +69,28 @@ impl Agent {
     }
 
     /// "If consent expires, the endpoint MUST cease transmission" on that pair. Without the
-    /// selected pair only a restart helps; any other pair just fails.
-    pub(super) fn consent_expired(&mut self, index: usize, generation: u32, id: PairId) {
+    /// selected pair only a restart helps, unless the other side has nominated another one; any
+    /// other pair just fails.
+    pub(super) fn consent_expired(
+        &mut self,
+        now: Instant,
+        index: usize,
+        generation: u32,
+        id: PairId,
+    ) {
         let Some(stream) = self.streams.get_mut(index) else { return };
         let current = stream.session.generation == generation;
-        let selected =
-            current && stream.components.iter().any(|component| component.selected == Some(id));
+        let mut components = stream.components.iter();
+        let selected = components.find(|component| current && component.selected == Some(id));
+        let selected = selected.map(|component| component.id);
         let Some(session) = stream.session_mut(generation) else { return };
         if let Some(pair) = session.checklist.pair_mut(id) {
             tracing::debug!(path = %pair.path, "consent expired");
             pair.step(Step::Fail);
         }
-        if selected {
+        if let Some(component) = selected
+            && !self.follow_nomination(now, index, component)
+        {
             self.fail_stream(index);
         }
     }
@@ -92,7 +107,8 @@ impl Agent {
         let heard = self.heard(stream, component)?;
         if config.lite {
             // A lite agent asks nothing; the other side's consent checks come every 4 to 6 s.
-            return Some(heard + config.consent_interval * 6 / 5 + config.disconnected_timeout);
+            let interval = self.context.longest_consent_interval();
+            return Some(heard + interval + config.disconnected_timeout);
         }
         // The quick retries must have had their chance.
         let retry = self.context.consent_retry_base(pair.stats.current_round_trip_time);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Agent;
 use crate::candidate::same_address;
 use crate::checklist::ChecklistState;
-use crate::pair::PairId;
+use crate::pair::{Pair, PairId};
 use crate::stream::{Grace, Role};
 
 impl Agent {
@@ -26,9 +26,8 @@ impl Agent {
             return;
         }
         for component in &stream.components {
-            let nominating = |pair: &crate::pair::Pair| {
-                pair.component == component.id && pair.nominating && pair.is_valid()
-            };
+            let nominating =
+                |pair: &Pair| pair.component == component.id && pair.nominating && pair.is_valid();
             if component.selected.is_some() || checklist.pairs().iter().any(nominating) {
                 continue;
             }
@@ -53,7 +52,8 @@ impl Agent {
     ///
     /// Agents of RFC 5245, and libwebrtc to this day, nominate more than one pair; then "the
     /// agents MUST produce the selected pairs and use the pairs with the highest priority"
-    /// (§8.1.1). A worse pair replaces one that has fallen silent.
+    /// (§8.1.1). A worse pair replaces one that has fallen silent, now or
+    /// [later](Self::follow_nomination).
     pub(super) fn remote_nominated(&mut self, now: Instant, index: usize, id: PairId) {
         let Some(stream) = self.streams.get(index) else { return };
         let checklist = &stream.session.checklist;
@@ -61,13 +61,43 @@ impl Agent {
         let selected = stream.component(pair.component).and_then(|component| component.selected);
         let keeps =
             selected.and_then(|selected| checklist.pair(selected)).is_some_and(|selected| {
-                let silent =
-                    selected.consent.is_none_or(|consent| consent.unanswered_since.is_some());
-                selected.id == id || (selected.priority > pair.priority && !silent)
+                selected.id == id
+                    || (selected.priority > pair.priority && !self.is_silent(now, selected))
             });
         if !keeps {
             self.select(now, index, id);
         }
+    }
+
+    /// Whether something is missing on a selected pair: an answer, or where we are lite and ask
+    /// nothing, the check that the other side would have sent.
+    fn is_silent(&self, now: Instant, pair: &Pair) -> bool {
+        let Some(consent) = pair.consent else { return true };
+        if !self.context.config.lite {
+            return consent.unanswered_since.is_some();
+        }
+        let data = self.paths.heard(&pair.path);
+        let heard = data.map_or(consent.heard, |data| data.max(consent.heard));
+        heard + self.context.longest_consent_interval() <= now
+    }
+
+    /// Selects what the other side nominated while a better pair worked, now that this one does not.
+    /// It may have told us once only. Returns whether there was such a pair.
+    pub(super) fn follow_nomination(&mut self, now: Instant, index: usize, component: u8) -> bool {
+        let Some(stream) = self.streams.get(index) else { return false };
+        let selected = stream.component(component).and_then(|component| component.selected);
+        let mut pairs = stream.session.checklist.pairs().iter();
+        let nominated = pairs.find(|pair| {
+            pair.component == component
+                && pair.remote_nominated
+                && Some(pair.id) != selected
+                && pair.consent.is_some_and(|consent| consent.until > now)
+        });
+        let Some(nominated) = nominated.map(|pair| pair.id).filter(|_| selected.is_some()) else {
+            return false;
+        };
+        self.select(now, index, nominated);
+        true
     }
 
     /// Makes a nominated pair the component's: "that pair becomes the selected pair". §8.1.2:

@@ -133,9 +133,10 @@ impl Agent {
                 if let Some(component) = self.component_mut(stream, component) {
                     component.disconnected = Some(now);
                 }
+                self.follow_nomination(now, stream, component);
             }
             Timer::ConsentExpired { stream, generation, pair } => {
-                self.consent_expired(stream, generation, pair);
+                self.consent_expired(now, stream, generation, pair);
             }
             Timer::DropPrevious { stream } => self.drop_previous(stream),
         }

@@ -17,6 +17,8 @@ mod gather;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
+mod nomination;
+#[cfg(test)]
 mod paths;
 #[cfg(test)]
 mod restart;

@@ -1,15 +1,13 @@
-//! More than one stream, more than one component, more than one nomination.
+//! More than one stream, more than one component.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use peerless_ice::ConnectionState::{Completed, Connected};
+use peerless_ice::ConnectionState::Completed;
 use peerless_ice::{
     Agent, Candidate, ComponentId, Config, Datagram, Event, FiveTuple, PairState, Role, StreamId,
-    TransactionId,
 };
-use stun::{Class, Key, Message, MessageWriter, Method};
 
 use crate::network::{address, epoch, ms};
 
@@ -166,138 +164,4 @@ fn new_checks_leave_one_by_one() {
     // Each is sent again after 250 ms, and after 500 more.
     let again: Vec<_> = two.sent.iter().filter(|(_, _, path)| *path == two.sent[0].2).collect();
     assert_eq!(again.iter().map(|(at, _, _)| *at).collect::<Vec<_>>(), [ms(0), ms(250), ms(750)]);
-}
-
-/// A controlling peer that nominates as it likes, as libwebrtc does.
-struct Aggressor {
-    agent: Agent,
-    stream: StreamId,
-    now: Instant,
-    next: u8,
-}
-
-const PASSWORD: &str = "the password of the other side";
-
-impl Aggressor {
-    fn new() -> Self {
-        let now = epoch();
-        let mut agent = Agent::new(Config::default(), Role::Controlled, now, [5; 32]);
-        let stream = agent.add_stream(now, 1);
-        agent.add_local_address(now, ComponentId { stream, component: 1 }, address("192.0.2.1:1"));
-        let theirs = peerless_ice::Credentials { ufrag: "them".into(), pwd: PASSWORD.into() };
-        agent.set_remote_credentials(now, stream, theirs);
-        Self { agent, stream, now, next: 0 }
-    }
-
-    fn receive(&mut self, from: &str, bytes: &mut [u8]) {
-        let path = FiveTuple::udp(address("192.0.2.1:1"), address(from));
-        self.agent.handle_datagram(self.now, Datagram::new(path, bytes));
-    }
-
-    /// Sends a check with USE-CANDIDATE, and answers all checks that come.
-    fn nominate(&mut self, from: &str, priority: u32) {
-        self.next += 1;
-        let ours = self.agent.local_credentials(self.stream).unwrap().clone();
-        let id = TransactionId::new([self.next; 12]);
-        let mut buf = Vec::new();
-        MessageWriter::new(&mut buf, Class::Request, Method::Binding, id)
-            .username(&format!("{}:them", ours.ufrag))
-            .priority(priority)
-            .ice_controlling(u64::MAX)
-            .use_candidate()
-            .integrity(&Key::short_term(&ours.pwd))
-            .fingerprint()
-            .finish();
-        self.receive(from, &mut buf);
-        self.answer();
-    }
-
-    fn answer(&mut self) {
-        let mut buf = Vec::new();
-        while let Some(transmit) = self.agent.poll_transmit(self.now, &mut buf) {
-            let message = Message::parse(transmit.contents).unwrap();
-            let remote = transmit.path.remote;
-            if message.class() == Class::Request {
-                let mut response = Vec::new();
-                MessageWriter::new(
-                    &mut response,
-                    Class::SuccessResponse,
-                    Method::Binding,
-                    message.transaction_id(),
-                )
-                .xor_mapped_address(address("192.0.2.1:1"))
-                .integrity(&Key::short_term(PASSWORD))
-                .fingerprint()
-                .finish();
-                let path = FiveTuple::udp(address("192.0.2.1:1"), remote);
-                self.agent.handle_datagram(self.now, Datagram::new(path, &mut response));
-            }
-            buf.clear();
-        }
-    }
-
-    fn selected(&self) -> String {
-        let component = ComponentId { stream: self.stream, component: 1 };
-        self.agent.selected_pair(component).unwrap().path.remote.to_string()
-    }
-}
-
-#[test]
-fn of_several_nominations_the_best_pair_wins() {
-    let mut peer = Aggressor::new();
-    peer.nominate("198.51.100.1:1", 100);
-    assert_eq!(peer.agent.state(), Completed);
-    assert_eq!(peer.selected(), "198.51.100.1:1");
-    peer.nominate("198.51.100.2:2", 200);
-    assert_eq!(peer.selected(), "198.51.100.2:2");
-    peer.nominate("198.51.100.3:3", 50);
-    assert_eq!(peer.selected(), "198.51.100.2:2");
-    peer.nominate("198.51.100.1:1", 100);
-    assert_eq!(peer.selected(), "198.51.100.2:2");
-}
-
-#[test]
-fn a_worse_pair_replaces_a_silent_one() {
-    let mut peer = Aggressor::new();
-    peer.nominate("198.51.100.1:1", 100);
-    // The consent check at 4 to 6 s is not answered.
-    peer.now += ms(6500);
-    peer.agent.handle_timeout(peer.now);
-    let mut buf = Vec::new();
-    assert!(peer.agent.poll_transmit(peer.now, &mut buf).is_some());
-    peer.nominate("198.51.100.2:2", 50);
-    assert_eq!(peer.selected(), "198.51.100.2:2");
-}
-
-#[test]
-fn a_controlled_agent_waits_for_the_nomination_and_sends_meanwhile() {
-    let mut peer = Aggressor::new();
-    let candidate = Candidate::host(1, address("198.51.100.1:1"));
-    peer.agent.add_remote_candidate(peer.now, peer.stream, candidate);
-    peer.answer();
-    assert_eq!(peer.agent.state(), Connected);
-    let component = ComponentId { stream: peer.stream, component: 1 };
-    assert!(peer.agent.send_path(component).is_some());
-    assert!(peer.agent.selected_pair(component).is_none());
-    for _ in 0..1000 {
-        peer.now = peer.agent.poll_timeout().unwrap();
-        peer.agent.handle_timeout(peer.now);
-        peer.answer();
-    }
-    assert_eq!(peer.agent.state(), Connected, "consent is kept without nomination");
-    peer.nominate("198.51.100.1:1", 100);
-    assert_eq!(peer.agent.state(), Completed);
-}
-
-#[test]
-fn a_signalled_candidate_takes_the_place_of_its_discovery() {
-    let mut peer = Aggressor::new();
-    peer.nominate("198.51.100.1:1", 100);
-    let line = "candidate:77 1 udp 2130706431 198.51.100.1 1 typ host";
-    peer.agent.add_remote_candidate(peer.now, peer.stream, line.parse().unwrap());
-    let remotes: Vec<_> =
-        peer.agent.remote_candidates(peer.stream).map(ToString::to_string).collect();
-    assert_eq!(remotes, [line]);
-    let pair = peer.agent.pairs().next().unwrap();
-    assert_eq!(pair.remote.priority, 2_130_706_431);
 }
