@@ -155,6 +155,8 @@ pub(crate) struct Session {
     pub(crate) local_key: Key,
     pub(crate) remote: Option<Remote>,
     pub(crate) remote_candidates: Vec<RemoteCandidate>,
+    /// How many candidates were discovered so far.
+    pub(crate) discoveries: u32,
     pub(crate) end_of_remote_candidates: bool,
     pub(crate) checklist: Checklist,
     pub(crate) early: Vec<EarlyCheck>,
@@ -177,6 +179,7 @@ impl Session {
             local_key,
             remote: None,
             remote_candidates: Vec::new(),
+            discoveries: 0,
             end_of_remote_candidates: false,
             checklist: Checklist::default(),
             early: Vec::new(),
@@ -190,6 +193,19 @@ impl Session {
     /// Counts the candidates that were signalled, or those that were discovered.
     pub(crate) fn count_remote(&self, signalled: bool) -> usize {
         self.remote_candidates.iter().filter(|known| known.signalled == signalled).count()
+    }
+
+    /// Gives back the places of discoveries that no pair needs.
+    pub(crate) fn forget_discoveries(&mut self) {
+        let pairs = self.checklist.pairs();
+        self.remote_candidates.retain(|known| {
+            let Some(address) = known.candidate.socket_addr() else { return true };
+            known.signalled
+                || pairs.iter().any(|pair| {
+                    pair.component == known.candidate.component
+                        && same_address(address, pair.path.remote)
+                })
+        });
     }
 
     pub(crate) fn remote_candidates(&self) -> impl Iterator<Item = &Candidate> {

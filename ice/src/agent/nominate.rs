@@ -4,7 +4,6 @@
 use std::time::Instant;
 
 use super::Agent;
-use crate::candidate::same_address;
 use crate::checklist::ChecklistState;
 use crate::pair::{Pair, PairId};
 use crate::stream::{Grace, Role};
@@ -120,6 +119,8 @@ impl Agent {
         component.selected_unread |= component.selected != Some(id);
         component.selected = Some(id);
         session.checklist.conclude(|pair| pair.component != number || pair.id == id);
+        // What only served the checks goes; the signalled candidates stay for statistics.
+        session.forget_discoveries();
 
         if session.checklist.state != ChecklistState::Running
             || stream.components.iter().any(|component| component.selected.is_none())
@@ -127,18 +128,7 @@ impl Agent {
             return;
         }
         session.checklist.state = ChecklistState::Completed;
-        // What only served the checks goes; the signalled candidates stay for statistics.
         session.early = Vec::new();
-        let checklist = &session.checklist;
-        session.remote_candidates.retain(|known| {
-            known.signalled
-                || checklist.pairs().iter().any(|pair| {
-                    known
-                        .candidate
-                        .socket_addr()
-                        .is_some_and(|address| same_address(address, pair.path.remote))
-                })
-        });
         session.remote_candidates.shrink_to_fit();
         stream.local.shrink_to_fit();
         self.paths.shrink();

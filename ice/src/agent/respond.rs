@@ -241,8 +241,12 @@ impl Agent {
         if session.remote_candidate(check.component, check.path.remote).is_some() {
             return true;
         }
-        let count = session.count_remote(false);
-        if count >= limit {
+        if session.count_remote(false) >= limit {
+            // Those that nobody answered at make room.
+            session.checklist.retain(|pair| pair.state != PairState::Failed);
+            session.forget_discoveries();
+        }
+        if session.count_remote(false) >= limit {
             self.context.counters.ignored_peer_reflexive += 1;
             return false;
         }
@@ -250,7 +254,7 @@ impl Agent {
         let candidate = Candidate {
             // "The foundation is an arbitrary value, different from the foundations of all other
             // remote candidates"; the hyphen is no ice-char, so that none can be equal.
-            foundation: format!("-{count}"),
+            foundation: format!("-{}", session.discoveries),
             component: check.component,
             transport: Transport::Udp,
             priority: check.priority,
@@ -261,6 +265,7 @@ impl Agent {
             ufrag: None,
             extensions: Vec::new(),
         };
+        session.discoveries += 1;
         session.remote_candidates.push(RemoteCandidate { candidate, signalled: false });
         true
     }

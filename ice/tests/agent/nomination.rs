@@ -219,6 +219,43 @@ fn a_nomination_that_was_kept_back_is_followed_when_the_better_path_is_lost() {
     }
 }
 
+/// Of a long call each new path is a discovery, and there is room for sixteen.
+#[test]
+fn places_of_discoveries_are_given_back() {
+    let mut peer = Aggressor::new();
+    let mut priority = 1000;
+    for port in 1..=40 {
+        priority += 1;
+        let from = format!("198.51.100.3:{port}");
+        peer.nominate(&from, priority);
+        assert_eq!(peer.selected(), from);
+    }
+    // Whoever has seen a check can send it again from addresses of his; nobody answers ours there.
+    for port in 1..=16 {
+        let from: &'static str = Box::leak(format!("203.0.113.9:{port}").into_boxed_str());
+        peer.gone.insert(from);
+        peer.nominate(from, 100);
+    }
+    peer.run_for(ms(15_000));
+    peer.nominate(MOBILE, 2000);
+    assert_eq!(peer.selected(), MOBILE);
+    assert_eq!(peer.agent.remote_candidates(peer.stream).count(), 1);
+}
+
+#[test]
+fn no_two_discoveries_have_one_foundation() {
+    let mut peer = Aggressor::new();
+    for port in 1..=3 {
+        peer.check(&format!("198.51.100.3:{port}"), port, false);
+    }
+    let signalled = Candidate::host(1, address("198.51.100.3:1"));
+    peer.agent.add_remote_candidate(peer.now, peer.stream, signalled);
+    peer.check("198.51.100.3:4", 4, false);
+    let candidates = peer.agent.remote_candidates(peer.stream);
+    let foundations: BTreeSet<_> = candidates.map(|own| own.foundation.clone()).collect();
+    assert_eq!(foundations.len(), 4, "{foundations:?}");
+}
+
 /// Also where nobody has noticed before consent ends.
 #[test]
 fn a_nomination_that_was_kept_back_is_followed_when_consent_ends() {
