@@ -164,6 +164,8 @@ pub(crate) struct LocalCandidate {
     pub(crate) candidate: Candidate,
     /// The address that datagrams are sent from; a host candidate is its own base.
     pub(crate) base: SocketAddr,
+    /// The STUN server that told it, if one did.
+    pub(crate) server: Option<IpAddr>,
     /// The number whose decimal form is the foundation.
     pub(crate) foundation: u32,
     /// Unique among our addresses, so that no two candidates have one priority.

@@ -2,7 +2,7 @@
 //! server-reflexive ones from STUN servers
 //! ([RFC 8445 §5.1.1](https://www.rfc-editor.org/rfc/rfc8445#section-5.1.1)).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use stun::{Class, FiveTuple, Message, MessageWriter, Method, TransactionId, Transport};
@@ -48,6 +48,14 @@ enum QueryState {
     Done {
         refresh: Instant,
     },
+}
+
+/// Where a candidate of ours comes from.
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    kind: CandidateKind,
+    base: SocketAddr,
+    server: Option<IpAddr>,
 }
 
 impl Gatherer {
@@ -131,6 +139,14 @@ impl Gatherer {
         Some(query.path)
     }
 
+    /// Every question about an address is open again.
+    fn ask_again(&mut self, base: SocketAddr) {
+        for query in self.queries.iter_mut().filter(|query| query.path.local == base) {
+            query.state = QueryState::Waiting;
+            query.mapped = None;
+        }
+    }
+
     /// After a restart the candidates are told again, and so is their end; as is the end of those of
     /// a stream that begins behind that of others.
     pub(super) const fn announce_again(&mut self) {
@@ -180,15 +196,9 @@ impl Agent {
             })
             .count();
         let local_preference = local_preference(address.ip(), rank);
+        let source = Source { kind: CandidateKind::Host, base: address, server: None };
         let begins = stream.local.is_empty();
-        if !self.add_local_candidate(
-            index,
-            CandidateKind::Host,
-            number,
-            address,
-            address,
-            local_preference,
-        ) {
+        if !self.add_local_candidate(index, source, number, address, local_preference) {
             return;
         }
         if begins {
@@ -197,15 +207,15 @@ impl Agent {
         self.form_pairs_of_base(index, number, address);
         self.ask_servers(address);
         // A query of another stream may have told it already.
-        let known: Vec<SocketAddr> = self
+        let known: Vec<(SocketAddr, SocketAddr)> = self
             .gatherer
             .queries
             .iter()
             .filter(|query| query.path.local == address)
-            .filter_map(|query| query.mapped)
+            .filter_map(|query| Some((query.mapped?, query.path.remote)))
             .collect();
-        for mapped in known {
-            self.add_reflexive(address, mapped);
+        for (mapped, server) in known {
+            self.add_reflexive(address, mapped, Some(server.ip()));
         }
         self.settle();
     }
@@ -259,7 +269,7 @@ impl Agent {
         mapped: SocketAddr,
     ) {
         self.advance(now);
-        self.add_reflexive(base, mapped);
+        self.add_reflexive(base, mapped, None);
         self.settle();
     }
 
@@ -284,6 +294,19 @@ impl Agent {
                 let mut attempts = session.checklist.pairs().iter().flat_map(|pair| &pair.attempts);
                 attempts.any(|attempt| attempt.id == *id)
             })
+    }
+
+    /// A restart gathers anew
+    /// ([RFC 9429 §3.5.1](https://www.rfc-editor.org/rfc/rfc9429#section-3.5.1)): a server that was
+    /// silent may answer now, and what another one told may have changed.
+    pub(super) fn gather_again(&mut self, index: usize) {
+        self.gatherer.announce_again();
+        let Some(stream) = self.streams.get_mut(index) else { return };
+        stream.announced = 0;
+        stream.local.retain(|local| local.server.is_none());
+        for base in stream.local.iter().filter(|local| local.is_base()).map(|local| local.base) {
+            self.gatherer.ask_again(base);
+        }
     }
 
     fn ask_servers(&mut self, base: SocketAddr) {
@@ -332,7 +355,7 @@ impl Agent {
             self.context.counters.asymmetric_responses += 1;
             return;
         }
-        let base = query.path.local;
+        let (base, server) = (query.path.local, query.path.remote.ip());
         let mapped = match message.class() {
             Class::SuccessResponse => {
                 message.xor_mapped_address().or_else(|| message.mapped_address())
@@ -342,12 +365,12 @@ impl Agent {
         query.state = QueryState::Done { refresh: now + self.context.config.keepalive };
         if let Some(mapped) = mapped {
             query.mapped = Some(mapped);
-            self.add_reflexive(base, mapped);
+            self.add_reflexive(base, mapped, Some(server));
         }
     }
 
     /// Adds a server-reflexive candidate to every component that has the base.
-    fn add_reflexive(&mut self, base: SocketAddr, mapped: SocketAddr) {
+    fn add_reflexive(&mut self, base: SocketAddr, mapped: SocketAddr, server: Option<IpAddr>) {
         if mapped.ip().is_unspecified() || mapped.is_ipv4() != base.is_ipv4() {
             return;
         }
@@ -357,14 +380,8 @@ impl Agent {
             });
             let Some(host) = host else { continue };
             let (component, preference) = (host.candidate.component, host.local_preference);
-            self.add_local_candidate(
-                index,
-                CandidateKind::ServerReflexive,
-                component,
-                mapped,
-                base,
-                preference,
-            );
+            let source = Source { kind: CandidateKind::ServerReflexive, base, server };
+            self.add_local_candidate(index, source, component, mapped, preference);
         }
     }
 
@@ -372,12 +389,12 @@ impl Agent {
     fn add_local_candidate(
         &mut self,
         index: usize,
-        kind: CandidateKind,
+        source: Source,
         component: u8,
         address: SocketAddr,
-        base: SocketAddr,
         local_preference: u16,
     ) -> bool {
+        let Source { kind, base, server } = source;
         let limit = self.context.config.max_local_candidates;
         let Some(stream) = self.streams.get_mut(index) else { return false };
         let redundant = stream.local.iter().any(|local| {
@@ -410,6 +427,7 @@ impl Agent {
                 extensions: Vec::new(),
             },
             base,
+            server,
             foundation,
             local_preference,
         });

@@ -71,8 +71,8 @@ impl Agent {
         self.settle();
     }
 
-    /// Restarts a stream with new credentials: all candidates are told again, and new pairs are
-    /// checked once the other side's new credentials are set. Until one of them works, data goes
+    /// Restarts a stream with new credentials: all candidates are told again, STUN servers are asked
+    /// again, and new pairs are checked once the other side's new credentials are set. Until one of them works, data goes
     /// on over the old path.
     pub fn restart(&mut self, now: Instant, id: StreamId) {
         self.advance(now);
@@ -118,12 +118,11 @@ impl Agent {
     fn restart_stream(&mut self, index: usize, credentials: Option<Credentials>) {
         let session = self.new_session(credentials);
         self.context.best_round_trip_time = None;
-        self.gatherer.announce_again();
+        self.gather_again(index);
         let Some(stream) = self.streams.get_mut(index) else { return };
         tracing::debug!(stream = stream.id.0, "restart");
         let mut old = std::mem::replace(&mut stream.session, session);
         stream.session.carrier = old.carrier.take();
-        stream.announced = 0;
         let carries = |component: &Component, pair| matches!(component.active, Some(Active { pair: active, .. }) if active == pair);
         let components = &stream.components;
         old.checklist

@@ -132,6 +132,60 @@ fn the_binding_is_kept_alive_until_a_pair_is_selected() {
     assert_eq!(kinds.last().unwrap().kind, CandidateKind::ServerReflexive);
 }
 
+/// What happens after a restart, from its candidates to their end.
+fn told_after_restart(network: &mut Network) -> Vec<String> {
+    let (now, stream) = (network.now, network.hosts[0].stream);
+    network.hosts[0].events.clear();
+    network.hosts[0].agent.restart(now, stream);
+    network.run_for(ms(15_000));
+    let ufrag = network.hosts[0].agent.local_credentials(stream).unwrap().ufrag.clone();
+    let events = network.hosts[0].events.iter();
+    events
+        .filter_map(|(_, event)| match event {
+            Event::LocalCandidate(_, candidate) => {
+                assert_eq!(candidate.ufrag.as_ref(), Some(&ufrag));
+                Some(format!("{} {}", candidate.kind.as_str(), candidate.socket_addr().unwrap()))
+            }
+            Event::GatheringComplete => Some("end".into()),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_restart_asks_a_server_that_was_silent() {
+    let mut network = lone(&[STUN_SERVER], &["10.0.0.1:1000"]);
+    network.hosts[0].nat =
+        Some(crate::network::Nat::new(crate::network::NatKind::PortRestricted, "192.0.2.1"));
+    network.blackout = true;
+    network.gather(0);
+    network.run_for(ms(15_000));
+    assert!(complete_at(&network).is_some());
+    network.blackout = false;
+    let told = told_after_restart(&mut network);
+    assert_eq!(told, ["host 10.0.0.1:1000", "srflx 192.0.2.1:40001", "end"]);
+}
+
+#[test]
+fn a_restart_forgets_what_the_address_looked_like() {
+    let mut network = lone(&[STUN_SERVER], &["10.0.0.1:1000"]);
+    let nat = |public| crate::network::Nat::new(crate::network::NatKind::PortRestricted, public);
+    network.hosts[0].nat = Some(nat("192.0.2.1"));
+    network.gather(0);
+    network.run_for(ms(1000));
+    let now = network.now;
+    let configured = address("203.0.113.1:9");
+    let agent = &mut network.hosts[0].agent;
+    agent.add_server_reflexive_address(now, address("10.0.0.1:1000"), configured);
+    network.hosts[0].nat = Some(nat("192.0.2.2"));
+    let told = told_after_restart(&mut network);
+    assert_eq!(
+        told,
+        ["host 10.0.0.1:1000", "srflx 203.0.113.1:9", "srflx 192.0.2.2:40001", "end"],
+        "what nobody was asked stays"
+    );
+}
+
 #[test]
 fn the_other_address_family_and_loopback_do_not_ask() {
     let mut network = lone(&[STUN_SERVER], &["[2001:db8::1]:1000", "127.0.0.1:1000"]);
