@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// The settings of an [`Agent`](crate::Agent). The defaults fit a call between browsers.
+///
+/// Any duration will do: [`Duration::MAX`] is as good as never, and what is repeated in an interval
+/// is not repeated sooner than after 5 ms.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Whether this agent is lite: it only answers checks, for hosts with a public address
@@ -90,6 +93,12 @@ pub struct Config {
     pub max_paths: usize,
 }
 
+/// As good as never, and sums of it are no overflow.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The least of Ta ([RFC 8445 §14.2](https://www.rfc-editor.org/rfc/rfc8445#section-14.2)).
+const SHORTEST: Duration = Duration::from_millis(5);
+
 impl Config {
     /// "Consent expires after 30 seconds": whoever goes on sending after that floods somebody who may
     /// not be there any more
@@ -98,6 +107,20 @@ impl Config {
 
     /// The settings as an agent has them.
     pub(crate) fn bounded(mut self) -> Self {
+        for interval in [
+            &mut self.pacing,
+            &mut self.first_retransmission,
+            &mut self.min_retransmission,
+            &mut self.max_retransmission,
+            &mut self.keepalive,
+            &mut self.consent_interval,
+            &mut self.consent_retry,
+        ] {
+            *interval = (*interval).clamp(SHORTEST, FAR);
+        }
+        for time in [&mut self.patience, &mut self.nomination_delay, &mut self.linger] {
+            *time = (*time).min(FAR);
+        }
         self.consent_timeout = self.consent_timeout.min(Self::MAX_CONSENT_TIMEOUT);
         self.disconnected_timeout = self.disconnected_timeout.min(self.consent_timeout);
         self

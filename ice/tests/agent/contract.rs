@@ -169,6 +169,61 @@ fn every_call_is_legal_at_any_time() {
     agent.handle_timeout(now + Duration::from_secs(1_000_000));
 }
 
+fn with_durations(duration: Duration) -> Config {
+    Config {
+        stun_servers: vec![address(STUN_SERVER)],
+        pacing: duration,
+        first_retransmission: duration,
+        min_retransmission: duration,
+        max_retransmission: duration,
+        patience: duration,
+        nomination_delay: duration,
+        keepalive: duration,
+        consent_interval: duration,
+        consent_timeout: duration,
+        consent_retry: duration,
+        disconnected_timeout: duration,
+        linger: duration,
+        ..Config::default()
+    }
+}
+
+/// "Never" and "at once" are times like others.
+#[test]
+fn extreme_durations_neither_panic_nor_spin() {
+    let soon = Config {
+        patience: ms(1000),
+        consent_timeout: Duration::from_secs(30),
+        ..with_durations(Duration::ZERO)
+    };
+    let never = with_durations(Duration::MAX);
+    for (config, works) in [(never, true), (soon, true), (with_durations(Duration::ZERO), false)] {
+        for lite in [false, true] {
+            let mut network = Network::new(6);
+            network.link.delay = ms(1);
+            network.add_host(config.clone(), Role::Controlling, &["192.0.2.1:1000"]);
+            let config = Config { lite, ..config.clone() };
+            network.add_host(config, Role::Controlled, &["198.51.100.2:2000"]);
+            network.start();
+            for _ in 0..2 {
+                network.run_for(ms(2000));
+                for host in &network.hosts {
+                    let path = host.agent.send_path(host.component());
+                    assert_eq!(path.is_some(), works, "{:?}", host.state());
+                    assert!(host.sent < 10_000, "{}", host.sent);
+                }
+                let (now, stream) = (network.now, network.hosts[0].stream);
+                network.hosts[0].agent.restart(now, stream);
+                network.give_credentials(0, 1);
+                network.give_credentials(1, 0);
+            }
+            network.blackout = true;
+            network.run_for(Duration::from_secs(100));
+            network.run_for(Duration::from_secs(100));
+        }
+    }
+}
+
 /// Commands, datagrams and time in any order: nothing panics, every drain ends, and after it no
 /// agent asks to be called at once.
 #[test]
