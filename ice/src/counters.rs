@@ -4,7 +4,8 @@
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// STUN messages that were not well-formed, not Binding, or had a wrong FINGERPRINT.
+    /// STUN messages that were not well-formed, not Binding, or had a wrong FINGERPRINT; answers to
+    /// checks that say nothing, or require what we do not know.
     pub malformed: u64,
     /// Requests and responses without a USERNAME of ours or a valid MESSAGE-INTEGRITY.
     pub unauthenticated: u64,

@@ -82,6 +82,13 @@ impl Agent {
         let Some(attempt) = pair.take_attempt(id) else { return };
         pair.stats.responses_received += 1;
         let pair = (stream, generation, pair.id);
+        // "the response is discarded and the transaction is considered to have failed" (RFC 8489
+        // §6.3.3, §6.3.4).
+        if message.unknown_required().next().is_some() {
+            self.context.counters.malformed += 1;
+            self.fail_unless_valid(pair);
+            return;
+        }
         if message.class() == Class::SuccessResponse {
             self.receive_embedded(stream, generation, message);
         }
@@ -198,11 +205,16 @@ impl Agent {
             self.role_conflict_reported(stream, generation, id, attempt.role);
             return;
         }
+        // §7.2.5.2.4. A server error may pass (RFC 8489 §6.3.4), so that the check goes on.
+        if (300..500).contains(&code) {
+            self.fail_unless_valid((stream, generation, id));
+        }
+    }
+
+    /// A check has failed; what answers a consent check so grants no consent and takes none.
+    fn fail_unless_valid(&mut self, (stream, generation, id): (usize, u32, PairId)) {
         let current = self.streams.get(stream).map(|stream| stream.session.generation);
-        // §7.2.5.2.4. A server error may pass (RFC 8489 §6.3.4), so that the check goes on; an
-        // error to a consent check grants no consent and takes none.
-        if (300..500).contains(&code)
-            && current == Some(generation)
+        if current == Some(generation)
             && let Some(pair) = self.pair_mut(stream, id)
             && !pair.is_valid()
         {

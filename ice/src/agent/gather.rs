@@ -357,7 +357,8 @@ impl Agent {
         }
         let (base, server) = (query.path.local, query.path.remote.ip());
         let mapped = match message.class() {
-            Class::SuccessResponse => {
+            // RFC 8489 §6.3.3: otherwise it has failed.
+            Class::SuccessResponse if message.unknown_required().next().is_none() => {
                 message.xor_mapped_address().or_else(|| message.mapped_address())
             }
             _ => None,

@@ -173,6 +173,33 @@ fn responses_are_believed_only_with_integrity_and_symmetric_addresses() {
     }
 }
 
+/// "the response is discarded and the transaction is considered to have failed" (RFC 8489 §6.3.3).
+#[test]
+fn a_response_with_unknown_required_attributes_fails_its_check() {
+    for class in [Class::SuccessResponse, Class::ErrorResponse] {
+        let mut victim = Victim::with_remote(Role::Controlling);
+        let candidate = peerless_ice::Candidate::host(1, address(THEIRS));
+        victim.agent.add_remote_candidate(victim.now, victim.stream, candidate);
+        let check = victim.poll().remove(0);
+        let id = Message::parse(&check).unwrap().transaction_id();
+        let mut response = Vec::new();
+        let mut writer = MessageWriter::new(&mut response, class, Method::Binding, id);
+        writer = match class {
+            Class::SuccessResponse => writer.xor_mapped_address(address(OURS)),
+            _ => writer.error_code(500, ""),
+        };
+        writer
+            .attribute(0x0003.into(), b"oops")
+            .integrity(&Key::short_term(&Victim::theirs().pwd))
+            .fingerprint()
+            .finish();
+        victim.receive(address(THEIRS), response);
+        let pair = victim.agent.pairs().next().unwrap();
+        assert_eq!(pair.state, peerless_ice::PairState::Failed, "{class:?}");
+        assert_eq!(victim.agent.counters().malformed, 1);
+    }
+}
+
 #[test]
 fn data_comes_back_only_from_proved_paths() {
     let mut victim = Victim::with_remote(Role::Controlled);

@@ -108,6 +108,33 @@ fn a_mapped_address_that_is_the_base_is_redundant() {
 }
 
 #[test]
+fn a_server_that_requires_what_we_do_not_know_has_told_nothing() {
+    let mut network = lone(&[STUN_SERVER], &["10.0.0.1:1000"]);
+    let now = network.now;
+    let host = &mut network.hosts[0];
+    let local = address("10.0.0.1:1000");
+    host.agent.add_local_address(now, host.component(), local);
+    host.agent.finish_gathering(now);
+    let mut query = Vec::new();
+    assert!(host.agent.poll_transmit(now, &mut query).is_some());
+    let id = stun::Message::parse(&query).unwrap().transaction_id();
+    let mut response = Vec::new();
+    stun::MessageWriter::new(
+        &mut response,
+        stun::Class::SuccessResponse,
+        stun::Method::Binding,
+        id,
+    )
+    .xor_mapped_address(address("192.0.2.1:40001"))
+    .attribute(0x0003.into(), b"oops")
+    .finish();
+    let path = peerless_ice::FiveTuple::udp(local, address(STUN_SERVER));
+    host.agent.handle_datagram(now, peerless_ice::Datagram::new(path, &mut response));
+    assert!(host.agent.is_gathering_complete());
+    assert_eq!(host.agent.local_candidates(host.stream).count(), 1);
+}
+
+#[test]
 fn queries_share_the_pacer() {
     let mut network = lone(&[STUN_SERVER], &["10.0.0.1:1000", "10.0.0.2:1000", "10.0.0.3:1000"]);
     network.gather(0);
