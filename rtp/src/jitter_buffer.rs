@@ -61,7 +61,7 @@ use self::blocks::Blocks;
 use self::patience::Patience;
 use self::ring::{Ring, Slot, Stored};
 use crate::ClockRate;
-use crate::payload::{Depacketizer, Format};
+use crate::payload::{Depacketizer, Format, h264};
 
 /// Reorders the packets of one stream and joins them to frames; see the [module](self).
 ///
@@ -364,7 +364,7 @@ impl JitterBuffer {
                     let (timestamp, format) = (packet.timestamp, packet.format);
                     let bytes = packet.data.len();
                     if self.head.packets == 0 {
-                        if !self.can_begin(timestamp, format, inspection.can_start_frame) {
+                        if !self.can_begin(packet) {
                             self.stats.packets_discarded += 1;
                             self.pop(Departure::Read);
                             self.lose_frame();
@@ -392,13 +392,17 @@ impl JitterBuffer {
     }
 
     /// Returns whether the packet at the base can be the first of a frame.
-    fn can_begin(&self, timestamp: u32, format: Format, can_start_frame: bool) -> bool {
-        match format {
+    fn can_begin(&self, packet: &Stored) -> bool {
+        let can_start_frame = packet.inspection.can_start_frame;
+        match packet.format {
             Format::Vp8 => can_start_frame,
             // Behind a gap, a packet of the timestamp that was given up is the rest of that frame;
             // without a gap the packet before it belongs to another frame, which says enough.
             Format::H264(_) if self.continuity.after_gap || self.continuity.last.is_none() => {
-                can_start_frame && self.continuity.last.is_none_or(|(_, last)| last != timestamp)
+                // With a frame given out, the decoder has got a sequence parameter set.
+                let has_sps = self.stats.frames_emitted > 0;
+                (can_start_frame || has_sps && h264::begins_with_pps(&packet.data))
+                    && self.continuity.last.is_none_or(|(_, last)| last != packet.timestamp)
             }
             _ => true,
         }

@@ -277,6 +277,30 @@ fn h264_parameter_sets_that_arrive_alone_announce_the_key_frame() {
 }
 
 #[test]
+fn h264_key_frames_behind_a_gap_may_begin_with_their_picture_parameter_set() {
+    for format in [H264, Format::H264(PacketizationMode::SingleNalUnit)] {
+        let key = [&[0, 0, 0, 1, 0x68, 4][..], &h264_slice(0x65, 100)].concat();
+        let mut stream = Stream::new(format);
+        let mut buffer = stream.buffer();
+        // Without any frame before, the SPS is what was lost.
+        stream.deliver(&mut buffer, rest(format, 100), |_| true);
+        stream.deliver(&mut buffer, rest(format, 100), |_| false);
+        stream.deliver(&mut buffer, key.clone().into(), |_| true);
+        buffer.handle_timeout(stream.now + buffer.wait());
+        assert!(buffer.read_frame(stream.now).is_none());
+        stream.now += 100 * MS;
+        stream.deliver(&mut buffer, first(format, 100), |_| true);
+        assert_eq!(buffer.read_frame(stream.now).unwrap().data, first(format, 100));
+
+        stream.deliver(&mut buffer, rest(format, 100), |_| false);
+        stream.deliver(&mut buffer, key.clone().into(), |_| true);
+        buffer.handle_timeout(stream.now + buffer.wait());
+        let frame = buffer.read_frame(stream.now).unwrap();
+        assert_eq!((frame.data, frame.key_frame), (key.into(), true), "{format:?}");
+    }
+}
+
+#[test]
 fn the_places_of_packets_are_bounded() {
     let config = Config { max_packets: 64, ..Config::default() };
     let mut stream = Stream::new(Format::Opus);

@@ -89,6 +89,16 @@ fn starts_access_unit(unit: &[u8]) -> bool {
         || kind.is_slice() && unit.get(1).is_some_and(|header| header & 0x80 != 0)
 }
 
+/// Returns whether the first NAL unit of `payload` is a picture parameter set: an access unit begins
+/// with it where the SPS was sent before, or the access unit's own was lost.
+pub(crate) fn begins_with_pps(payload: &[u8]) -> bool {
+    let kind = match NalUnitType::of(payload) {
+        Some(NalUnitType::STAP_A) => payload.get(3..).and_then(NalUnitType::of),
+        kind => kind,
+    };
+    kind == Some(NalUnitType::PPS)
+}
+
 /// Appends the NAL units of `payload`, or its part of one, in Annex B form.
 pub(crate) fn append(
     payload: &[u8],

@@ -41,7 +41,8 @@ impl NalUnitType {
     }
 
     /// What begins an access unit before its slices (H.264 §7.4.1.2.3). A PPS would too; it is left
-    /// out because one that stands first after a loss has lost its SPS.
+    /// out because the first of a stream has lost the SPS that a decoder needs
+    /// ([`begins_with_pps`](super::begins_with_pps) is for later ones).
     pub(crate) fn precedes_slices(self) -> bool {
         matches!(self, Self::ACCESS_UNIT_DELIMITER | Self::SEI | Self::SPS)
     }
