@@ -13,6 +13,7 @@ use crate::extension::{Kind, Values};
 use crate::jitter_buffer::{Arrived, JitterBuffer};
 use crate::packet::Packet;
 use crate::sequence::SequenceNumber;
+use crate::ssrc::Ssrc;
 
 /// A packet of media, however it came.
 struct Incoming<'a> {
@@ -36,7 +37,7 @@ impl Session {
             Some(Route::Stream(index)) => index,
             known => match self.associate(&packet, known) {
                 Some(index) => index,
-                None => return,
+                None => return self.record_stranger(&packet),
             },
         };
         match self.read_extensions(index, &packet) {
@@ -44,7 +45,9 @@ impl Session {
             Extensions::OtherSection => {
                 // "If the packet carries a MID ... update the mapping" (RFC 8843 §9.2).
                 self.remove_stream(index);
-                let Some(index) = self.associate(&packet, None) else { return };
+                let Some(index) = self.associate(&packet, None) else {
+                    return self.record_stranger(&packet);
+                };
                 if let Extensions::Read(extensions) = self.read_extensions(index, &packet) {
                     self.take(index, &packet, extensions);
                 }
@@ -54,6 +57,7 @@ impl Session {
 
     fn read_extensions(&mut self, index: u32, packet: &Packet<'_>) -> Extensions {
         let mut values = Values::new();
+        let mut transport_sequence = None;
         let section = self.streams.get(index).and_then(|stream| self.sections.get(stream.slot));
         let Some(section) = section else { return Extensions::Read(values) };
         for element in packet.extensions() {
@@ -66,23 +70,42 @@ impl Session {
                     }
                 }
                 Some(Kind::TransportSequenceNumber) if section.transport_cc => {
-                    // Version 02 of the extension has two more bytes, which ask for feedback.
-                    if let Some((sequence, _)) = element.data.split_first_chunk::<2>() {
-                        let sequence = SequenceNumber(u16::from_be_bytes(*sequence));
-                        let interval = self.config.transport_feedback_interval;
-                        self.arrivals.get_or_insert_with(|| Box::new(Arrivals::new())).record(
-                            self.now,
-                            self.micros,
-                            sequence,
-                            packet.ssrc(),
-                            interval,
-                        );
-                    }
+                    transport_sequence = Some(element.data);
                 }
                 Some(kind) => values.push(kind, element.data),
             }
         }
+        if let Some(data) = transport_sequence {
+            self.record_arrival(packet.ssrc(), data);
+        }
         Extensions::Read(values)
+    }
+
+    /// Notes when a packet arrived that belongs nowhere. It is counted with all of the transport, and
+    /// its sender would take it for lost, and the path for full.
+    fn record_stranger(&mut self, packet: &Packet<'_>) {
+        // Bundled sections have the same id for it (RFC 8843 §7.1.3).
+        let id = self.sections.iter().find_map(|(_, section)| {
+            let id = section.parameters.extensions.id(Kind::TransportSequenceNumber);
+            id.filter(|_| section.transport_cc)
+        });
+        if let Some(data) = id.and_then(|id| packet.extension(id)) {
+            self.record_arrival(packet.ssrc(), data);
+        }
+    }
+
+    fn record_arrival(&mut self, ssrc: Ssrc, data: &[u8]) {
+        // Version 02 of the extension has two more bytes, which ask for feedback.
+        let Some((sequence, _)) = data.split_first_chunk::<2>() else { return };
+        let sequence = SequenceNumber(u16::from_be_bytes(*sequence));
+        let interval = self.config.transport_feedback_interval;
+        self.arrivals.get_or_insert_with(|| Box::new(Arrivals::new())).record(
+            self.now,
+            self.micros,
+            sequence,
+            ssrc,
+            interval,
+        );
     }
 
     fn take(&mut self, index: u32, packet: &Packet<'_>, extensions: Values) {

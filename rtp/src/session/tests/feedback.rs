@@ -3,6 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::pair::*;
+use crate::payload_type::PayloadType;
 use crate::rtcp::{Compound, Packet, TransportFeedback};
 use crate::sequence::Unwrapper;
 use crate::session::{Event, OutgoingPacket};
@@ -73,6 +74,26 @@ fn arrivals_are_told_a_tenth_of_a_second_after_the_first() {
         let stats = pair.a.stats();
         assert!(stats.feedback_packets >= 490 && stats.feedback_lost <= lost + 5);
     }
+}
+
+#[test]
+fn packets_that_belong_nowhere_are_told_of() {
+    let mut pair = Pair::new();
+    // Every other packet is of a payload type that the other side does not have.
+    let unknown = PayloadType::from_low_bits(35);
+    let mut parameters = audio(Side::A);
+    parameters.codecs[0].payload_type = unknown;
+    pair.set(Side::A, AUDIO, parameters);
+    for number in 0..20u32 {
+        let (section, payload_type) = if number % 2 == 0 { (VIDEO, VP8) } else { (AUDIO, unknown) };
+        let packet = OutgoingPacket::new(payload_type, number, b"x"[..].into());
+        pair.a.send_packet(pair.now, section, packet).unwrap();
+        pair.run(20 * MS);
+    }
+    pair.run(Duration::from_secs(1));
+    assert_eq!(pair.b.stats().unknown_payload_type, 10);
+    let stats = pair.a.stats();
+    assert_eq!((stats.feedback_packets, stats.feedback_lost), (20, 0));
 }
 
 #[test]
