@@ -409,6 +409,7 @@ impl JitterBuffer {
     }
 
     fn complete_head(&mut self) {
+        self.stats.frames_completed += 1;
         let format = self.head.format;
         if format.has_key_frames() && self.continuity.last.is_some_and(|(last, _)| last != format) {
             // Another codec's decoder starts.

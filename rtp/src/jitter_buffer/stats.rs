@@ -20,6 +20,8 @@ pub struct Stats {
     pub packets_discarded: u64,
     /// Packets dropped because the buffer was full.
     pub packets_overflowed: u64,
+    /// Frames of which all packets came: `framesReceived` of a video stream.
+    pub frames_completed: u64,
     /// Frames given out: `jitterBufferEmittedCount` of a video stream.
     pub frames_emitted: u64,
     /// Key frames among them.

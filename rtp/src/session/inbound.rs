@@ -64,6 +64,7 @@ pub(super) struct Counters {
     pub(super) bytes: u64,
     pub(super) header_bytes: u64,
     pub(super) discarded: u64,
+    pub(super) duplicates: u64,
     pub(super) retransmitted_packets: u64,
     pub(super) retransmitted_bytes: u64,
     pub(super) nacks: u64,
@@ -132,6 +133,7 @@ impl Inbound {
             header_bytes_received: counters.header_bytes,
             packets_lost: self.reception.lost(),
             jitter: self.reception.jitter(),
+            packets_duplicate: counters.duplicates,
             packets_discarded: counters.discarded
                 + buffered.packets_late
                 + buffered.packets_discarded
@@ -143,7 +145,7 @@ impl Inbound {
             pli_count: counters.plis,
             fir_count: counters.firs,
             frames_received: if self.jitter_buffer.is_some() {
-                buffered.frames_emitted + buffered.frames_dropped
+                buffered.frames_completed
             } else {
                 counters.timestamps
             },

@@ -196,7 +196,7 @@ impl Session {
         let mut has_timer = false;
         match place {
             Place::Duplicate => {
-                counters.discarded += 1;
+                counters.duplicates += 1;
                 return;
             }
             Place::Older => stream.missing.arrived(sequence),

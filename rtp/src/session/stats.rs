@@ -28,7 +28,10 @@ pub struct InboundStats {
     pub packets_lost: i64,
     /// `jitter` (RFC 3550 A.8).
     pub jitter: Duration,
-    /// `packetsDiscarded`: duplicates, and what came too late or stayed unread too long.
+    /// Packets that came again, and ones so old that nobody can tell.
+    pub packets_duplicate: u64,
+    /// `packetsDiscarded`: what came too late or stayed unread too long. Duplicates are none of them
+    /// ([webrtc-stats](https://www.w3.org/TR/webrtc-stats/#dom-rtcinboundrtpstreamstats-packetsdiscarded)).
     pub packets_discarded: u64,
     /// `lastPacketReceivedTimestamp`.
     pub last_packet_received: Option<Instant>,

@@ -330,3 +330,37 @@ fn a_frame_that_does_not_fit_together_hides_no_other() {
     let asked: Vec<_> = pair.b.inbound_stats(VIDEO).map(|stats| stats.pli_count > 0).collect();
     assert_eq!(asked, [true, false]);
 }
+
+#[test]
+fn duplicates_are_not_discarded_and_parts_are_no_frames() {
+    let mut pair = Pair::new();
+    pair.set(Side::B, VIDEO, frames(video(Side::B)));
+    for number in 0..10u32 {
+        // The last is never whole.
+        let frame = Frame::new(vp8_frame(number, 3000, number == 0), number * 3000);
+        pair.a.send_frame(pair.now, VIDEO, frame).unwrap();
+        let before = pair.rtp(Side::A).count();
+        let mut packets = 0;
+        pair.run_over(30 * MS, |side, datagram| {
+            packets += usize::from(side == Side::A && !crate::packet::is_rtcp(datagram));
+            let lost = side == Side::A && number == 9 && packets != 1;
+            if lost { Fate::Lose } else { Fate::DelayBy(Duration::ZERO) }
+        });
+        let (_, first) = pair.rtp(Side::A).nth(before).unwrap();
+        let first = first.to_vec();
+        pair.b.handle_datagram(pair.now, &first);
+        let _ = pair.b.read_frame(pair.now, VIDEO);
+    }
+    // What comes behind it is whole, and of no use.
+    let frame = Frame::new(vp8_frame(10, 500, false), 30_000);
+    pair.a.send_frame(pair.now, VIDEO, frame).unwrap();
+    pair.run_over(Duration::from_secs(2), |_, datagram| {
+        let repeated = Packet::parse(datagram).is_ok_and(|p| p.payload_type() == RTX);
+        if repeated { Fate::Lose } else { Fate::DelayBy(Duration::ZERO) }
+    });
+    assert!(pair.b.read_frame(pair.now, VIDEO).is_none());
+    let stats = pair.b.inbound_stats(VIDEO).next().unwrap();
+    assert_eq!(stats.packets_duplicate, 10);
+    assert_eq!(stats.packets_discarded, 1, "of the frame that lacked the rest");
+    assert_eq!((stats.frames_received, stats.frames_dropped), (10, 2));
+}
