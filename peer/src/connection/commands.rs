@@ -88,8 +88,8 @@ impl PeerConnection {
     /// # Errors
     ///
     /// When it names no m-section of the remote description, or cannot be parsed; and when it is
-    /// early: there is no remote description yet, or it is of a generation that nobody has told, and
-    /// that the answer to our offer may tell. Add it again when the description is set.
+    /// early: there is no remote description yet, or our offer restarts ICE and the answer to it may
+    /// have the generation that it is of. Add it again when that description is set.
     pub fn add_ice_candidate(
         &mut self,
         now: Instant,

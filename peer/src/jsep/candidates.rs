@@ -50,8 +50,8 @@ impl Jsep {
 
     /// Finds out which transport a candidate of the other side is for, and adds it to the remote
     /// description; an empty one ends them. `None`: it is of no use, since its section is rejected
-    /// or its generation gone. While an offer of ours waits, a generation that is not known may be
-    /// one to come, and is refused as the W3C has it
+    /// or its generation gone. While an ICE restart of ours waits for its answer, one that is not
+    /// known may be that of the answer, and is refused as the W3C has it
     /// ([addIceCandidate](https://www.w3.org/TR/webrtc/#dom-peerconnection-addicecandidate)).
     pub(crate) fn add_remote_candidate(
         &mut self,
@@ -103,8 +103,10 @@ impl Jsep {
         let ufrag = ufrag.or_else(|| parsed.as_ref()?.ufrag.as_deref());
         let known = section.and_then(|(_, own)| own.ice_ufrag().or_else(|| described.ice_ufrag()));
         if ufrag.is_some() && known.is_some() && ufrag != known {
-            // The answer may bring it.
-            if self.state == SignalingState::HaveLocalOffer {
+            // The answer will bring others.
+            if self.state == SignalingState::HaveLocalOffer
+                && self.is_ice_restart(&self.slots, transport) == Some(true)
+            {
                 return Err(Error::Operation {
                     operation: "add_ice_candidate",
                     reason: format!(

@@ -341,9 +341,7 @@ impl Jsep {
             let Some((index, media)) = lead else { continue };
             let new = credentials(verify.description, media);
             let stable = self.stable_slots();
-            let ours = self.said(&self.current_local, stable, id);
-            let is_restart = ours.zip(self.said(&self.pending_local, slots, id));
-            let is_restart = is_restart.map(|(agreed, offered)| agreed != offered);
+            let is_restart = self.is_ice_restart(slots, id);
             let agreed = self.said(&self.current_remote, stable, id);
             let provisional = self.said(&self.pending_remote, slots, id);
             let reason = match is_restart.zip(agreed.map(|own| Some(own) != new)) {
@@ -362,6 +360,14 @@ impl Jsep {
             return Err(verify.fault(Some(index), reason));
         }
         Ok(())
+    }
+
+    /// Whether our pending offer renews the ICE credentials of a transport, if there is such an offer
+    /// and if there were any.
+    pub(super) fn is_ice_restart(&self, slots: &[Slot], id: TransportId) -> Option<bool> {
+        let agreed = self.said(&self.current_local, self.stable_slots(), id)?;
+        let offered = self.said(&self.pending_local, slots, id)?;
+        Some(agreed != offered)
     }
 
     /// The ICE credentials that a description has for a transport.

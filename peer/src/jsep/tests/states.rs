@@ -481,8 +481,8 @@ fn candidates_find_their_section_and_generation() {
     assert_eq!(remote.sdp.matches("a=candidate").count(), 128);
 }
 
-/// The W3C's addIceCandidate: one whose fragment no applied remote description has is refused. What
-/// the other side says of a generation that is gone is of no use to anybody, and no error.
+/// The W3C's addIceCandidate refuses whatever has a fragment that no applied remote description has.
+/// What the other side says of a generation that is gone is no error here: nobody can use it.
 #[test]
 fn a_candidate_that_overtakes_the_answer_to_a_restart_is_refused_until_it_is_there() {
     let mut peers = pair();
@@ -515,6 +515,10 @@ fn a_candidate_that_overtakes_the_answer_to_a_restart_is_refused_until_it_is_the
     assert!(peers[0].jsep.add_remote_candidate(&new).unwrap().is_some());
     assert!(peers[0].jsep.add_remote_candidate(&end).unwrap().is_some());
     assert!(peers[0].jsep.add_remote_candidate(&old).unwrap().is_none());
+    add(&mut peers[0], MediaKind::Video);
+    let offer = peers[0].offer();
+    peers[0].set_local(offer).unwrap();
+    assert!(peers[0].jsep.add_remote_candidate(&old).unwrap().is_none(), "no answer renews it");
     let remote = sdp::SessionDescription::parse(&peers[0].jsep.remote_description().unwrap().sdp);
     assert_eq!(remote.unwrap().media[0].candidates().count(), 1);
 }
