@@ -301,3 +301,28 @@ fn slice(header: u8, len: usize) -> Vec<u8> {
     unit[0] = header;
     unit
 }
+
+#[test]
+fn indices_of_vp8_move_where_they_stand() {
+    let layer = |picture_id, tl0| Layer {
+        picture_id: Some(picture_id),
+        tl0_picture_index: tl0,
+        ..Layer::default()
+    };
+    let offset = vp8::IndexOffset::between(layer(0x7fff, Some(9)), layer(7, Some(200)));
+    // Long and short, alone and with what stands around them.
+    for (before, after) in [
+        (&[0x90, 0xE0, 0x80, 7, 200, 0x20, 1][..], Some(&[0x90, 0xE0, 0x80, 0, 10, 0x20][..])),
+        (&[0x90, 0x80, 0x80, 8, 1], Some(&[0x90, 0x80, 0x80, 1])),
+        (&[0x90, 0x80, 8, 1], Some(&[0x90, 0x80, 1])),
+        (&[0x90, 0x40, 201, 1], Some(&[0x90, 0x40, 11])),
+        (&[0x10, 1, 2], None),
+        (&[0x90, 0xE0, 0x80], None),
+        (&[], None),
+    ] {
+        let moved = offset.apply(before);
+        assert_eq!(moved.as_ref().map(|(bytes, len)| &bytes[..*len]), after, "{before:x?}");
+    }
+    let same = vp8::IndexOffset::between(layer(6, Some(199)), layer(7, Some(200)));
+    assert_eq!(same.apply(&[0x90, 0xE0, 0x80, 7, 200, 0x20, 1]), None);
+}

@@ -115,6 +115,61 @@ impl Descriptor {
     }
 }
 
+/// How far another source's running indices are from those that came before it. PictureID "MUST
+/// increase by 1 for each subsequent frame", and TL0PICIDX for those of the base layer
+/// ([RFC 7741 §4.2](https://www.rfc-editor.org/rfc/rfc7741#section-4.2)).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct IndexOffset {
+    picture_id: u16,
+    tl0_picture_index: u8,
+}
+
+impl IndexOffset {
+    /// What makes `first`, a new source's first layer, follow `last`.
+    pub(crate) fn between(last: Layer, first: Layer) -> Self {
+        let picture_id = last.picture_id.zip(first.picture_id);
+        let tl0_picture_index = last.tl0_picture_index.zip(first.tl0_picture_index);
+        Self {
+            picture_id: picture_id
+                .map_or(0, |(last, first)| last.wrapping_add(1).wrapping_sub(first)),
+            tl0_picture_index: tl0_picture_index
+                .map_or(0, |(last, first)| last.wrapping_add(1).wrapping_sub(first)),
+        }
+    }
+
+    /// The descriptor at the front of a payload with its indices moved, and its length; `None`
+    /// where there is nothing to move.
+    pub(crate) fn apply(self, payload: &[u8]) -> Option<([u8; 6], usize)> {
+        if self == Self::default() {
+            return None;
+        }
+        let len = Descriptor::parse(payload).ok()?.len;
+        let mut descriptor = [0; 6];
+        descriptor.get_mut(..len)?.copy_from_slice(payload.get(..len)?);
+        let [first, extension, indices @ ..] = &mut descriptor;
+        if *first & EXTENDED == 0 {
+            return None;
+        }
+        let mut indices = indices.iter_mut();
+        if *extension & HAS_PICTURE_ID != 0 {
+            let high = indices.next()?;
+            if *high & LONG_PICTURE_ID != 0 {
+                let low = indices.next()?;
+                let id = u16::from_be_bytes([*high, *low]).wrapping_add(self.picture_id);
+                [*high, *low] = id.to_be_bytes();
+                *high |= LONG_PICTURE_ID;
+            } else {
+                *high = high.wrapping_add(self.picture_id as u8) & !LONG_PICTURE_ID;
+            }
+        }
+        if *extension & HAS_TL0_PICTURE_INDEX != 0 {
+            let index = indices.next()?;
+            *index = index.wrapping_add(self.tl0_picture_index);
+        }
+        Some((descriptor, len))
+    }
+}
+
 /// Returns whether a VP8 frame is a key frame: bit P of its first byte is 0
 /// ([RFC 6386 §9.1](https://www.rfc-editor.org/rfc/rfc6386#section-9.1)).
 #[must_use]

@@ -355,8 +355,9 @@ impl Session {
     /// Queues a packet received in a session (this or another), its payload shared: source, sequence
     /// number, payload type and section become this section's. Gaps stay gaps, and what arrives late
     /// goes to its place, so that the receiver can ask for what is missing. When the packet's source
-    /// is another than the last one's, numbers go on without a gap and timestamps by the time that
-    /// passed: a forwarder switches by forwarding another source's packets.
+    /// is another than the last one's, numbers go on without a gap (those of VP8's pictures too) and
+    /// timestamps by the time that passed: a forwarder switches by forwarding another source's
+    /// packets, from a key frame on.
     ///
     /// # Errors
     ///

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Sender, SenderClock, Slot, State};
-use crate::payload::Format;
+use super::{PREFIX, Sender, SenderClock, Slot, State};
+use crate::payload::{Format, vp8};
 use crate::payload_type::PayloadType;
 use crate::session::media::{ReceivedPacket, SendErrorReason};
 use crate::session::section::Codec;
@@ -20,6 +20,8 @@ pub(super) struct Source {
     /// The first of our numbers that are its: places before it belong to another source, or to
     /// packets that it will not send any more.
     begins: u64,
+    /// The same for the running indices of VP8; zero for other formats.
+    indices: vp8::IndexOffset,
 }
 
 impl Sender {
@@ -53,8 +55,12 @@ impl Sender {
         }
         self.source = Some(source);
         let timestamp = packet.timestamp.wrapping_add(source.timestamp_offset);
+        let moved = source.indices.apply(&packet.payload);
+        let (prefix, len) = moved.unwrap_or_default();
         let slot = Slot {
-            payload: packet.payload.clone(),
+            payload: packet.payload.slice(len..),
+            prefix,
+            prefix_len: len as u8,
             marker: packet.marker,
             payload_type: source.mapped,
             timestamp,
@@ -130,7 +136,28 @@ impl Sender {
             timestamp_offset: timestamp
                 .map_or(0, |timestamp| timestamp.wrapping_sub(packet.timestamp)),
             begins: self.next(),
+            indices: match codec.format {
+                Format::Vp8 => self.index_offset(packet, mapped).unwrap_or_default(),
+                _ => vp8::IndexOffset::default(),
+            },
         })
+    }
+
+    /// What makes the pictures of a new source follow the one that was sent last.
+    fn index_offset(
+        &self,
+        packet: &ReceivedPacket,
+        mapped: PayloadType,
+    ) -> Option<vp8::IndexOffset> {
+        let mut sent = self.slots.iter().rev().filter(|slot| slot.state != State::Absent);
+        let last = sent.next().filter(|slot| slot.payload_type == mapped)?;
+        // The whole descriptor, and a byte behind it.
+        let bytes = last.prefix().iter().chain(last.payload.iter()).chain([&0; PREFIX + 1]);
+        let mut head = [0; PREFIX + 1];
+        head.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        let last = vp8::Descriptor::parse(&head).ok()?;
+        let first = vp8::Descriptor::parse(&packet.payload).ok()?;
+        Some(vp8::IndexOffset::between(last.layer, first.layer))
     }
 }
 

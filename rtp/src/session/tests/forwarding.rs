@@ -228,6 +228,46 @@ fn reports_of_a_forwarder_tell_the_time_of_the_source() {
 }
 
 #[test]
+fn pictures_of_another_source_are_counted_on() {
+    let mut pair = Pair::new();
+    let forward = |pair: &mut Pair, ssrc: u32, picture_id: u16, tl0: u8, numbers: [u16; 2]| {
+        let mut source = Session::new(Config::default(), pair.now, wall_clock(), seed(Side::A, 3));
+        let mut parameters = video(Side::A);
+        parameters.receive = Some(Receive { mode: Mode::Packets, ..Receive::default() });
+        source.set_section(pair.now, VIDEO, parameters);
+        for number in numbers {
+            let mut datagram = Vec::new();
+            HeaderWriter::new(&mut datagram, VP8, SequenceNumber(number), 0, Ssrc(ssrc))
+                .extension(4, b"v")
+                .finish();
+            let [high, low] = (0x8000 | picture_id).to_be_bytes();
+            datagram.extend_from_slice(&[0x90, 0xE0, high, low, tl0, 0x20, number as u8]);
+            source.handle_datagram(pair.now, &datagram);
+            let packet = source.read_packet(VIDEO).unwrap();
+            pair.a.forward(pair.now, VIDEO, &packet).unwrap();
+        }
+        pair.run(10 * MS);
+    };
+    forward(&mut pair, 77, 0x7ffe, 255, [1, 2]);
+    forward(&mut pair, 77, 0x7fff, 0, [3, 4]);
+    forward(&mut pair, 88, 7000, 77, [500, 501]);
+    forward(&mut pair, 77, 5, 6, [11, 12]);
+    let sent: Vec<_> = pair
+        .rtp(Side::A)
+        .map(|(_, datagram)| Packet::parse(datagram).unwrap().payload().to_vec())
+        .map(|payload| {
+            (crate::payload::vp8::Descriptor::parse(&payload).unwrap().layer, payload[6])
+        })
+        .map(|(layer, last)| (layer.picture_id.unwrap(), layer.tl0_picture_index.unwrap(), last))
+        .collect();
+    let expected = [
+        [(0x7ffe, 255, 1), (0x7ffe, 255, 2), (0x7fff, 0, 3), (0x7fff, 0, 4)],
+        [(0, 1, 244), (0, 1, 245), (1, 2, 11), (1, 2, 12)],
+    ];
+    assert_eq!(sent, expected.concat());
+}
+
+#[test]
 fn padding_is_no_loss() {
     let mut pair = Pair::new();
     pair.set(Side::B, VIDEO, frames(video(Side::B)));
