@@ -44,7 +44,7 @@ mod fragment;
 mod packetizer;
 
 pub use self::depacketizer::{Assembled, DepacketizeError, Depacketizer};
-pub use self::format::{Format, Inspection};
+pub use self::format::{EncodingName, Format, Inspection};
 pub use self::fragment::{Fragment, Fragments};
 pub use self::packetizer::{PacketizeError, Packetizer};
 

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use super::{CodecInfo, DepacketizeError, h264, vp8};
 
 /// The payload format of a payload type, as far as we take it apart.
@@ -17,9 +19,32 @@ pub enum Format {
     Vp8,
     /// H.264 with the packetization mode to send, [RFC 6184](https://www.rfc-editor.org/rfc/rfc6184).
     H264(h264::PacketizationMode),
-    /// Opaque to us: a payload passes unchanged, and is taken for a whole frame.
+    /// Opaque to us, but told apart from others by its name: a payload passes unchanged, and is
+    /// taken for a whole frame.
+    Named(EncodingName),
+    /// The same, of unknown name.
     #[default]
     Other,
+}
+
+/// The encoding name of a format that is opaque to us.
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
+pub struct EncodingName([u8; 15]);
+
+impl EncodingName {
+    /// Of a longer name the first 15 bytes count, in any case.
+    fn new(name: &str) -> Self {
+        let mut bytes = [0; 15];
+        bytes.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from.to_ascii_uppercase());
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for EncodingName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = String::from_utf8_lossy(&self.0);
+        name.trim_end_matches('\0').fmt(f)
+    }
 }
 
 /// What one payload tells about its place in a frame ([`Format::inspect`]).
@@ -62,7 +87,7 @@ impl Format {
             ("H264", Format::H264(h264::PacketizationMode::SingleNalUnit)),
         ];
         let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        known.map_or(Self::Other, |&(_, format)| format)
+        known.map_or_else(|| Self::Named(EncodingName::new(name)), |&(_, format)| format)
     }
 
     /// Returns whether frames of this format depend on a key frame that we can recognise.
@@ -80,7 +105,7 @@ impl Format {
             Self::Opus | Self::Pcmu | Self::Pcma | Self::G722 => Some(true),
             Self::Vp8 => Some(vp8::is_key_frame(frame)),
             Self::H264(_) => Some(h264::is_key_frame(frame)),
-            Self::Other => None,
+            Self::Named(_) | Self::Other => None,
         }
     }
 
@@ -94,14 +119,16 @@ impl Format {
             return Err(DepacketizeError::Empty);
         }
         match self {
-            Self::Opus | Self::Pcmu | Self::Pcma | Self::G722 | Self::Other => Ok(Inspection {
-                can_start_frame: true,
-                is_whole_frame: true,
-                key_frame: self != Self::Other,
-                begins_key_frame: self != Self::Other,
-                header_len: 0,
-                codec_info: CodecInfo::None,
-            }),
+            Self::Opus | Self::Pcmu | Self::Pcma | Self::G722 | Self::Named(_) | Self::Other => {
+                Ok(Inspection {
+                    can_start_frame: true,
+                    is_whole_frame: true,
+                    key_frame: self.is_key_frame(payload) == Some(true),
+                    begins_key_frame: self.is_key_frame(payload) == Some(true),
+                    header_len: 0,
+                    codec_info: CodecInfo::None,
+                })
+            }
             Self::Vp8 => vp8::inspect(payload),
             Self::H264(_) => h264::inspect(payload),
         }

@@ -17,7 +17,7 @@ enum State {
     Audio { format: Format, talk_spurt: audio::TalkSpurt },
     Vp8(vp8::Packetizer),
     H264(h264::Packetizer),
-    Other,
+    Other(Format),
 }
 
 impl Packetizer {
@@ -31,7 +31,7 @@ impl Packetizer {
             }
             Format::Vp8 => State::Vp8(vp8::Packetizer::new(random.random())),
             Format::H264(mode) => State::H264(h264::Packetizer::new(mode)),
-            Format::Other => State::Other,
+            Format::Named(_) | Format::Other => State::Other(format),
         })
     }
 
@@ -42,7 +42,7 @@ impl Packetizer {
             State::Audio { format, .. } => *format,
             State::Vp8(_) => Format::Vp8,
             State::H264(packetizer) => Format::H264(packetizer.mode()),
-            State::Other => Format::Other,
+            State::Other(format) => *format,
         }
     }
 
@@ -50,7 +50,7 @@ impl Packetizer {
     ///
     /// The frame is one Opus packet, a run of G.711 or G.722 samples, a VP8 frame, an H.264 access
     /// unit in Annex B form (start codes of three or four bytes), or anything for
-    /// [`Format::Other`]. On an error the stream's state is as before.
+    /// [`Format::Named`] and [`Format::Other`]. On an error the stream's state is as before.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl Packetizer {
             }
             State::Vp8(packetizer) => Kind::Vp8(packetizer.packetize(frame, max_payload, info)),
             State::H264(packetizer) => Kind::H264(packetizer.packetize(frame, max_payload)?),
-            State::Other => {
+            State::Other(_) => {
                 fits(&frame, max_payload)?;
                 Kind::Whole(Some(Fragment::whole(frame, false)))
             }

@@ -326,3 +326,16 @@ fn indices_of_vp8_move_where_they_stand() {
     let same = vp8::IndexOffset::between(layer(6, Some(199)), layer(7, Some(200)));
     assert_eq!(same.apply(&[0x90, 0xE0, 0x80, 7, 200, 0x20, 1]), None);
 }
+
+#[test]
+fn formats_that_are_opaque_to_us_differ_by_name() {
+    let named = Format::from_encoding_name;
+    assert_eq!(named("vp9"), named("VP9"));
+    assert_ne!(named("VP9"), named("AV1"));
+    assert_ne!(named("VP9"), Format::Other);
+    assert_eq!(format!("{:?}", named("vp9")), "Named(\"VP9\")");
+    assert_eq!(
+        Packetizer::new(named("AV1"), &mut ChaCha20Rng::from_seed([1; 32])).format(),
+        named("AV1")
+    );
+}

@@ -168,7 +168,7 @@ fn map_payload_type<'c>(packet: &ReceivedPacket, codecs: &'c [Codec]) -> Option<
         .iter()
         .filter(fits)
         .find(|codec| codec.payload_type == packet.payload_type)
-        // Two formats that are opaque to us may be different ones.
+        // Two formats without a name may be different ones.
         .or_else(|| codecs.iter().filter(|_| packet.format != Format::Other).find(fits))
 }
 

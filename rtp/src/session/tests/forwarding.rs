@@ -310,6 +310,38 @@ fn a_format_that_was_not_negotiated_comes_back() {
 }
 
 #[test]
+fn formats_that_are_opaque_to_us_are_forwarded_by_name() {
+    let numbers = |vp9: u8, av1: u8| {
+        let codec = |number, name| Codec {
+            payload_type: PayloadType::from_low_bits(number),
+            format: crate::payload::Format::from_encoding_name(name),
+            ..video(Side::A).codecs[0]
+        };
+        vec![codec(vp9, "VP9"), codec(av1, "AV1")]
+    };
+    // The numbers of one connection say nothing about another's.
+    for (vp9, av1) in [(45, 98), (100, 101)] {
+        let mut pair = Pair::new();
+        let mut parameters = video(Side::B);
+        parameters.codecs = numbers(98, 45);
+        pair.set(Side::B, VIDEO, parameters);
+        let mut datagram = Vec::new();
+        let vp9_there = PayloadType::from_low_bits(98);
+        HeaderWriter::new(&mut datagram, vp9_there, SequenceNumber(1), 0, Ssrc(200)).finish();
+        datagram.push(1);
+        pair.b.handle_datagram(pair.now, &datagram);
+        let packet = pair.b.read_packet(VIDEO).unwrap();
+        let mut parameters = video(Side::A);
+        parameters.codecs = numbers(vp9, av1);
+        pair.set(Side::A, VIDEO, parameters);
+        pair.a.forward(pair.now, VIDEO, &packet).unwrap();
+        pair.run(MS);
+        let (_, sent) = pair.rtp(Side::A).next().unwrap();
+        assert_eq!(Packet::parse(sent).unwrap().payload_type().number(), vp9);
+    }
+}
+
+#[test]
 fn audio_that_comes_late_is_forwarded_late() {
     let mut pair = Pair::new();
     let now = pair.now;
