@@ -158,7 +158,9 @@ impl Session {
         let gone: Vec<u32> = self
             .streams
             .iter()
-            .filter(|(_, stream)| stream.ended || !stream.signalled && silent(stream.last_packet))
+            // One that was signalled may pause, even say goodbye: it goes on where it stopped.
+            .filter(|(_, stream)| !stream.signalled)
+            .filter(|(_, stream)| stream.ended || silent(stream.last_packet))
             // What came whole is still to be read.
             .filter(|(_, stream)| !stream.is_readable())
             .map(|(index, _)| index)

@@ -132,6 +132,30 @@ fn a_section_that_ends_says_goodbye() {
 }
 
 #[test]
+fn a_signalled_source_goes_on_counting_after_a_goodbye() {
+    for signalled in [true, false] {
+        let mut pair = Pair::new();
+        let mut parameters = audio(Side::B);
+        let ssrcs = if signalled { vec![Ssrc(100)] } else { vec![] };
+        parameters.receive =
+            Some(section::Receive { mode: section::Mode::Packets, ssrcs, rtx: vec![] });
+        pair.set(Side::B, AUDIO, parameters);
+        talk(&mut pair, 100, |_| false);
+        let mut goodbye = Vec::new();
+        crate::rtcp::Writer::new(&mut goodbye)
+            .receiver_report(Ssrc(100), [])
+            .goodbye([Ssrc(100)], b"");
+        pair.b.handle_datagram(pair.now, &goodbye);
+        pair.run(Duration::from_secs(20));
+        let known = pair.b.inbound_stats(AUDIO).next().map(|stats| stats.packets_received);
+        assert_eq!(known, signalled.then_some(100));
+        talk(&mut pair, 5, |_| false);
+        let received = pair.b.inbound_stats(AUDIO).next().unwrap().packets_received;
+        assert_eq!(received, if signalled { 105 } else { 5 });
+    }
+}
+
+#[test]
 fn closing_says_goodbye_for_all_that_sent() {
     let mut pair = Pair::new();
     talk(&mut pair, 5, |_| false);
