@@ -9,7 +9,7 @@ use stun::{Datagram, Transmit};
 
 use crate::configuration::Configuration;
 use crate::data_channel::Data;
-use crate::event::{Event, SocketId};
+use crate::event::Event;
 use crate::jsep::{Jsep, TransportId};
 use crate::origin::{Origin, SeedStream};
 use crate::signalling::{ConnectionState, IceConnectionState, IceGatheringState};
@@ -31,6 +31,7 @@ mod signing;
 mod statistics;
 mod transmit;
 
+pub(crate) use addresses::OwnSocket;
 pub use channels::DataCloseReason;
 pub use close::FailureReason;
 pub(crate) use events::Events;
@@ -71,10 +72,8 @@ pub struct PeerConnection {
     /// SCTP and the data channels on it, from the first channel on.
     pub(crate) data: Option<Box<Data>>,
     pub(crate) local_addresses: Vec<SocketAddr>,
-    /// Sockets that were asked for, and the transport that each is for.
-    pub(crate) socket_requests: Vec<(SocketId, TransportId)>,
-    /// Those that were opened, to be closed with their transport.
-    pub(crate) sockets: Vec<(SocketId, TransportId)>,
+    /// Sockets that were asked for, most of which are open.
+    pub(crate) sockets: Vec<OwnSocket>,
     pub(crate) next_socket: u32,
     /// The ICE user fragments that an endpoint was told of.
     pub(crate) announced_ufrags: Vec<String>,
@@ -121,7 +120,6 @@ impl PeerConnection {
             sections: Vec::new(),
             data: None,
             local_addresses: Vec::new(),
-            socket_requests: Vec::new(),
             sockets: Vec::new(),
             next_socket: 0,
             announced_ufrags: Vec::new(),

@@ -4,13 +4,14 @@
 mod common;
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{A, B, Fate, Pair};
+use common::{A, B, Fate, Pair, address};
 use peerless::{
     BundlePolicy, Configuration, ConnectionState, DataChannelInit, Event, IceGatheringState,
-    Message, Readable, SessionDescription, SignalingState, SocketRequest,
+    Message, Readable, SessionDescription, SignalingState, SocketId, SocketRequest,
 };
 
 fn connected(pair: &mut Pair) -> bool {
@@ -275,19 +276,7 @@ fn an_ice_restart_by_either_side_keeps_the_connection() {
 
 #[test]
 fn two_transports_where_the_other_side_does_not_bundle() {
-    let mut configuration = Configuration::default();
-    configuration.bundle_policy = BundlePolicy::MaxCompat;
-    let mut pair = Pair::with(configuration.clone(), configuration, 1);
-    let now = pair.now;
-    let chat = pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
-    let audio =
-        pair.peers[A].add_transceiver(now, peerless::MediaKind::Audio, Default::default()).unwrap();
-    pair.negotiate_munged(A, |sdp| {
-        sdp.split_inclusive("\r\n").filter(|line| !line.starts_with("a=group:BUNDLE")).collect()
-    });
-    assert!(pair.run_until(Duration::from_secs(5), |pair| {
-        pair.saw(A, &Event::DataChannelOpen(chat)) && connected(pair)
-    }));
+    let (mut pair, audio) = unbundled();
     let now = pair.now;
     let frame = peerless::Frame::new(bytes::Bytes::from_static(b"opus"), 960);
     pair.peers[A].sender(audio).unwrap().send_frame(now, frame).unwrap();
@@ -298,12 +287,102 @@ fn two_transports_where_the_other_side_does_not_bundle() {
     let now = pair.now;
     pair.peers[A].close(now);
     pair.drain_events();
-    let socket = |event: &Event| match event {
-        Event::Socket(SocketRequest::Bind { id, .. }) => Some(*id),
+    let (id, _) = binds(&pair)[0];
+    assert!(pair.saw(A, &Event::Socket(SocketRequest::Close { id })));
+}
+
+#[test]
+fn two_transports_follow_a_change_of_address() {
+    let (mut pair, _) = unbundled();
+    let [(old, ip)] = binds(&pair)[..] else { unreachable!("one socket is asked for") };
+    assert_eq!(ip, address(A).ip());
+    let (now, new) = (pair.now, address(A + 10));
+    pair.peers[A].remove_local_address(now, address(A));
+    assert_eq!(pair.peers[A].connection_state(), ConnectionState::Failed);
+    let transports = pair.peers[A].stats(now).transports;
+    assert!(transports.iter().all(|transport| transport.path.is_none()));
+    pair.drain_events();
+    assert!(pair.saw(A, &Event::Socket(SocketRequest::Close { id: old })));
+
+    pair.peers[A].add_local_address(new);
+    pair.drain_events();
+    assert_eq!(binds(&pair)[1..].iter().map(|(_, ip)| *ip).collect::<Vec<_>>(), [new.ip()]);
+    pair.peers[A].restart_ice(now);
+    pair.negotiate_munged(A, without_bundle);
+    assert!(pair.run_until(Duration::from_secs(5), connected));
+    let transports = pair.peers[A].stats(now).transports;
+    assert_eq!(transports.len(), 2);
+    for transport in transports {
+        assert_eq!(transport.path.unwrap().local.ip(), new.ip());
+    }
+}
+
+/// Nobody knows yet what becomes of the second transport, and its socket may never come.
+#[test]
+fn an_address_that_goes_before_its_socket_comes_holds_nothing_up() {
+    for asked in [false, true] {
+        let mut pair = max_compat();
+        let (now, second) = (pair.now, address(A + 10));
+        let a = &mut pair.peers[A];
+        a.create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+        a.add_transceiver(now, peerless::MediaKind::Audio, Default::default()).unwrap();
+        a.add_local_address(second);
+        a.set_local_description(now, None).unwrap();
+        let mut requests = Vec::new();
+        if asked {
+            while let Some(event) = a.poll_event() {
+                if let Event::Socket(SocketRequest::Bind { id, address }) = event {
+                    requests.push((id, address));
+                }
+            }
+            assert_eq!(requests.len(), 2);
+        }
+        a.remove_local_address(now, second);
+        a.remove_local_address(now, address(A));
+        assert_eq!(a.ice_gathering_state(), IceGatheringState::Complete);
+        for (id, ip) in requests {
+            let path = peerless::FiveTuple::udp((ip, 6000).into(), (ip, 6000).into());
+            a.socket_opened(now, id, path);
+        }
+        let told: Vec<_> = std::iter::from_fn(|| a.poll_event()).collect();
+        let is_bind = |event: &Event| matches!(event, Event::Socket(SocketRequest::Bind { .. }));
+        let is_close = |event: &Event| matches!(event, Event::Socket(SocketRequest::Close { .. }));
+        assert!(!told.iter().any(is_bind));
+        assert_eq!(told.into_iter().filter(is_close).count(), if asked { 2 } else { 0 });
+    }
+}
+
+fn max_compat() -> Pair {
+    let mut configuration = Configuration::default();
+    configuration.bundle_policy = BundlePolicy::MaxCompat;
+    Pair::with(configuration.clone(), configuration, 1)
+}
+
+/// A call with a data channel and audio, each on a transport of its own.
+fn unbundled() -> (Pair, peerless::TransceiverId) {
+    let mut pair = max_compat();
+    let now = pair.now;
+    let chat = pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    let audio =
+        pair.peers[A].add_transceiver(now, peerless::MediaKind::Audio, Default::default()).unwrap();
+    pair.negotiate_munged(A, without_bundle);
+    assert!(pair.run_until(Duration::from_secs(5), |pair| {
+        pair.saw(A, &Event::DataChannelOpen(chat)) && connected(pair)
+    }));
+    (pair, audio)
+}
+
+fn without_bundle(sdp: String) -> String {
+    sdp.split_inclusive("\r\n").filter(|line| !line.starts_with("a=group:BUNDLE")).collect()
+}
+
+/// The sockets that A asked for.
+fn binds(pair: &Pair) -> Vec<(SocketId, IpAddr)> {
+    let bind = |event: &Event| match event {
+        Event::Socket(SocketRequest::Bind { id, address }) => Some((*id, *address)),
         _ => None,
     };
-    let id = pair.events[A].iter().find_map(socket).unwrap();
-    assert!(pair.saw(A, &Event::Socket(SocketRequest::Close { id })));
+    pair.events[A].iter().filter_map(bind).collect()
 }
 
 /// Both sides want new paths at once: one offer is taken back, and with it its restart.

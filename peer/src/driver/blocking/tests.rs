@@ -2,9 +2,11 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::*;
-use crate::configuration::Configuration;
+use crate::configuration::{BundlePolicy, Configuration};
 use crate::data_channel::{DataChannelId, DataChannelInit};
 use crate::event::Readable;
+use crate::media::MediaKind;
+use crate::media::transceiver::TransceiverInit;
 use crate::origin::Origin;
 
 fn loopback() -> SocketAddr {
@@ -310,6 +312,29 @@ fn sockets_that_are_asked_for_are_opened_and_closed() {
     let nowhere = SocketRequest::Bind { id: socket, address: "192.0.2.1".parse().unwrap() };
     driver.answer(&mut endpoint, id, nowhere);
     assert_eq!(driver.sockets.iter().flatten().count(), 1);
+}
+
+#[test]
+fn sockets_go_and_come_with_the_address_that_they_were_asked_for_at() {
+    let mut driver = Blocking::bind(loopback()).unwrap();
+    let mut endpoint = Endpoint::new(Origin::system());
+    let configuration =
+        Configuration { bundle_policy: BundlePolicy::MaxCompat, ..Configuration::default() };
+    let id = endpoint.add_connection(now(), configuration);
+    let connection = endpoint.connection_mut(id).unwrap();
+    connection.create_data_channel(now(), "chat", DataChannelInit::default()).unwrap();
+    connection.add_transceiver(now(), MediaKind::Audio, TransceiverInit::default()).unwrap();
+    connection.set_local_description(now(), None).unwrap();
+    let turn = |driver: &mut Blocking, endpoint: &mut Endpoint| {
+        driver.turn(endpoint, Some(Duration::ZERO), |_, _, _| {}).unwrap();
+    };
+    turn(&mut driver, &mut endpoint);
+    assert_eq!(driver.sockets.iter().flatten().count(), 2);
+    endpoint.remove_local_address(now(), driver.local_addresses()[0]);
+    driver.report(&mut endpoint, &mut |_, _, _| {});
+    assert_eq!(driver.sockets.iter().flatten().count(), 1);
+    turn(&mut driver, &mut endpoint);
+    assert_eq!(driver.sockets.iter().flatten().count(), 2);
 }
 
 /// Runs the driver until the endpoint has other addresses; tells what it returned last.
