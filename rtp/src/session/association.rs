@@ -2,7 +2,6 @@
 
 use super::inbound::Inbound;
 use super::routes::Route;
-use super::section::SectionId;
 use super::{PayloadTypeUse, Session};
 use crate::extension::Kind;
 use crate::packet::Packet;
@@ -24,10 +23,14 @@ impl Session {
             Some(Route::Expected { slot, signalled, repairs }) => Some((slot, signalled, repairs)),
             _ => None,
         };
-        let slot = self
-            .section_by_mid(packet)
-            .or_else(|| expected.map(|(slot, ..)| slot))
-            .or_else(|| self.section_by_payload_type(packet.payload_type()));
+        // A section that does not receive, or that nobody has, is found as well: its packets are not
+        // another's.
+        let slot = match self.named_section(packet) {
+            Some(mid) => self.section_with_mid(mid),
+            None => expected
+                .map(|(slot, ..)| slot)
+                .or_else(|| self.section_by_payload_type(packet.payload_type())),
+        };
         let found = slot.and_then(|slot| Some((slot, self.sections.get(slot)?)));
         let Some((slot, section)) = found.filter(|(_, section)| section.receives()) else {
             self.stats.unknown_ssrc += 1;
@@ -124,25 +127,33 @@ impl Session {
         candidates.next().is_none().then_some(first)
     }
 
-    fn section_by_mid(&self, packet: &Packet<'_>) -> Option<u16> {
-        // Bundled sections have the same ids for the same extensions (RFC 8843 §7.1.3), so that
-        // each element is tried with each section's map.
+    /// Binds a source that has no stream to a section, within the bound on those that nobody
+    /// signalled.
+    pub(super) fn expect(&mut self, slot: u16, ssrc: Ssrc) {
+        if self.routes.expected(slot) < self.config.max_learned_ssrcs {
+            let route = Route::Expected { slot, signalled: false, repairs: None };
+            self.routes.insert(ssrc, route);
+        }
+    }
+
+    /// The `a=mid` that a packet carries.
+    fn named_section<'p>(&self, packet: &Packet<'p>) -> Option<&'p [u8]> {
+        // Bundled sections have the same ids for the same extensions (RFC 8843 §7.1.3).
         packet.extensions().into_iter().find_map(|element| {
-            self.sections.iter().find_map(|(slot, section)| {
+            let is_mid = self.sections.iter().any(|(_, section)| {
                 let parameters = &section.parameters;
-                let is_mid = parameters.extensions.kind(element.id) == Some(Kind::Mid);
-                (is_mid && section.receives() && parameters.mid.as_bytes() == element.data)
-                    .then_some(slot)
-            })
+                !parameters.mid.is_empty()
+                    && parameters.extensions.kind(element.id) == Some(Kind::Mid)
+            });
+            is_mid.then_some(element.data)
         })
     }
 
-    /// The section with this `a=mid`.
-    pub(super) fn section_with_mid(&self, mid: &[u8]) -> Option<(u16, SectionId)> {
-        self.sections.iter().find_map(|(slot, section)| {
-            (section.receives() && section.parameters.mid.as_bytes() == mid)
-                .then_some((slot, section.id))
-        })
+    /// The section with this `a=mid`, whether it receives or not.
+    pub(super) fn section_with_mid(&self, mid: &[u8]) -> Option<u16> {
+        self.sections
+            .iter()
+            .find_map(|(slot, section)| (section.parameters.mid.as_bytes() == mid).then_some(slot))
     }
 
     fn section_by_payload_type(&mut self, payload_type: PayloadType) -> Option<u16> {

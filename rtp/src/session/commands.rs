@@ -54,6 +54,7 @@ impl Session {
         }
         self.settle_sender(slot);
         self.settle_receiver(slot);
+        self.routes.retain(|_, route| !route.is_expected_in(slot));
         self.payload_types = None;
         self.sections.remove(slot);
         self.events.forget(id);
@@ -180,9 +181,11 @@ impl Session {
                 stream.key_frame_at = None;
             }
         }
-        self.routes.retain(
-            |_, route| !matches!(route, Route::Expected { slot: other, .. } if other == slot),
-        );
+        // While it does not receive, what still comes of its sources is not another section's.
+        if receive.is_some() {
+            let signalled = |route| matches!(route, Route::Expected { signalled: true, .. });
+            self.routes.retain(|_, route| !(signalled(route) && route.is_expected_in(slot)));
+        }
         for (ssrc, repairs) in signalled {
             match self.routes.stream(ssrc).and_then(|index| self.streams.get_mut(index)) {
                 Some(stream) if stream.slot == slot => stream.repairs = repairs,
@@ -220,7 +223,8 @@ impl Session {
         let Inbound { ssrc, slot, repairs, signalled, flags, .. } = *stream;
         if let Some(section) = self.sections.get_mut(slot) {
             section.receiver.streams.retain(|other| *other != index);
-            if signalled && section.receives() {
+            let known = self.routes.expected(slot);
+            if signalled || !section.receives() && known < self.config.max_learned_ssrcs {
                 self.routes.insert(ssrc, Route::Expected { slot, signalled, repairs });
             } else {
                 self.routes.remove(ssrc);

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::Session;
 use super::event::Event;
 use super::reception::LastSenderReport;
-use super::routes::Route;
 use crate::clock::short_duration;
 use crate::rtcp::{Compound, ItemKind, Packet, ReportBlock, SenderInfo, SourceDescription};
 use crate::ssrc::Ssrc;
@@ -139,11 +138,8 @@ impl Session {
             if self.routes.find(ssrc).is_some() || self.sender_of(ssrc).is_some() {
                 continue;
             }
-            let Some((slot, _)) = self.section_with_mid(mid) else { continue };
-            if self.routes.expected(slot).count() < self.config.max_learned_ssrcs {
-                let route = Route::Expected { slot, signalled: false, repairs: None };
-                self.routes.insert(ssrc, route);
-            }
+            let Some(slot) = self.section_with_mid(mid) else { continue };
+            self.expect(slot, ssrc);
         }
     }
 

@@ -42,9 +42,10 @@ impl Session {
         };
         match self.read_extensions(index, &packet) {
             Extensions::Read(extensions) => self.take(index, &packet, extensions),
-            Extensions::OtherSection => {
-                // "If the packet carries a MID ... update the mapping" (RFC 8843 §9.2).
+            Extensions::OtherSection(slot) => {
+                // "If the packet has a MID ... update the mapping" (RFC 8843 §9.2).
                 self.remove_stream(index);
+                self.expect(slot, packet.ssrc());
                 let Some(index) = self.associate(&packet, None) else {
                     return self.record_stranger(&packet);
                 };
@@ -65,8 +66,10 @@ impl Session {
                 None => {}
                 Some(Kind::Mid) => {
                     let mid = section.parameters.mid.as_bytes();
-                    if element.data != mid && self.section_with_mid(element.data).is_some() {
-                        return Extensions::OtherSection;
+                    if element.data != mid
+                        && let Some(slot) = self.section_with_mid(element.data)
+                    {
+                        return Extensions::OtherSection(slot);
                     }
                 }
                 Some(Kind::TransportSequenceNumber) if section.transport_cc => {
@@ -361,5 +364,5 @@ const MAX_UNANSWERED: u8 = 5;
 enum Extensions {
     Read(Values),
     /// The packet names another section than its stream's.
-    OtherSection,
+    OtherSection(u16),
 }

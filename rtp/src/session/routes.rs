@@ -5,9 +5,15 @@ use crate::ssrc::Ssrc;
 pub(super) enum Route {
     /// To a stream that packets came of.
     Stream(u32),
-    /// To a section that signalled the source, or by a description (SDES); with the source that it
-    /// repeats.
+    /// To a section that signalled the source, or by a description (SDES), or that received it before;
+    /// with the source that it repeats.
     Expected { slot: u16, signalled: bool, repairs: Option<Ssrc> },
+}
+
+impl Route {
+    pub(super) fn is_expected_in(self, section: u16) -> bool {
+        matches!(self, Self::Expected { slot, .. } if slot == section)
+    }
 }
 
 /// All sources that are known, sorted. The remote chooses the keys: a sorted list has no worst case
@@ -58,10 +64,8 @@ impl Routes {
         self.entries.retain(|(ssrc, route)| keep(*ssrc, *route));
     }
 
-    pub(super) fn expected(&self, section: u16) -> impl Iterator<Item = (Ssrc, Option<Ssrc>)> {
-        self.entries.iter().filter_map(move |(ssrc, route)| match *route {
-            Route::Expected { slot, repairs, .. } if slot == section => Some((*ssrc, repairs)),
-            _ => None,
-        })
+    /// How many sources without a stream a section has.
+    pub(super) fn expected(&self, slot: u16) -> usize {
+        self.entries.iter().filter(|(_, route)| route.is_expected_in(slot)).count()
     }
 }

@@ -90,6 +90,64 @@ fn the_name_of_the_section_goes_before_all() {
 }
 
 #[test]
+fn what_a_section_no_longer_receives_is_not_another_sections() {
+    let mut pair = twins(|section| match section {
+        3 => Receive { ssrcs: vec![Ssrc(30), Ssrc(31)], ..Receive::default() },
+        _ => Receive::default(),
+    });
+    let named: &[(u8, &[u8])] = &[(4, b"3")];
+    deliver(&mut pair, &packet(30, VP8));
+    deliver(&mut pair, &Sent { extensions: named, ..packet(7, VP8) });
+    deliver(&mut pair, &Sent { extensions: &[(4, b"2")], ..packet(8, VP8) });
+    while !readable(&mut pair).is_empty() {}
+    let receives = |pair: &mut Pair, receive| {
+        let parameters = Parameters { mid: "3".into(), send: None, receive, ..video(Side::B) };
+        pair.set(Side::B, SectionId(3), parameters);
+    };
+    // Its payload types are those of one section only from here on.
+    receives(&mut pair, None);
+    // Signalled and heard, signalled, learned; one that moves there; one that is new, by its name.
+    for ssrc in [30, 31, 7] {
+        deliver(&mut pair, &Sent { sequence: 2, ..packet(ssrc, VP8) });
+    }
+    for (sequence, ssrc) in [(2, 8), (1, 9)] {
+        deliver(&mut pair, &Sent { sequence, extensions: named, ..packet(ssrc, VP8) });
+    }
+    deliver(&mut pair, &Sent { sequence: 3, ..packet(8, VP8) });
+    deliver(&mut pair, &Sent { extensions: &[(4, b"unheard")], ..packet(10, VP8) });
+    assert_eq!(readable(&mut pair), [0u16; 0]);
+    deliver(&mut pair, &packet(11, VP8));
+    assert_eq!(readable(&mut pair), [2], "by its payload type");
+
+    receives(&mut pair, Some(Receive { mode: Mode::Packets, ..Receive::default() }));
+    for ssrc in [7, 8] {
+        deliver(&mut pair, &Sent { sequence: 4, ..packet(ssrc, VP8) });
+        assert_eq!(readable(&mut pair), [3], "{ssrc} is known still");
+    }
+    deliver(&mut pair, &Sent { sequence: 4, ..packet(30, VP8) });
+    assert_eq!(readable(&mut pair), [0u16; 0], "no longer signalled");
+}
+
+#[test]
+fn sources_of_a_section_that_does_not_receive_are_bounded() {
+    let mut pair = twins(|_| Receive::default());
+    let parameters = Parameters { mid: "3".into(), send: None, receive: None, ..video(Side::B) };
+    pair.set(Side::B, SectionId(3), parameters);
+    for ssrc in 0..1000 {
+        // Learned in the one that receives, then moved.
+        deliver(&mut pair, &Sent { extensions: &[(4, b"2")], ..packet(5000 + ssrc, VP8) });
+        deliver(
+            &mut pair,
+            &Sent { sequence: 2, extensions: &[(4, b"3")], ..packet(5000 + ssrc, VP8) },
+        );
+    }
+    let slot = pair.b.sections.slot_of(SectionId(3)).unwrap();
+    assert_eq!(pair.b.routes.expected(slot), Config::default().max_learned_ssrcs);
+    pair.b.remove_section(pair.now, SectionId(3));
+    assert_eq!(pair.b.routes.expected(slot), 0);
+}
+
+#[test]
 fn a_description_binds_a_source_to_its_section() {
     let mut pair = twins(|_| Receive::default());
     let mut rtcp = Vec::new();
