@@ -27,6 +27,7 @@ use crate::credentials::Credentials;
 use crate::event::{ConnectionState, Event};
 use crate::paths::Paths;
 use crate::stream::{Component, ComponentId, Owed, Role, Session, Stream, StreamId};
+use consent::MAX_LATENESS;
 use gather::Gatherer;
 
 /// An ICE agent: gathers candidates, checks pairs of them, and keeps the best path alive.
@@ -292,9 +293,9 @@ impl Agent {
 
     /// Takes note of the time; an older one is read as the newest seen.
     fn advance(&mut self, now: Instant) -> Instant {
-        let asleep = now.saturating_duration_since(self.context.now);
+        let late = self.poll_timeout().map(|due| now.saturating_duration_since(due));
         self.context.now = self.context.now.max(now);
-        if asleep > self.sleep_threshold() {
+        if late.is_some_and(|late| late > MAX_LATENESS) {
             self.wake_up();
         }
         self.context.now

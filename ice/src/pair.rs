@@ -163,6 +163,8 @@ pub(crate) struct Consent {
     pub(crate) unanswered_since: Option<Instant>,
     /// How many have not been answered.
     pub(crate) unanswered: u32,
+    /// Since it was last renewed, it was extended because the machine slept.
+    pub(crate) extended: bool,
     /// When the other side was last heard on this pair, by a check or its answer.
     pub(crate) heard: Instant,
 }

@@ -276,6 +276,7 @@ impl Context {
             next_check: now + self.random_consent_interval(),
             unanswered_since: None,
             unanswered: 0,
+            extended: false,
             heard: now,
         }
     }

@@ -42,6 +42,9 @@ impl Context {
 /// loses a tenth of all round trips.
 const QUICK_RETRIES: u32 = 4;
 
+/// An agent that is served is not called later than this after it asked to be.
+pub(super) const MAX_LATENESS: Duration = Duration::from_secs(2);
+
 /// A path that comes back is noticed after this time.
 const MAX_RETRY: Duration = Duration::from_secs(2);
 
@@ -122,14 +125,9 @@ impl Agent {
         Some(self.paths.heard(&component.active?.path).map_or(heard, |data| data.max(heard)))
     }
 
-    /// More time than passes between two calls of an agent that is served, whatever it waits
-    /// for: a connected one has a consent check to send every six seconds.
-    pub(super) fn sleep_threshold(&self) -> Duration {
-        self.context.config.consent_interval * 6 / 5 + Duration::from_secs(2)
-    }
-
     /// The machine slept: silence says nothing about the path. Every path in use gets its
-    /// consent check now, and time for the answer, before consent counts as lost.
+    /// consent check now, and time for the answer, before consent counts as lost; but once in a
+    /// silence, or an agent that is called late each time would never lose it.
     pub(super) fn wake_up(&mut self) {
         let now = self.context.now;
         let grace = now + self.context.config.disconnected_timeout;
@@ -138,6 +136,9 @@ impl Agent {
             for consent in
                 session.checklist.pairs_mut().iter_mut().filter_map(|pair| pair.consent.as_mut())
             {
+                if std::mem::replace(&mut consent.extended, true) {
+                    continue;
+                }
                 consent.until = consent.until.max(grace);
                 consent.next_check = now;
                 consent.unanswered = 0;

@@ -288,6 +288,7 @@ fn note_request(
             consent.heard = now;
             if let Some(config) = lite {
                 consent.until = now + config.consent_timeout;
+                consent.extended = false;
             }
         }
     }

@@ -61,18 +61,57 @@ fn silence_disconnects_then_fails() {
     assert_eq!(network.hosts[0].sent, sent, "a failed agent is silent");
 }
 
-/// However long it is set to: "the endpoint MUST cease transmission".
+/// However long it is set to: "the endpoint MUST cease transmission". A lite agent asks nothing, so
+/// that it is called seldom; this is no sleep.
 #[test]
 fn consent_lasts_for_thirty_seconds_at_most() {
-    let mut network = Network::new(2);
-    let mut config = Config::default();
-    (config.consent_timeout, config.disconnected_timeout) = (Duration::MAX, Duration::MAX);
-    network.add_host(config.clone(), Role::Controlling, &["192.0.2.1:1000"]);
-    network.add_host(config, Role::Controlled, &["192.0.2.2:1000"]);
-    network.start();
-    assert!(network.run_until(ms(2000), |network| network.both(Completed)));
-    network.blackout = true;
-    assert!(network.run_until(ms(31_000), |network| network.both(Failed)));
+    for lite in [false, true] {
+        for disconnected_timeout in [Duration::from_secs(5), Duration::MAX] {
+            let mut network = Network::new(2);
+            let config = Config {
+                consent_timeout: Duration::MAX,
+                disconnected_timeout,
+                ..Config::default()
+            };
+            network.add_host(config.clone(), Role::Controlling, &["192.0.2.1:1000"]);
+            let config = Config { lite, ..config };
+            network.add_host(config, Role::Controlled, &["192.0.2.2:1000"]);
+            network.start();
+            assert!(network.run_until(ms(2000), |network| network.both(Completed)));
+            // From here on the other agent is called when it asks for it, and at no other time.
+            let now = network.now;
+            network.hosts[0].agent.close(now);
+            assert!(
+                network.run_until(ms(31_000), |network| network.hosts[1].state() == Failed),
+                "lite: {lite}, {disconnected_timeout:?}"
+            );
+        }
+    }
+}
+
+/// Nor is an agent asleep for ever that is called late each time: it has its grace once.
+#[test]
+fn consent_ends_for_an_agent_that_is_always_called_late() {
+    for lite in [false, true] {
+        let mut network = Network::new(3);
+        network.add_host(Config::default(), Role::Controlling, &["192.0.2.1:1000"]);
+        let config = Config { lite, ..Config::default() };
+        network.add_host(config, Role::Controlled, &["192.0.2.2:1000"]);
+        network.start();
+        assert!(network.run_until(ms(2000), |network| network.both(Completed)));
+        network.run_for(ms(6000));
+        network.blackout = true;
+        let mut calls = 0;
+        while !network.both(Failed) {
+            calls += 1;
+            assert!(calls <= 5, "lite: {lite}");
+            network.now += ms(9000);
+            for host in &mut network.hosts {
+                host.agent.handle_timeout(network.now);
+            }
+            network.drain();
+        }
+    }
 }
 
 #[test]
