@@ -74,7 +74,8 @@ pub struct Config {
     /// NAT makes one per address of ours.
     pub max_peer_reflexive: usize,
     /// Candidate pairs of all streams together, at most
-    /// ([RFC 8445 §6.1.2.5](https://www.rfc-editor.org/rfc/rfc8445#section-6.1.2.5)).
+    /// ([RFC 8445 §6.1.2.5](https://www.rfc-editor.org/rfc/rfc8445#section-6.1.2.5)); but each
+    /// component may have four.
     pub max_pairs: usize,
     /// Checks remembered per stream while the other side's credentials are not known.
     pub max_early_checks: usize,

@@ -16,6 +16,10 @@ use crate::checklist::{ChecklistState, initial_state};
 use crate::pair::{Pair, PairId, PairState, PairStats, Step};
 use crate::stream::StreamId;
 
+/// A component has room for as many, however many streams there are: one pair may be dead, and a check
+/// from an address that was not known needs one more.
+const LEAST_PAIRS: usize = 4;
+
 impl Agent {
     /// Adds a candidate of the other side.
     ///
@@ -166,9 +170,12 @@ impl Agent {
         component: u8,
         path: FiveTuple,
     ) -> Option<PairId> {
-        // §6.1.2.5 limits the checks of all checklists together.
-        let limit = self.context.config.max_pairs / self.streams.len().max(1);
+        // §6.1.2.5 limits the checks of all checklists together. So many streams that nothing would
+        // be left for each are the application's own wish.
+        let max_pairs = self.context.config.max_pairs;
+        let share = max_pairs / self.streams.len().max(1);
         let stream = self.streams.get(index)?;
+        let limit = share.max((LEAST_PAIRS * stream.components.len()).min(max_pairs));
         let session = &stream.session;
         if let Some(known) = session.checklist.find(component, &path) {
             return Some(known.id);

@@ -125,6 +125,21 @@ fn streams_and_components_complete_one_after_the_other() {
     assert_eq!(two.agents[0].proved_paths().count(), 1);
 }
 
+/// The limit of pairs is for all together, and yet each has some.
+#[test]
+fn more_streams_than_pairs_complete() {
+    let mut two = Two::new();
+    let streams: Vec<_> = (0..120).map(|n| two.add_stream(1, 1000 + n)).collect();
+    for stream in streams {
+        two.exchange(stream);
+    }
+    two.run_for(ms(20_000));
+    for agent in &two.agents {
+        assert_eq!(agent.state(), Completed);
+        assert_eq!(agent.counters().ignored_pairs, 0);
+    }
+}
+
 #[test]
 fn the_second_component_waits_for_the_first_of_its_foundation() {
     let mut two = Two::new();
