@@ -168,7 +168,7 @@ pub(crate) struct LocalCandidate {
     pub(crate) server: Option<IpAddr>,
     /// The number whose decimal form is the foundation.
     pub(crate) foundation: u32,
-    /// Unique among our addresses, so that no two candidates have one priority.
+    /// Unique among our candidates of one kind, so that no two have one priority.
     pub(crate) local_preference: u16,
 }
 

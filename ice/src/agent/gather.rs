@@ -12,7 +12,7 @@ use crate::candidate::{
     Candidate, CandidateAddress, CandidateKind, LocalCandidate, is_link_local, local_preference,
     priority, same_address,
 };
-use crate::stream::ComponentId;
+use crate::stream::{ComponentId, Stream};
 
 /// The questions to STUN servers. One is asked per address and server, whichever streams share
 /// the address: what it looks like from outside is a fact about the socket.
@@ -195,7 +195,7 @@ impl Agent {
                     && local.base.is_ipv4() == address.is_ipv4()
             })
             .count();
-        let local_preference = local_preference(address.ip(), rank);
+        let local_preference = unused_preference(stream, number, address.ip(), rank);
         let source = Source { kind: CandidateKind::Host, base: address, server: None };
         let begins = stream.local.is_empty();
         if !self.add_local_candidate(index, source, number, address, local_preference) {
@@ -376,11 +376,11 @@ impl Agent {
             return;
         }
         for index in 0..self.streams.len() {
-            let host = self.streams.get(index).and_then(|stream| {
-                stream.local.iter().find(|local| local.is_base() && local.base == base)
-            });
+            let Some(stream) = self.streams.get(index) else { continue };
+            let host = stream.local.iter().find(|local| local.is_base() && local.base == base);
             let Some(host) = host else { continue };
-            let (component, preference) = (host.candidate.component, host.local_preference);
+            let component = host.candidate.component;
+            let preference = reflexive_preference(stream, host);
             let source = Source { kind: CandidateKind::ServerReflexive, base, server };
             self.add_local_candidate(index, source, component, mapped, preference);
         }
@@ -408,8 +408,9 @@ impl Agent {
         }
         // §5.1.1.3: one foundation for one kind, base address and server. Servers that see the
         // same mapped address are one to us, since the second candidate is redundant.
-        let same =
-            |local: &&LocalCandidate| local.candidate.kind == kind && local.base.ip() == base.ip();
+        let same = |local: &&LocalCandidate| {
+            local.candidate.kind == kind && local.base.ip() == base.ip() && local.server == server
+        };
         let foundation = stream.local.iter().find(same).map_or_else(
             || stream.local.iter().map(|local| local.foundation).max().unwrap_or(0) + 1,
             |local| local.foundation,
@@ -433,5 +434,32 @@ impl Agent {
             local_preference,
         });
         true
+    }
+}
+
+/// "the local preference MUST be unique for each one" (§5.1.2.1): that of the rank, or of the next
+/// one that no other candidate of the component has. Addresses come and go.
+fn unused_preference(stream: &Stream, component: u8, address: IpAddr, rank: usize) -> u16 {
+    let used = |preference: &u16| {
+        stream.local.iter().any(|local| {
+            local.candidate.component == component && local.local_preference == *preference
+        })
+    };
+    let mut preferences = (rank..0x2000).map(|rank| local_preference(address, rank));
+    preferences.find(|preference| !used(preference)).unwrap_or(0)
+}
+
+/// A reflexive candidate ranks as its base does; the second one, of a NAT that shows each server
+/// another address, behind all that there is.
+fn reflexive_preference(stream: &Stream, base: &LocalCandidate) -> u16 {
+    let component = base.candidate.component;
+    let taken = stream.local.iter().any(|local| {
+        !local.is_base()
+            && local.candidate.component == component
+            && local.local_preference == base.local_preference
+    });
+    match taken {
+        true => unused_preference(stream, component, base.base.ip(), stream.local.len()),
+        false => base.local_preference,
     }
 }

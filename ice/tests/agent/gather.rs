@@ -1,10 +1,11 @@
 //! Candidates of ours, and the servers that tell of them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use peerless_ice::{CandidateKind, Config, Event, Role};
 
-use crate::network::{Network, STUN_SERVER, address, ms};
+use crate::network::{Network, OTHER_STUN_SERVER, STUN_SERVER, address, ms};
 
 fn lone(stun_servers: &[&str], addresses: &[&str]) -> Network {
     let mut network = Network::new(1);
@@ -132,6 +133,41 @@ fn a_server_that_requires_what_we_do_not_know_has_told_nothing() {
     host.agent.handle_datagram(now, peerless_ice::Datagram::new(path, &mut response));
     assert!(host.agent.is_gathering_complete());
     assert_eq!(host.agent.local_candidates(host.stream).count(), 1);
+}
+
+/// RFC 8445 §5.1.2: "each candidate for a data stream MUST have a unique priority"; §5.1.1.3: one
+/// foundation for one kind, base and server.
+#[test]
+fn no_two_candidates_have_one_priority() {
+    let addresses = ["10.0.0.1:1000", "10.0.0.2:1000", "10.0.0.3:1000", "[2001:db8::1]:1000"];
+    let mut network = lone(&[STUN_SERVER, OTHER_STUN_SERVER], &addresses);
+    network.hosts[0].nat =
+        Some(crate::network::Nat::new(crate::network::NatKind::Symmetric, "192.0.2.1"));
+    let distinct = |network: &Network, count| {
+        let host = &network.hosts[0];
+        let candidates: Vec<_> = host.agent.local_candidates(host.stream).collect();
+        assert_eq!(candidates.len(), count);
+        let priorities: BTreeSet<_> = candidates.iter().map(|own| own.priority).collect();
+        let foundations: BTreeSet<_> = candidates.iter().map(|own| &own.foundation).collect();
+        assert_eq!(priorities.len(), count, "{candidates:#?}");
+        assert_eq!(foundations.len(), count, "{candidates:#?}");
+    };
+    let now = network.now;
+    let component = network.hosts[0].component();
+    let agent = &mut network.hosts[0].agent;
+    agent.add_local_address(now, component, address(addresses[0]));
+    agent.add_local_address(now, component, address(addresses[1]));
+    agent.remove_local_address(now, address(addresses[0]));
+    agent.add_local_address(now, component, address(addresses[2]));
+    distinct(&network, 2);
+    network.run_for(ms(2000));
+    distinct(&network, 6);
+    let now = network.now;
+    let agent = &mut network.hosts[0].agent;
+    agent.add_local_address(now, component, address(addresses[0]));
+    agent.add_local_address(now, component, address(addresses[3]));
+    network.run_for(ms(2000));
+    distinct(&network, 10);
 }
 
 #[test]

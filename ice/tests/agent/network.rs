@@ -14,6 +14,9 @@ use stun::{Class, Message, MessageWriter, Method};
 
 pub(crate) const STUN_SERVER: &str = "203.0.113.200:3478";
 
+/// Another one, of which a symmetric NAT makes another address.
+pub(crate) const OTHER_STUN_SERVER: &str = "203.0.113.202:3478";
+
 pub(crate) fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
@@ -326,8 +329,10 @@ impl Network {
                 let host = &mut self.hosts[host];
                 host.agent.end_of_remote_candidates(self.now, host.stream);
             }
-            Delivery::Datagram { from, to, contents } if to == address(STUN_SERVER) => {
-                self.answer_binding(from, &contents);
+            Delivery::Datagram { from, to, contents }
+                if [STUN_SERVER, OTHER_STUN_SERVER].map(address).contains(&to) =>
+            {
+                self.answer_binding(to, from, &contents);
             }
             Delivery::Datagram { from, to, mut contents } => {
                 for host in &mut self.hosts {
@@ -349,7 +354,7 @@ impl Network {
         }
     }
 
-    fn answer_binding(&mut self, from: SocketAddr, contents: &[u8]) {
+    fn answer_binding(&mut self, server: SocketAddr, from: SocketAddr, contents: &[u8]) {
         let message = Message::parse(contents).unwrap();
         let id = message.transaction_id();
         let mut response = Vec::new();
@@ -357,8 +362,7 @@ impl Network {
             .xor_mapped_address(from)
             .fingerprint()
             .finish();
-        let delivery =
-            Delivery::Datagram { from: address(STUN_SERVER), to: from, contents: response };
+        let delivery = Delivery::Datagram { from: server, to: from, contents: response };
         self.schedule(self.link.delay, delivery);
     }
 
