@@ -30,6 +30,9 @@ pub enum Event {
     Writable(ComponentId),
     /// A pair was nominated, by either side, and is now the component's.
     SelectedPair(ComponentId),
+    /// What [`Agent::send_path`](crate::Agent::send_path) gives has changed, and neither of the two
+    /// above says so: a better pair works before one is nominated, or the first one after a restart.
+    PathChange(ComponentId),
     /// What an authenticated check or response carried, in the order of their arrival; only while
     /// [`Agent::set_embedding`](crate::Agent::set_embedding) asks for it. Several may wait, within
     /// [`Config::max_embedded`](crate::Config::max_embedded).

@@ -115,6 +115,8 @@ pub(crate) struct Component {
     pub(crate) disconnected: Option<Instant>,
     pub(crate) writable_unread: bool,
     pub(crate) selected_unread: bool,
+    /// The path that an event told of last.
+    pub(crate) told: Option<FiveTuple>,
 }
 
 impl Component {
@@ -127,6 +129,7 @@ impl Component {
             disconnected: None,
             writable_unread: false,
             selected_unread: false,
+            told: None,
         }
     }
 }

@@ -128,11 +128,19 @@ impl Agent {
         for stream in &mut self.streams {
             for component in &mut stream.components {
                 let id = ComponentId { stream: stream.id, component: component.id };
+                let path = component.active.map(|active| active.path);
+                let changed = path.is_some() && path != component.told;
                 if std::mem::take(&mut component.writable_unread) {
+                    component.told = path;
                     return Some(Event::Writable(id));
                 }
                 if std::mem::take(&mut component.selected_unread) {
+                    component.told = path;
                     return Some(Event::SelectedPair(id));
+                }
+                if changed {
+                    component.told = path;
+                    return Some(Event::PathChange(id));
                 }
             }
         }

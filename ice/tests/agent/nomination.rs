@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use peerless_ice::ConnectionState::{Completed, Connected, Failed};
 use peerless_ice::{
-    Agent, Candidate, ComponentId, Config, ConnectionState, Datagram, FiveTuple, Role, StreamId,
-    TransactionId,
+    Agent, Candidate, ComponentId, Config, ConnectionState, Datagram, Event, FiveTuple, Role,
+    StreamId, TransactionId,
 };
 use stun::{Class, Key, Message, MessageWriter, Method};
 
@@ -155,6 +155,40 @@ fn a_controlled_agent_waits_for_the_nomination_and_sends_meanwhile() {
     assert_eq!(peer.agent.state(), Connected, "consent is kept without nomination");
     peer.nominate("198.51.100.1:1", 100);
     assert_eq!(peer.agent.state(), Completed);
+}
+
+/// Whoever sends on a path must learn that there is another one, also where nobody has nominated it.
+#[test]
+fn a_path_that_changes_before_its_nomination_is_told() {
+    let mut peer = Aggressor::new();
+    let component = ComponentId { stream: peer.stream, component: 1 };
+    let told = |peer: &mut Aggressor| {
+        peer.answer();
+        std::iter::from_fn(|| peer.agent.poll_event())
+            .filter(|event| {
+                matches!(event, Event::Writable(_) | Event::SelectedPair(_) | Event::PathChange(_))
+            })
+            .collect::<Vec<_>>()
+    };
+    for (remote, priority, event) in
+        [(MOBILE, 100, Event::Writable(component)), (WIFI, 200, Event::PathChange(component))]
+    {
+        let candidate = Candidate {
+            priority,
+            foundation: priority.to_string(),
+            ..Candidate::host(1, address(remote))
+        };
+        peer.agent.add_remote_candidate(peer.now, peer.stream, candidate);
+        peer.now += ms(50);
+        assert_eq!(told(&mut peer), [event]);
+        assert_eq!(peer.agent.send_path(component).unwrap().remote, address(remote));
+    }
+    peer.nominate(WIFI, 200);
+    assert_eq!(told(&mut peer), [Event::SelectedPair(component)], "it is the same path");
+    peer.nominate("198.51.100.3:3", 300);
+    assert_eq!(told(&mut peer), [Event::SelectedPair(component)], "which says so");
+    peer.agent.remove_local_address(peer.now, address("192.0.2.1:1"));
+    assert_eq!(told(&mut peer), []);
 }
 
 #[test]

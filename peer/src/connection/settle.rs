@@ -84,7 +84,9 @@ impl PeerConnection {
                     self.events.push(Event::IceConnectionStateChange(state));
                 }
             }
-            ice::Event::Writable(component) | ice::Event::SelectedPair(component) => {
+            ice::Event::Writable(component)
+            | ice::Event::SelectedPair(component)
+            | ice::Event::PathChange(component) => {
                 let Some(index) = self.transports.iter().position(|t| t.component == component)
                 else {
                     return;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use dtls_srtp::dtls::AlertDescription;
 
 use crate::media::transceiver::TransceiverInit;
-use crate::sim::Pair;
+use crate::sim::{Interface, Pair, Realm};
 use crate::{
     ConnectionState, DataChannelInit, FailureReason, MediaKind, OutgoingPacket, PayloadType,
 };
@@ -49,6 +49,38 @@ fn no_media_goes_or_comes_where_dtls_has_failed() {
     let before = sent(&mut pair);
     assert_eq!(say(&mut pair, 1920), 1);
     assert_eq!(sent(&mut pair), before);
+}
+
+/// A peer that nominates late, or never, is followed by all layers at once.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the origin of a simulation")]
+fn a_path_that_nobody_has_nominated_is_told_to_the_layers_above() {
+    let mut pair = Pair::new(Instant::now(), 1);
+    let now = pair.now();
+    pair.a.connection.create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+    assert!(pair.connect(5 * SECOND));
+    pair.run_for(SECOND);
+    let old = pair.b.connection.transports[0].path.unwrap();
+    // The old address goes, a new one comes, and no USE-CANDIDATE arrives.
+    let (now, host) = (pair.now(), pair.a.host);
+    let new = std::net::SocketAddr::new([192, 0, 2, 77].into(), 5000);
+    pair.network.remove_interface(host, old.remote.ip());
+    pair.network.add_interface(host, Interface::new(Realm::INTERNET, new.ip()));
+    pair.network.set_filter(|passing| {
+        let request = passing.contents.starts_with(&[0, 1]);
+        !request || !passing.contents.windows(4).any(|own| own == [0, 0x25, 0, 0])
+    });
+    pair.a.connection.remove_local_address(now, old.remote);
+    pair.a.connection.add_local_address(new);
+    pair.a.connection.restart_ice(now);
+    let moved = pair.run_until(2 * SECOND, |pair| {
+        let b = &pair.b.connection;
+        b.ice.send_path(b.transports[0].component).is_some_and(|path| path.remote == new)
+    });
+    assert!(moved);
+    let b = &pair.b.connection;
+    assert!(b.ice.selected_pair(b.transports[0].component).is_none());
+    assert_eq!(b.transports[0].path.unwrap().remote, new);
 }
 
 #[test]
