@@ -157,6 +157,7 @@ impl Agent {
             announced: 0,
             components: (1..=components.max(1)).map(Component::new).collect(),
             session,
+            replaced: None,
             previous: None,
             state: ConnectionState::New,
             reported_state: ConnectionState::New,

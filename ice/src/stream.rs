@@ -60,6 +60,8 @@ pub(crate) struct Stream {
     pub(crate) announced: usize,
     pub(crate) components: Vec<Component>,
     pub(crate) session: Session,
+    /// The session before a restart that the other side has not answered.
+    pub(crate) replaced: Option<Box<Replaced>>,
     /// The session before the restart, which carries data until the new one can.
     pub(crate) previous: Option<Box<Session>>,
     pub(crate) state: ConnectionState,
@@ -72,26 +74,22 @@ impl Stream {
     }
 
     pub(crate) fn session(&self, generation: u32) -> Option<&Session> {
-        if self.session.generation == generation {
-            return Some(&self.session);
-        }
-        self.previous.as_deref().filter(|session| session.generation == generation)
+        self.sessions().find(|session| session.generation == generation)
     }
 
     pub(crate) fn session_mut(&mut self, generation: u32) -> Option<&mut Session> {
-        if self.session.generation == generation {
-            return Some(&mut self.session);
-        }
-        self.previous.as_deref_mut().filter(|session| session.generation == generation)
+        self.sessions_mut().find(|session| session.generation == generation)
     }
 
-    /// The sessions: the current one, then the one before the restart.
+    /// The sessions: the current one, then those before a restart, the newest first.
     pub(crate) fn sessions_mut(&mut self) -> impl Iterator<Item = &mut Session> {
-        std::iter::once(&mut self.session).chain(self.previous.as_deref_mut())
+        let replaced = self.replaced.as_deref_mut().map(|replaced| &mut replaced.session);
+        std::iter::once(&mut self.session).chain(replaced).chain(self.previous.as_deref_mut())
     }
 
     pub(crate) fn sessions(&self) -> impl Iterator<Item = &Session> {
-        std::iter::once(&self.session).chain(self.previous.as_deref())
+        let replaced = self.replaced.as_deref().map(|replaced| &replaced.session);
+        std::iter::once(&self.session).chain(replaced).chain(self.previous.as_deref())
     }
 
     /// The pair that carries a component's data.
@@ -150,6 +148,26 @@ pub(crate) struct Active {
     pub(crate) path: FiveTuple,
 }
 
+/// A session that a restart of ours took the place of: whole, until the other side answers the
+/// restart, for it may be taken back. Meanwhile it makes no checks but those for consent.
+#[derive(Debug)]
+pub(crate) struct Replaced {
+    pub(crate) session: Session,
+    /// What each component had selected, and how long its nomination waits.
+    pub(crate) components: Vec<(Option<PairId>, Grace)>,
+    pub(crate) had_path: bool,
+}
+
+impl Replaced {
+    /// What a component's data goes on over: the selected pair, else the best that works.
+    pub(crate) fn best_valid(&self, component: u8) -> Option<&Pair> {
+        let checklist = &self.session.checklist;
+        let kept = self.components.get(usize::from(component).checked_sub(1)?);
+        let selected = kept.and_then(|(selected, _)| checklist.pair((*selected)?));
+        selected.filter(|pair| pair.is_valid()).or_else(|| checklist.best_valid(component))
+    }
+}
+
 /// One generation of a stream: from its credentials to the next restart.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -191,6 +209,21 @@ impl Session {
             patience: Grace::NotStarted,
             drop_at: None,
         }
+    }
+
+    /// Keeps a check that came before the other side's credentials: "Once the answer is
+    /// received, it MUST proceed with the remaining steps required" (§7.3). Returns whether there was
+    /// room.
+    pub(crate) fn remember(&mut self, check: EarlyCheck, limit: usize) -> bool {
+        if let Some(known) = self.early.iter_mut().find(|known| known.path == check.path) {
+            known.use_candidate |= check.use_candidate;
+            return true;
+        }
+        let room = self.early.len() < limit;
+        if room {
+            self.early.push(check);
+        }
+        room
     }
 
     /// Counts the candidates that were signalled, or those that were discovered.
@@ -245,8 +278,8 @@ impl Remote {
     }
 }
 
-/// An authenticated check that came before the other side's credentials, and was answered: what
-/// is needed to go on with it (RFC 8445 §7.3).
+/// An authenticated check that was answered, and came before the other side's credentials or while
+/// a restart waits for its answer: what is needed to go on with it (RFC 8445 §7.3).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EarlyCheck {
     pub(crate) component: u8,

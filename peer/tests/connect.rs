@@ -385,6 +385,35 @@ fn binds(pair: &Pair) -> Vec<(SocketId, IpAddr)> {
     pair.events[A].iter().filter_map(bind).collect()
 }
 
+/// Nothing works yet, so that there is no path to go back to, but checks to go on with.
+#[test]
+fn an_offer_that_restarts_ice_can_be_taken_back_before_anything_works() {
+    for offerer in [A, B] {
+        let mut pair = Pair::new();
+        let now = pair.now;
+        let chat =
+            pair.peers[A].create_data_channel(now, "chat", DataChannelInit::default()).unwrap();
+        pair.negotiate(A);
+        assert!(!pair.saw(A, &Event::DataChannelOpen(chat)));
+        let now = pair.now;
+        let peer = &mut pair.peers[offerer];
+        peer.restart_ice(now);
+        peer.set_local_description(now, None).unwrap();
+        pair.run_for(Duration::from_millis(500));
+        let now = pair.now;
+        let peer = &mut pair.peers[offerer];
+        peer.set_remote_description(now, SessionDescription::rollback()).unwrap();
+        pair.drain_events();
+        pair.signal();
+        assert!(
+            pair.run_until(Duration::from_secs(5), |pair| {
+                pair.saw(A, &Event::DataChannelOpen(chat))
+            }),
+            "{offerer}"
+        );
+    }
+}
+
 /// Both sides want new paths at once: one offer is taken back, and with it its restart.
 #[test]
 fn an_offer_that_restarts_ice_can_be_taken_back() {

@@ -88,6 +88,14 @@ impl Agent {
                 self.context.config.lite.then_some(&self.context.config),
             );
         }
+        if let Some(replaced) = &mut stream.replaced
+            && replaced.session.generation == generation
+        {
+            let limit = self.context.config.max_early_checks;
+            self.context.counters.dropped_early_checks +=
+                u64::from(!replaced.session.remember(check, limit));
+            return;
+        }
         if stream.session.generation != generation {
             return;
         }
@@ -96,7 +104,12 @@ impl Agent {
         if answered {
             self.check_received(now, index, &check);
         } else {
-            self.remember(index, check);
+            let limit = self.context.config.max_early_checks;
+            if let Some(stream) = self.streams.get_mut(index)
+                && !stream.session.remember(check, limit)
+            {
+                self.context.counters.dropped_early_checks += 1;
+            }
         }
     }
 
@@ -156,24 +169,6 @@ impl Agent {
             pair.stats.responses_sent += u64::from(pair.path == path);
         }
         Some(path)
-    }
-
-    /// Keeps a check that came before the other side's credentials: "Once the answer is
-    /// received, it MUST proceed with the remaining steps required" (§7.3).
-    fn remember(&mut self, index: usize, check: EarlyCheck) {
-        let limit = self.context.config.max_early_checks;
-        let Some(session) = self.streams.get_mut(index).map(|stream| &mut stream.session) else {
-            return;
-        };
-        if let Some(known) = session.early.iter_mut().find(|known| known.path == check.path) {
-            known.use_candidate |= check.use_candidate;
-            return;
-        }
-        if session.early.len() >= limit {
-            self.context.counters.dropped_early_checks += 1;
-            return;
-        }
-        session.early.push(check);
     }
 
     /// What follows an authenticated check: a peer-reflexive candidate if it came from an address

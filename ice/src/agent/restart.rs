@@ -6,7 +6,8 @@ use std::time::Instant;
 use super::Agent;
 use crate::checklist::ChecklistState;
 use crate::credentials::Credentials;
-use crate::stream::{Active, Component, Grace, Remote, StreamId};
+use crate::pair::Pair;
+use crate::stream::{Active, Grace, Remote, Replaced, StreamId};
 
 impl Agent {
     /// Returns the credentials to signal for a stream.
@@ -52,6 +53,7 @@ impl Agent {
             Some(false) => self.restart_stream(index, None),
             None => {}
         }
+        self.conclude_replaced(index);
         let patience = self.context.config.patience;
         let Some(session) = self.streams.get_mut(index).map(|stream| &mut stream.session) else {
             return;
@@ -92,24 +94,36 @@ impl Agent {
     }
 
     /// Takes a restart of ours back, as long as the other side has not answered it: what a
-    /// rolled-back offer needs. Returns whether there was one.
+    /// rolled-back offer needs. Everything goes on as it would have without, checks that were under
+    /// way too. Returns whether there was one.
     pub fn cancel_restart(&mut self, now: Instant, id: StreamId) -> bool {
-        self.advance(now);
-        let Some(stream) = self.streams.iter_mut().find(|stream| stream.id == id) else {
-            return false;
-        };
+        let now = self.advance(now);
+        let Some(index) = self.stream_index(id) else { return false };
+        let Some(stream) = self.streams.get_mut(index) else { return false };
         if stream.session.remote.is_some() {
             return false;
         }
-        let Some(mut previous) = stream.previous.take() else { return false };
-        previous.drop_at = None;
-        previous.carrier = stream.session.carrier.take();
-        stream.session = *previous;
-        for component in &mut stream.components {
-            let mut pairs = stream.session.checklist.pairs().iter();
-            component.selected = pairs
-                .find(|pair| pair.component == component.id && pair.nominated)
-                .map(|pair| pair.id);
+        let Some(replaced) = stream.replaced.take() else { return false };
+        let Replaced { mut session, components, .. } = *replaced;
+        session.carrier = stream.session.carrier.take();
+        stream.session = session;
+        let checklist = &stream.session.checklist;
+        let mut lost = false;
+        for (component, (selected, delay)) in stream.components.iter_mut().zip(components) {
+            component.selected = selected;
+            component.nomination_delay = delay;
+            let pair = selected.map(|selected| checklist.pair(selected));
+            lost |= pair.is_some_and(|pair| !pair.is_some_and(Pair::is_valid));
+        }
+        // What came meanwhile is gone on with.
+        let early = std::mem::take(&mut stream.session.early);
+        let failed = stream.session.checklist.state == ChecklistState::Failed;
+        if lost {
+            self.fail_stream(index);
+        } else if !failed {
+            for check in early {
+                self.check_received(now, index, &check);
+            }
         }
         self.settle();
         true
@@ -123,22 +137,22 @@ impl Agent {
         tracing::debug!(stream = stream.id.0, "restart");
         let mut old = std::mem::replace(&mut stream.session, session);
         stream.session.carrier = old.carrier.take();
-        let carries = |component: &Component, pair| matches!(component.active, Some(Active { pair: active, .. }) if active == pair);
-        let components = &stream.components;
-        old.checklist
-            .conclude(|pair| components.iter().any(|component| carries(component, pair.id)));
-        // A session that never carried data gives nothing to go back to; the one before it may
-        // still be in use.
-        if !old.checklist.pairs().is_empty() {
-            for pair in old.checklist.pairs_mut() {
+        // Credentials that were never answered are nothing to come back to.
+        if old.remote.is_some() {
+            for pair in old.checklist.pairs_mut().iter_mut().filter(|pair| pair.is_valid()) {
                 pair.check = None;
                 pair.triggered = None;
                 pair.nominating = false;
             }
-            let nominated = old.checklist.state == ChecklistState::Completed;
-            old.checklist.state =
-                if nominated { ChecklistState::Completed } else { ChecklistState::Running };
-            stream.previous = Some(Box::new(old));
+            let components = stream.components.iter();
+            stream.replaced = Some(Box::new(Replaced {
+                session: old,
+                components: components
+                    .clone()
+                    .map(|component| (component.selected, component.nomination_delay))
+                    .collect(),
+                had_path: components.clone().any(|component| component.active.is_some()),
+            }));
         }
         for component in &mut stream.components {
             component.selected = None;
@@ -146,11 +160,33 @@ impl Agent {
         }
     }
 
+    /// A restart is agreed on: of the session before it nothing is left but the pairs in use.
+    fn conclude_replaced(&mut self, index: usize) {
+        let Some(stream) = self.streams.get_mut(index) else { return };
+        let Some(replaced) = stream.replaced.take() else { return };
+        let mut old = replaced.session;
+        let components = &stream.components;
+        old.checklist.conclude(|pair| {
+            let is_active = |active: Active| active.pair == pair.id;
+            components.iter().any(|component| component.active.is_some_and(is_active))
+        });
+        old.early = Vec::new();
+        // A session that never carried data has nothing to go on with; the one before it may still
+        // be in use.
+        if !old.checklist.pairs().is_empty() {
+            let nominated = old.checklist.state == ChecklistState::Completed;
+            old.checklist.state =
+                if nominated { ChecklistState::Completed } else { ChecklistState::Running };
+            stream.previous = Some(Box::new(old));
+        }
+    }
+
     /// The new session has had its pairs for long enough that nobody uses the old ones.
     pub(super) fn drop_previous(&mut self, index: usize) {
         let Some(stream) = self.streams.get_mut(index) else { return };
         stream.previous = None;
-        let (id, generation) = (stream.id, stream.session.generation);
+        let id = stream.id;
+        let generation = stream.sessions().map(|session| session.generation).min().unwrap_or(0);
         self.paths.retain(|path| path.component.stream != id || path.generation >= generation);
     }
 }

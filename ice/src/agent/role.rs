@@ -8,7 +8,7 @@ use stun::Message;
 
 use super::Agent;
 use crate::pair::{PairId, Step};
-use crate::stream::Role;
+use crate::stream::{Role, Stream};
 
 impl Agent {
     /// Returns the role that this agent plays at the moment.
@@ -97,8 +97,8 @@ impl Agent {
         }
         tracing::debug!(?role, "role");
         self.context.role = role;
-        for stream in &mut self.streams {
-            let checklist = &mut stream.session.checklist;
+        for session in self.streams.iter_mut().flat_map(Stream::sessions_mut) {
+            let checklist = &mut session.checklist;
             checklist.update_priorities(role);
             for pair in checklist.pairs_mut() {
                 // Whose nominations count has changed; what was nominated stays so.

@@ -62,6 +62,10 @@ impl Agent {
                 .or_else(|| current.checklist.best_valid(component.id))
                 .map(|pair| (current.generation, pair))
                 .or_else(|| {
+                    let replaced = stream.replaced.as_deref()?;
+                    Some((replaced.session.generation, replaced.best_valid(component.id)?))
+                })
+                .or_else(|| {
                     let previous = stream.previous.as_deref()?;
                     let pair = previous.checklist.best_valid(component.id)?;
                     Some((previous.generation, pair))
@@ -177,7 +181,9 @@ fn stream_state(stream: &Stream) -> ConnectionState {
         }
     } else if stream.session.remote.is_some() {
         ConnectionState::Checking
-    } else if stream.previous.is_some() {
+    } else if stream.previous.is_some()
+        || stream.replaced.as_ref().is_some_and(|replaced| replaced.had_path)
+    {
         // A restart waits for its answer, and the old path is gone meanwhile.
         ConnectionState::Disconnected
     } else {

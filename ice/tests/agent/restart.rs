@@ -135,6 +135,81 @@ fn a_restart_that_is_taken_back_leaves_everything_as_it_was() {
     assert!(!network.hosts[0].agent.cancel_restart(now, stream));
 }
 
+/// Restarts one side and takes it back after `pending`.
+fn take_back(network: &mut Network, host: usize, pending: Duration) {
+    let (now, stream) = (network.now, network.hosts[host].stream);
+    let agent = &mut network.hosts[host].agent;
+    let before = agent.local_credentials(stream).cloned();
+    agent.restart(now, stream);
+    assert_ne!(agent.local_credentials(stream), before.as_ref());
+    network.run_for(pending);
+    let now = network.now;
+    let agent = &mut network.hosts[host].agent;
+    assert!(agent.cancel_restart(now, stream));
+    assert!(!agent.cancel_restart(now, stream));
+    assert_eq!(agent.local_credentials(stream), before.as_ref());
+}
+
+#[test]
+fn a_restart_that_is_taken_back_lets_checks_go_on() {
+    // Once with all that happens before, and once with what happens meanwhile.
+    for (host, waits) in [(0, false), (1, false), (0, true), (1, true)] {
+        let mut network = Network::pair(8);
+        network.blackout = true;
+        network.start();
+        network.run_for(ms(1000));
+        assert!(network.both(Checking));
+        network.blackout = !waits;
+        take_back(&mut network, host, ms(3000));
+        network.blackout = false;
+        assert!(network.run_until(ms(5000), |network| network.both(Completed)), "{host} {waits}");
+        network.run_for(ms(60_000));
+        assert!(network.both(Completed));
+    }
+}
+
+#[test]
+fn a_restart_that_is_taken_back_leaves_a_failed_agent_failed() {
+    let mut network = Network::pair(9);
+    network.blackout = true;
+    network.start();
+    assert!(network.run_until(ms(40_000), |network| network.both(Failed)));
+    network.blackout = false;
+    take_back(&mut network, 0, ms(1000));
+    assert_eq!(network.hosts[0].state(), Failed);
+    network.run_for(ms(60_000));
+    assert!(network.both(Failed));
+}
+
+#[test]
+fn a_restart_that_is_taken_back_goes_back_to_the_one_before() {
+    let mut network = connected(10);
+    network.blackout = true;
+    restart(&mut network, 0);
+    network.run_for(ms(500));
+    assert!(network.both(Connected), "data goes on over the oldest path");
+    let path = network.hosts[0].agent.send_path(network.hosts[0].component());
+    take_back(&mut network, 0, ms(500));
+    assert_eq!(network.hosts[0].agent.send_path(network.hosts[0].component()), path);
+    network.blackout = false;
+    assert!(network.run_until(ms(5000), |network| network.both(Completed)));
+    network.run_for(ms(20_000));
+    for host in &network.hosts {
+        assert_eq!(host.state(), Completed);
+        assert_eq!(host.agent.pairs().count(), 1);
+        assert_eq!(host.agent.local_ufrags().count(), 1);
+    }
+}
+
+/// The path is lost while nobody knows yet whether there is a restart.
+#[test]
+fn a_restart_that_is_taken_back_too_late_has_failed() {
+    let mut network = connected(11);
+    network.blackout = true;
+    take_back(&mut network, 0, ms(60_000));
+    assert_eq!(network.hosts[0].state(), Failed);
+}
+
 #[test]
 fn an_unanswered_restart_reports_the_loss_of_the_old_path() {
     let mut network = connected(6);
