@@ -115,8 +115,8 @@ macro_rules! attributes {
         /// One attribute.
         ///
         /// The text that a value borrows is the description's, or the caller's when one is built.
-        /// Displaying it writes what follows `a=`.
-        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        /// Displaying it writes what follows `a=`; `Debug` hides keys and passwords.
+        #[derive(Clone, Copy, Eq, PartialEq)]
         #[non_exhaustive]
         pub enum Attribute<'a> {
             $( $(#[$value_doc])* $value($type), )*
@@ -206,6 +206,24 @@ macro_rules! attributes {
                 attribute
                     .and_then(|attribute| cursor.end().map(|()| attribute))
                     .map_err(|fault| fault.or(kind.reference(), kind.example()))
+            }
+        }
+
+        impl fmt::Debug for Attribute<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    secret if secret.kind() == AttributeKind::IcePwd => f.write_str("IcePwd(…)"),
+                    Self::Other { name: "crypto", .. } => {
+                        f.write_str("Other { name: \"crypto\", … }")
+                    }
+                    $( Self::$value(value) => {
+                        f.debug_tuple(stringify!($value)).field(value).finish()
+                    } )*
+                    $( Self::$flag => f.write_str(stringify!($flag)), )*
+                    Self::Other { name, value } => {
+                        f.debug_struct("Other").field("name", name).field("value", value).finish()
+                    }
+                }
             }
         }
 

@@ -213,6 +213,14 @@ fn secrets_are_in_no_message() {
     let description = SessionDescription::parse(&text).unwrap();
     assert!(!format!("{description:?}").contains("VE4jh"));
     assert_eq!(description.ice_pwd(), Some("VE4jhrJMdRjDXDitbQBMbvmb"));
+    for (name, shown) in [("ice-pwd", "IcePwd(…)"), ("crypto", "Other { name: \"crypto\", … }")]
+    {
+        let text = format!("{name}:VE4jhrJMdRjDXDitbQBMbvmb");
+        assert_eq!(format!("{:?}", Attribute::parse(&text).unwrap()), shown);
+    }
+    let shown = format!("{:?}", Attribute::parse("x-name:1").unwrap());
+    assert_eq!(shown, "Other { name: \"x-name\", value: Some(\"1\") }");
+    assert_eq!(format!("{:?}", Attribute::parse("mid:0").unwrap()), "Mid(\"0\")");
 }
 
 #[test]
