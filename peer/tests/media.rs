@@ -130,8 +130,8 @@ fn no_number_is_encrypted_twice_where_retransmissions_have_no_stream_of_their_ow
     }
 }
 
-#[test]
-fn forwards_packets_with_their_payload_untouched() {
+/// Two peers that send each other video, and the transceivers of both.
+fn both_ways() -> (Pair, TransceiverId, TransceiverId) {
     let mut pair = Pair::new();
     let now = pair.now;
     let video =
@@ -140,6 +140,12 @@ fn forwards_packets_with_their_payload_untouched() {
     pair.negotiate(A);
     assert!(pair.run_until(Duration::from_secs(5), connected));
     let theirs = track(&pair, B);
+    (pair, video, theirs)
+}
+
+#[test]
+fn forwards_packets_with_their_payload_untouched() {
+    let (mut pair, video, theirs) = both_ways();
     let now = pair.now;
     pair.peers[B].receiver(theirs).unwrap().set_mode(now, ReceiveMode::Packets);
     let frame = Frame::new(vp8(1, true, 5000), 3000);
@@ -159,14 +165,7 @@ fn forwards_packets_with_their_payload_untouched() {
 
 #[test]
 fn a_change_of_mode_amid_a_picture_asks_for_a_whole_one() {
-    let mut pair = Pair::new();
-    let now = pair.now;
-    let video =
-        pair.peers[A].add_transceiver(now, MediaKind::Video, TransceiverInit::default()).unwrap();
-    pair.peers[B].add_track(now, MediaKind::Video, &[]).unwrap();
-    pair.negotiate(A);
-    assert!(pair.run_until(Duration::from_secs(5), connected));
-    let theirs = track(&pair, B);
+    let (mut pair, video, theirs) = both_ways();
     let send = |pair: &mut Pair, picture: u32, keyframe: bool| {
         let frame = Frame::new(vp8(picture, keyframe, 60_000), picture * 3000);
         let now = pair.now;
