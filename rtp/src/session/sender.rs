@@ -40,7 +40,8 @@ pub(super) struct Sender {
     pub(super) cname: Option<String>,
     /// Whether a report about the stream has come: the other side knows its section.
     pub(super) acknowledged: bool,
-    /// The same for the stream of retransmissions.
+    /// The same for the stream of retransmissions, which has its own name to tell
+    /// ([RFC 8843 §15.2](https://www.rfc-editor.org/rfc/rfc8843#section-15.2)).
     pub(super) rtx_acknowledged: bool,
     pub(super) last_command: Option<u8>,
     pub(super) clock: Option<SenderClock>,

@@ -79,7 +79,8 @@ impl Sender {
         }
         self.count_timestamp(timestamp);
         self.push(slot);
-        // Packets that come late do not turn it back.
+        // What our reports tell "corresponds to the same time" (RFC 3550 §6.4.1): the source's, where
+        // it has said it. Packets that come late do not turn it back.
         if let Some(codec) = codecs.iter().find(|codec| codec.payload_type == source.mapped) {
             let rate = codec.clock_rate;
             let rtp_time = packet.clock.map_or(timestamp, |clock| {
